@@ -1,0 +1,94 @@
+/** What can go wrong in a way we foresaw. The list is closed: scripts match on it. */
+export type ProblemCode =
+  | "USAGE"
+  | "SETTINGS_INVALID"
+  | "SOURCE_INVALID"
+  | "STACK_INVALID"
+  | "COLLECTOR_INVALID"
+  | "RELEASE_UNKNOWN"
+  | "CONFIRMATION_NEEDED"
+  | "DECLINED"
+  | "HOST_UNSUPPORTED"
+  | "ENGINE_UNREACHABLE"
+  | "ENGINE_TOO_OLD"
+  | "PORT_TAKEN"
+  | "FOREIGN_CONTAINERS"
+  | "DISK_TOO_SMALL"
+  | "STATE_UNUSABLE"
+  | "IMAGE_UNAVAILABLE"
+  | "BUILD_FAILED"
+  | "DATABASE_REFUSED"
+  | "STATEFUL_RECREATE"
+  | "VOLUMES_PROTECTED"
+  | "NOTHING_RUNS"
+  | "LOCKED"
+  | "STEP_FAILED"
+  | "INTERRUPTED"
+  | "DIFFERENCES";
+
+/** The exit codes of the contract, by meaning. */
+export const exitCodes = {
+  badInput: 2,
+  refused: 3,
+  failedServingPrevious: 4,
+  failedActNow: 5,
+  locked: 6,
+  differences: 10,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+const exitOf: Record<ProblemCode, ExitCode> = {
+  USAGE: 2,
+  SETTINGS_INVALID: 2,
+  SOURCE_INVALID: 2,
+  STACK_INVALID: 2,
+  COLLECTOR_INVALID: 2,
+  RELEASE_UNKNOWN: 2,
+  CONFIRMATION_NEEDED: 3,
+  DECLINED: 3,
+  HOST_UNSUPPORTED: 3,
+  ENGINE_UNREACHABLE: 3,
+  ENGINE_TOO_OLD: 3,
+  PORT_TAKEN: 3,
+  FOREIGN_CONTAINERS: 3,
+  DISK_TOO_SMALL: 3,
+  STATE_UNUSABLE: 3,
+  IMAGE_UNAVAILABLE: 3,
+  BUILD_FAILED: 3,
+  DATABASE_REFUSED: 3,
+  STATEFUL_RECREATE: 3,
+  VOLUMES_PROTECTED: 3,
+  NOTHING_RUNS: 3,
+  LOCKED: 6,
+  STEP_FAILED: 5,
+  INTERRUPTED: 5,
+  DIFFERENCES: 10,
+};
+
+export interface ProblemParts {
+  /** One line each: what was found where, all of it at once. */
+  readonly details?: readonly string[];
+  /** The command to go on with. */
+  readonly next?: string;
+  readonly cause?: unknown;
+  /** Overrides the code's own exit, where the same failure meant less or more harm. */
+  readonly exit?: ExitCode;
+}
+
+/** The one class for expected failures: anything else that is thrown is a bug in the tool. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly details: readonly string[];
+  readonly next: string | undefined;
+  readonly exit: ExitCode;
+
+  constructor(code: ProblemCode, message: string, parts: ProblemParts = {}) {
+    super(message, parts.cause === undefined ? {} : { cause: parts.cause });
+    this.name = "Problem";
+    this.code = code;
+    this.details = parts.details ?? [];
+    this.next = parts.next;
+    this.exit = parts.exit ?? exitOf[code];
+  }
+}
