@@ -1,0 +1,163 @@
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import { Problem } from "../common/problem.ts";
+import { redaction } from "../common/redaction.ts";
+import { environmentNames, parseEnvironment, type EnvironmentName } from "../settings/environmentName.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { npmFlags } from "./npmFlags.ts";
+import type { Terminal } from "./narrate.ts";
+
+/** What was typed, understood. */
+export interface Asked {
+  readonly environment: EnvironmentName;
+  readonly arguments: readonly string[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly dryRun: boolean;
+  readonly verbose: boolean;
+  readonly root: string;
+}
+
+/** What a command gives back: an object for --json, and the same for people. */
+export interface Answer {
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  /** Another code than 0, for differences that were found. */
+  readonly exit?: number;
+}
+
+export interface Declaration {
+  readonly name: string;
+  readonly about: string;
+  /** Positional arguments after the environment, in commander's notation. */
+  readonly arguments?: readonly (readonly [notation: string, about: string])[];
+  readonly environment: "first" | "optional" | "none";
+  readonly options?: readonly (readonly [flags: string, about: string])[];
+  /** Which of the shared flags it has beside --json, --verbose and --help. */
+  readonly flags?: readonly ("yes" | "dryRun")[];
+  readonly examples?: readonly string[];
+  readonly act: (asked: Asked, tell: Terminal) => Promise<Answer>;
+}
+
+const root = join(import.meta.dirname, "..", "..");
+
+/**
+ * Runs a command: the one door through which every entry goes in and every Problem out.
+ * Results go to standard output, everything else to standard error.
+ */
+export async function command(declaration: Declaration): Promise<void> {
+  // A reader that went away (`| head`) is no reason for a stack trace.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+  const started = performance.now();
+  const seconds = () => Number(((performance.now() - started) / 1000).toFixed(2));
+  let asked: Asked | undefined;
+  let hide = (text: string) => text;
+  const wantsJson = process.argv.includes("--json") || process.env["npm_config_json"] === "true";
+  try {
+    asked = understand(declaration);
+    const { narrate } = await import("./narrate.ts");
+    const terminal = narrate({ yes: asked.yes, quiet: asked.json, hides: (secrets) => (hide = redaction(secrets)) });
+    const answer = await declaration.act(asked, terminal);
+    const object = { ok: answer.exit === undefined, command: declaration.name, environment: asked.environment, seconds: seconds(), ...answer.result };
+    process.stdout.write(hide(asked.json ? `${JSON.stringify(object)}\n` : answer.text));
+    process.exitCode = answer.exit ?? 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const problem = asProblem(error);
+    const next = problem?.next;
+    const exit = problem?.exit ?? 1;
+    process.exitCode = exit;
+    if (wantsJson) {
+      const message = problem?.message ?? String((error as Error).stack ?? error);
+      const object = {
+        ok: false,
+        command: declaration.name,
+        environment: asked?.environment ?? null,
+        seconds: seconds(),
+        code: problem?.code ?? "BUG",
+        exit,
+        message,
+        details: problem?.details ?? [],
+        next: next ?? null,
+      };
+      process.stdout.write(hide(`${JSON.stringify(object)}\n`));
+    } else {
+      process.stderr.write(hide(problem ? described(problem) : bug(error)));
+    }
+    if (asked?.verbose && problem?.cause) process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
+  }
+}
+
+/** Commander's words for what was typed, made ours. */
+function understand(declaration: Declaration): Asked {
+  const program = new Command(declaration.name)
+    .description(declaration.about)
+    .exitOverride()
+    .showHelpAfterError(false)
+    .helpOption("-h, --help", "show this help")
+    .configureOutput({ outputError: () => undefined });
+  const { environment, flags = [] } = declaration;
+  if (environment !== "none") {
+    program.argument(environment === "first" ? "<env>" : "[env]", environmentNames.join(", "));
+  }
+  for (const [notation, about] of declaration.arguments ?? []) program.argument(notation, about);
+  for (const [option, about] of declaration.options ?? []) program.option(option, about);
+  if (flags.includes("yes")) program.option("-y, --yes", "do not ask, do it");
+  if (flags.includes("dryRun")) program.option("--dry-run", "show what would be done, and do nothing");
+  program.option("--json", "one JSON object on standard output");
+  program.option("--verbose", "more words, and the cause of a failure");
+  if (declaration.examples) {
+    program.addHelpText("after", `\nExamples:\n${declaration.examples.map((one) => `  ${one}`).join("\n")}`);
+  }
+  const fromNpm = npmFlags(process.env, program.options.map((option) => option.attributeName()), declaration.name);
+  program.parse([...process.argv.slice(2), ...fromNpm], { from: "user" });
+  const options = program.opts();
+  const given = program.processedArgs.flat().filter((one): one is string => typeof one === "string");
+  const [first, ...others] = given;
+  const named = environment !== "none" && first !== undefined;
+  return {
+    environment: named ? parseEnvironment(first) : "dev",
+    arguments: named ? others : given,
+    options,
+    yes: options["yes"] === true,
+    json: options["json"] === true,
+    dryRun: options["dryRun"] === true,
+    verbose: options["verbose"] === true,
+    root,
+  };
+}
+
+function asProblem(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, "");
+    return new Problem("USAGE", message, { next: "add -- --help" });
+  }
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return new Problem("INTERRUPTED", "interrupted before anything was changed", { exit: 3 });
+  }
+  return undefined;
+}
+
+function described(problem: Problem): string {
+  const details = problem.details.map((line) => `  ${line}\n`).join("");
+  const next = problem.next === undefined ? "" : `next: ${problem.next}\n`;
+  return `${problem.message}\n${details}${next}`;
+}
+
+function bug(error: unknown): string {
+  return `this is a bug in letta-stack, please report it:\n${String((error as Error)?.stack ?? error)}\n`;
+}
+
+/** Reads the settings and has their secrets hidden from here on. */
+export async function settingsOf(asked: Asked, terminal: Terminal): Promise<Settings> {
+  const { readSettings } = await import("../settings/readSettings.ts");
+  const { environment, root: project } = asked;
+  const settings = readSettings({ environment, root: project, processEnvironment: process.env });
+  terminal.hides(settings.secrets.values());
+  return settings;
+}

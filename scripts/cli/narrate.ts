@@ -1,0 +1,113 @@
+import { Problem } from "../common/problem.ts";
+import type { Narration, StepRecord } from "../rollout/narration.ts";
+
+export interface Terminal extends Narration {
+  /** From here on these values are hidden in all that is written. */
+  hides(secrets: Iterable<string>): void;
+  /** Aborted by the first Ctrl-C; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+export interface Manner {
+  readonly yes: boolean;
+  /** With --json nothing but failures is told. */
+  readonly quiet: boolean;
+  readonly hides: (secrets: Iterable<string>) => void;
+}
+
+/** Between lines of a long step where nobody watches a spinner. */
+const plainEveryMs = 15_000;
+
+/** Tells a story on standard error: a spinner on a terminal, plain lines elsewhere. */
+export function narrate(manner: Manner): Terminal {
+  const steps: StepRecord[] = [];
+  const interrupted = new AbortController();
+  const live = process.stderr.isTTY && !manner.quiet && process.env["TERM"] !== "dumb";
+  const write = (line: string) => {
+    if (!manner.quiet) process.stderr.write(`${line}\n`);
+  };
+  const interrupt = () => {
+    if (interrupted.signal.aborted) process.exit(130);
+    write("interrupted: stopping at the next safe point (once more to stop at once)");
+    interrupted.abort();
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, interrupt);
+  return {
+    steps,
+    signal: interrupted.signal,
+    hides: manner.hides,
+    note: (text) => write(`  ${text}`),
+    async step(name, work, outcome) {
+      const started = performance.now();
+      const elapsed = () => (performance.now() - started) / 1000;
+      const show = live ? await spinner(name, elapsed) : plainLines(name, elapsed, write);
+      const finish = (result: "done" | "failed", text: string) => {
+        steps.push({ name, seconds: Number(elapsed().toFixed(2)), outcome: result });
+        const mark = result === "done" ? "✓" : "✗";
+        show.stop();
+        write(`${paint(mark, result)} ${name}${text === "" ? "" : ` — ${text}`} (${elapsed().toFixed(1)} s)`);
+      };
+      try {
+        const result = await work(show.report);
+        finish("done", outcome?.(result) ?? "");
+        return result;
+      } catch (error) {
+        finish("failed", "");
+        throw error;
+      }
+    },
+    async confirm(question, lines) {
+      for (const line of lines) process.stderr.write(`  ${line}\n`);
+      if (manner.yes) return;
+      if (!process.stdin.isTTY || !process.stderr.isTTY) {
+        throw new Problem("CONFIRMATION_NEEDED", `${question} Without a terminal: nothing was done`, {
+          details: lines,
+          next: "the same command with -- --yes",
+        });
+      }
+      const { confirm, isCancel } = await import("@clack/prompts");
+      const answer = await confirm({ message: question, initialValue: false, output: process.stderr });
+      if (answer !== true || isCancel(answer)) throw new Problem("DECLINED", "declined: nothing was done");
+    },
+  };
+}
+
+interface Show {
+  readonly report: (text: string) => void;
+  readonly stop: () => void;
+}
+
+async function spinner(name: string, elapsed: () => number): Promise<Show> {
+  const { default: create } = await import("yocto-spinner");
+  let far = "";
+  const text = () => {
+    const line = `${name} ${elapsed().toFixed(0)} s${far === "" ? "" : ` · ${far}`}`;
+    return line.slice(0, (process.stderr.columns ?? 80) - 4);
+  };
+  const shown = create({ text: text(), stream: process.stderr, handleSignals: false }).start();
+  const ticking = setInterval(() => (shown.text = text()), 500);
+  return {
+    report: (next) => {
+      far = next;
+      shown.text = text();
+    },
+    stop: () => {
+      clearInterval(ticking);
+      shown.stop();
+    },
+  };
+}
+
+function plainLines(name: string, elapsed: () => number, write: (line: string) => void): Show {
+  let far = "";
+  const ticking = setInterval(() => {
+    write(`… ${name} ${elapsed().toFixed(0)} s${far === "" ? "" : ` · ${far}`}`);
+  }, plainEveryMs);
+  return { report: (text) => (far = text), stop: () => clearInterval(ticking) };
+}
+
+function paint(mark: string, outcome: "done" | "failed"): string {
+  const colours = process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  if (!colours) return mark;
+  return `\u001b[${outcome === "done" ? 32 : 31}m${mark}\u001b[39m`;
+}

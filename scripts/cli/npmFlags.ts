@@ -1,0 +1,32 @@
+import { Problem } from "../common/problem.ts";
+
+/** Flags of ours that npm takes for its own when they stand before `--`. */
+const ours = ["yes", "json", "dry_run", "volumes", "recreate", "exit_code", "explain", "follow"] as const;
+
+/**
+ * `npm run rollback v1 --dry-run` leaves the command without its flag: npm eats it and says
+ * so only in its environment (npm_config_dry_run=true). Losing that one would be a disaster,
+ * so it is read there; one that the command does not have is refused.
+ * @param known the command's own flags, in camelCase
+ * @returns the flags as they should have come
+ * @throws Problem USAGE
+ */
+export function npmFlags(
+  environment: Readonly<Record<string, string | undefined>>,
+  known: readonly string[],
+  command: string,
+): string[] {
+  const eaten = ours.filter((name) => environment[`npm_config_${name}`] === "true");
+  const flags = eaten.map((name) => ({
+    flag: `--${name.replaceAll("_", "-")}`,
+    key: name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
+  }));
+  const refused = flags.filter((one) => !known.includes(one.key));
+  if (refused.length > 0) {
+    const names = refused.map((one) => one.flag).join(", ");
+    throw new Problem("USAGE", `${command} has no flag ${names} (npm took it for its own)`, {
+      next: `npm run ${command} -- --help`,
+    });
+  }
+  return flags.map((one) => one.flag);
+}

@@ -1,0 +1,17 @@
+import { randomBytes } from "node:crypto";
+import { dockerEngine } from "../engine/dockerEngine.ts";
+import { endpoint } from "../engine/endpoint.ts";
+import type { Tools } from "../rollout/tools.ts";
+import type { Terminal } from "./narrate.ts";
+
+/** The real engine, clock and chance behind a rollout. */
+export function toolsOf(terminal: Terminal): Tools {
+  return {
+    engine: dockerEngine(endpoint(process.env), process.env),
+    say: terminal,
+    now: () => Date.now(),
+    randomBytes,
+    signal: terminal.signal,
+    processEnvironment: process.env,
+  };
+}

@@ -1,0 +1,29 @@
+import type { UpOutcome } from "../rollout/up.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { table } from "./table.ts";
+
+/** What a person wants to know when the stack stands: what runs, where, and what next. */
+export function upSummary(settings: Settings, outcome: UpOutcome): string {
+  const environment = settings.environment;
+  const changed = outcome.changes.filter((one) => one.action !== "none");
+  const { stack } = outcome.prepared;
+  const rows = stack.services
+    .filter((service) => service.kind === "service")
+    .map((service) => [
+      service.name,
+      service.image,
+      service.ports.map((port) => `${port.host}:${port.published}`).join(" "),
+    ]);
+  const headline =
+    changed.length === 0 ? `nothing to do: release ${outcome.release} runs` : `release ${outcome.release} runs, proven`;
+  const compose = `docker compose -p ${stack.project}`;
+  const facts = [
+    ["server", `http://127.0.0.1:${settings.get("PORT")}  (version ${settings.get("LETTA_VERSION")})`],
+    ["telemetry", `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`],
+    ["traces", `${compose} exec collector /probe/busybox tail -n 1 /var/lib/otelcol/traces.json`],
+    ["logs", `npm run logs -- ${environment} server`],
+    ["credentials", `env/${environment}.secrets.env`],
+    ["next", `npm run verify -- ${environment} · npm run status -- ${environment} · npm run down:${environment}`],
+  ];
+  return `\n${environment}: ${headline}\n\n${table(rows)}\n${table(facts)}`;
+}

@@ -1,0 +1,31 @@
+import { Problem } from "../common/problem.ts";
+import type { Database } from "./sql.ts";
+
+/** "letta" as a number: any two tools that migrate this server must use the same. */
+const key = 0x6c65747461;
+
+/**
+ * Runs work while a session of ours holds the advisory lock that keeps a second migration
+ * out. Session-level and outside a transaction, so that CREATE INDEX CONCURRENTLY does not
+ * wait for it; it goes with the session, also when this process is killed.
+ * @throws Problem DATABASE_REFUSED where somebody else holds it for longer than a minute
+ */
+export async function withMigrationLock<Result>(
+  database: Database,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let release: () => Promise<void>;
+  try {
+    release = await database.hold(`SET lock_timeout = '60s'; SELECT pg_advisory_lock(${key})`);
+  } catch (error) {
+    throw new Problem("DATABASE_REFUSED", "another migration of this database is under way", {
+      details: [(error as Error).message],
+      cause: error,
+    });
+  }
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}

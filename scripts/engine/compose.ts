@@ -1,0 +1,75 @@
+import type { ComposeCall } from "./engine.ts";
+import { Problem } from "../common/problem.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** No implicit .env, and progress as one JSON object a line, on standard error. */
+const always = ["--env-file", "/dev/null", "--progress", "json"];
+
+/** Creates containers without starting them; never a service that was not named. */
+export async function composeUp(
+  environment: Environment,
+  call: ComposeCall,
+  services: readonly string[],
+): Promise<void> {
+  const compose = await import("docker-compose");
+  await wrapped("create the containers", () =>
+    compose.upMany([...services], {
+      cwd: "/",
+      config: call.file,
+      composeOptions: [...always, "--project-name", call.project],
+      commandOptions: ["--no-start", "--no-deps", "--force-recreate", "--pull", "never"],
+      env: { ...environment, ...call.secrets } as NodeJS.ProcessEnv,
+    }),
+  );
+}
+
+/** Takes a project down by its labels, whatever file it came from. */
+export async function composeDown(
+  environment: Environment,
+  project: string,
+  volumes: boolean,
+): Promise<void> {
+  const compose = await import("docker-compose");
+  await wrapped("remove the containers", () =>
+    compose.down({
+      cwd: "/",
+      composeOptions: [...always, "--project-name", project],
+      commandOptions: volumes ? ["--volumes"] : [],
+      env: environment as NodeJS.ProcessEnv,
+    }),
+  );
+}
+
+/** @returns such as "2.40.3" */
+export async function composeVersion(environment: Environment): Promise<string> {
+  const compose = await import("docker-compose");
+  const { data } = await wrapped("ask for Compose's version", () =>
+    compose.version({ env: environment as NodeJS.ProcessEnv }),
+  );
+  return data.version;
+}
+
+/** The package rejects with a plain object; what Compose said stands in its JSON lines. */
+async function wrapped<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const { err = "", exitCode } = error as { err?: string; exitCode?: number };
+    const details = error instanceof Error ? [error.message] : complaints(err);
+    throw new Problem("STEP_FAILED", `Compose could not ${what} (exit ${exitCode ?? "unknown"})`, {
+      details,
+      cause: error,
+    });
+  }
+}
+
+function complaints(stderr: string): string[] {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
+  const messages = lines.flatMap((line) => {
+    if (!line.startsWith("{")) return [line];
+    const event = JSON.parse(line) as { error?: boolean; message?: string; details?: string };
+    return event.error && event.message ? [event.message] : [];
+  });
+  return messages.length > 0 ? messages : lines.slice(-3);
+}

@@ -1,0 +1,118 @@
+import Docker from "dockerode";
+import type { Engine, ObservedContainer } from "./engine.ts";
+import { buildImage } from "./buildImage.ts";
+import { composeDown, composeUp, composeVersion } from "./compose.ts";
+import { execHeld, execOnce, followLogs, runHeld, runOnce, tailLogs } from "./streams.ts";
+import { importBase } from "./importBase.ts";
+import { pullImage } from "./pullImage.ts";
+
+/**
+ * The Docker engine behind its socket, and the Compose CLI pointed at the same one.
+ * @param host a DOCKER_HOST value, see `endpoint`
+ * @param environment for the CLI's processes
+ */
+export function dockerEngine(
+  host: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Engine {
+  const docker = connect(host);
+  const cli = { ...environment, DOCKER_HOST: host };
+  return {
+    endpoint: host,
+    async ping() {
+      await docker.ping();
+    },
+    async versions() {
+      const [engine, compose] = await Promise.all([docker.version(), composeVersion(cli)]);
+      return { engine: engine.Version, compose };
+    },
+    async containers(project) {
+      const filters = { label: [`com.docker.compose.project=${project}`] };
+      const found = await docker.listContainers({ all: true, filters });
+      return found.map(listed).filter((one) => one.labels["com.docker.compose.oneoff"] !== "True");
+    },
+    async image(reference) {
+      try {
+        const found = await docker.getImage(reference).inspect();
+        return { id: found.Id, digests: found.RepoDigests ?? [] };
+      } catch (error) {
+        if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+        throw error;
+      }
+    },
+    pull: (reference, report, signal) => pullImage(docker, reference, report, signal),
+    build: (request, report, signal) => buildImage(cli, request, report, signal),
+    importBase: (root, mirror, tag) => importBase(cli, root, mirror, tag),
+    create: (call, services) => composeUp(cli, call, services),
+    down: (project, volumes) => composeDown(cli, project, volumes),
+    async inspect(id) {
+      const found = await docker.getContainer(id).inspect();
+      const { State: state, Config: config } = found;
+      return {
+        id: found.Id,
+        name: found.Name.slice(1),
+        service: config.Labels["com.docker.compose.service"] ?? "",
+        state: state.Status as ObservedContainer["state"],
+        health: (state.Health?.Status ?? "none") as ObservedContainer["health"],
+        exitCode: state.Running || state.Status === "created" ? undefined : state.ExitCode,
+        image: config.Image,
+        imageId: found.Image,
+        labels: config.Labels,
+        restarts: found.RestartCount,
+      };
+    },
+    start: (id) => settled(docker.getContainer(id).start()),
+    stop: (id, graceSeconds) => settled(docker.getContainer(id).stop({ t: graceSeconds })),
+    remove: (id) => settled(docker.getContainer(id).remove({ force: true })),
+    tail: (id, lines) => tailLogs(docker, id, lines),
+    follow: (id, onLine, signal, tail) => followLogs(docker, id, onLine, signal, tail),
+    exec: (id, argv, stdin) => execOnce(docker, id, argv, stdin),
+    hold: (id, argv, stdin, until) => execHeld(docker, id, argv, stdin, until),
+    run: (shot) => runOnce(docker, shot),
+    runHeld: (shot, until) => runHeld(docker, shot, until),
+    async volumes(project) {
+      const filters = { label: [`com.docker.compose.project=${project}`] };
+      const { Volumes: found } = await docker.listVolumes({ filters: JSON.stringify(filters) });
+      return (found ?? []).map((volume) => volume.Name).sort();
+    },
+    async publisher(port) {
+      const [found] = await docker.listContainers({ filters: { publish: [String(port)] } });
+      return found?.Names[0]?.slice(1);
+    },
+    async dataRoot() {
+      return ((await docker.info()) as { DockerRootDir: string }).DockerRootDir;
+    },
+  };
+}
+
+function connect(host: string): Docker {
+  if (host.startsWith("unix://")) return new Docker({ socketPath: host.slice("unix://".length) });
+  const address = new URL(host);
+  const protocol = address.protocol === "ssh:" ? "ssh" : "http";
+  return new Docker({ protocol, host: address.hostname, port: address.port || 2375 });
+}
+
+/** 304: it is already as asked. 404: it has gone meanwhile, which a stop and a removal want. */
+async function settled(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (![304, 404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
+  }
+}
+
+function listed(info: Docker.ContainerInfo): ObservedContainer {
+  const health = /\((healthy|unhealthy|health: starting)\)/.exec(info.Status)?.[1];
+  const exit = /^Exited \((\d+)\)/.exec(info.Status)?.[1];
+  return {
+    id: info.Id,
+    name: info.Names[0]?.slice(1) ?? "",
+    service: info.Labels["com.docker.compose.service"] ?? "",
+    state: info.State as ObservedContainer["state"],
+    health: health === undefined ? "none" : health === "health: starting" ? "starting" : (health as "healthy"),
+    exitCode: exit === undefined ? undefined : Number(exit),
+    image: info.Image,
+    imageId: info.ImageID,
+    labels: info.Labels,
+  };
+}

@@ -1,0 +1,92 @@
+/** How a container is, as far as the tool cares. */
+export interface ObservedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly service: string;
+  /** Compose's own leftovers of an interrupted recreation count as containers too. */
+  readonly state: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+  readonly health: "healthy" | "unhealthy" | "starting" | "none";
+  /** The exit code of a container that has ended. */
+  readonly exitCode: number | undefined;
+  readonly image: string;
+  readonly imageId: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ObservedImage {
+  readonly id: string;
+  readonly digests: readonly string[];
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface BuildRequest {
+  readonly folder: string;
+  readonly tag: string;
+  readonly target: string | undefined;
+  readonly arguments: Readonly<Record<string, string>>;
+  /** Given to the build and to no layer: files by their path, texts by their value. */
+  readonly secretFiles: Readonly<Record<string, string>>;
+  readonly secretTexts: Readonly<Record<string, string>>;
+}
+
+export interface OneShot {
+  readonly image: string;
+  readonly entrypoint: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly network?: string;
+  readonly stdin?: string;
+}
+
+export interface ComposeCall {
+  readonly file: string;
+  readonly project: string;
+  /** The values of the secrets the file names, for Compose's process environment only. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+/** One line that tells how far a pull or a build is. */
+export type Report = (text: string) => void;
+
+/**
+ * All the tool asks of a container engine. The Docker engine stands behind it; a simulated
+ * one can: nothing above this room starts a process or opens the engine's socket.
+ */
+export interface Engine {
+  readonly endpoint: string;
+  /** Fails with the socket's own error where nothing answers. */
+  ping(): Promise<void>;
+  versions(): Promise<{ engine: string; compose: string }>;
+  containers(project: string): Promise<ObservedContainer[]>;
+  image(reference: string): Promise<ObservedImage | undefined>;
+  pull(reference: string, report: Report, signal: AbortSignal): Promise<void>;
+  build(request: BuildRequest, report: Report, signal: AbortSignal): Promise<void>;
+  /** Makes the base image that the other roles build on, from a Debian mirror. */
+  importBase(root: string, mirror: string, tag: string): Promise<void>;
+  /** Creates the named services' containers anew, stopped; networks and volumes as needed. */
+  create(call: ComposeCall, services: readonly string[]): Promise<void>;
+  /** Removes containers and networks, and the volumes too where that was asked for. */
+  down(project: string, volumes: boolean): Promise<void>;
+  inspect(id: string): Promise<ObservedContainer & { readonly restarts: number }>;
+  start(id: string): Promise<void>;
+  stop(id: string, graceSeconds: number): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** The last lines a container wrote, both streams. */
+  tail(id: string, lines: number): Promise<string>;
+  follow(id: string, onLine: (line: string) => void, signal: AbortSignal, tail: number): Promise<void>;
+  exec(id: string, argv: readonly string[], stdin?: string): Promise<CommandResult>;
+  /** A command whose standard input stays open until `release` is called. */
+  hold(id: string, argv: readonly string[], stdin: string, until: RegExp): Promise<() => Promise<void>>;
+  run(shot: OneShot): Promise<CommandResult>;
+  /** The same for an image of its own instead of a running container. */
+  runHeld(shot: OneShot, until: RegExp): Promise<() => Promise<void>>;
+  volumes(project: string): Promise<string[]>;
+  /** Who publishes a port of the host, among all containers. */
+  publisher(port: number): Promise<string | undefined>;
+  /** Where the engine keeps images and volumes, on its own host. */
+  dataRoot(): Promise<string>;
+}

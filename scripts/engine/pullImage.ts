@@ -1,0 +1,47 @@
+import type Docker from "dockerode";
+import type { Report } from "./engine.ts";
+
+interface PullEvent {
+  readonly id?: string;
+  readonly status?: string;
+  readonly error?: string;
+  readonly progressDetail?: { current?: number; total?: number };
+}
+
+/**
+ * Pulls an image. A failure in the middle comes only as an event with `error`, never as an
+ * error of the stream: so every event is looked at.
+ * @throws Error with the engine's own words
+ */
+export async function pullImage(
+  docker: Docker,
+  reference: string,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = await docker.pull(reference, { abortSignal: signal });
+  const layers = new Map<string, { current: number; total: number }>();
+  let failure: string | undefined;
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(
+      stream,
+      (error) => (error ? reject(error) : resolve()),
+      (event: PullEvent) => {
+        failure ??= event.error;
+        if (event.id && event.progressDetail?.total) {
+          const { current = 0, total } = event.progressDetail;
+          layers.set(`${event.status} ${event.id}`, { current, total });
+          report(summary(layers));
+        }
+      },
+    );
+  });
+  if (failure !== undefined) throw new Error(failure);
+}
+
+function summary(layers: ReadonlyMap<string, { current: number; total: number }>): string {
+  const sum = (key: "current" | "total") =>
+    [...layers].filter(([id]) => id.startsWith("Down")).reduce((all, [, one]) => all + one[key], 0);
+  const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
+  return `${mb(sum("current"))} of ${mb(sum("total"))} MB`;
+}

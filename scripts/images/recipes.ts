@@ -1,0 +1,69 @@
+import type { Lookup } from "../settings/fillSettings.ts";
+
+/** A role whose image can be built from package registries alone. */
+export interface Recipe {
+  readonly role: string;
+  /** The setting that names the official image. */
+  readonly setting: string;
+  readonly target?: string;
+  /** The official image's tag, where a setting of its own says it. */
+  readonly officialVersion?: string;
+  /** Part of the tag for people to read. */
+  readonly version: string;
+  readonly arguments: Readonly<Record<string, string>>;
+}
+
+/** Versions of what only our own builds use; the parts' own versions are settings. */
+const versions = { postgres: "17", uv: "0.13.8", caddy: "2.11.7", chdb: "4.4.0" } as const;
+
+/** The base that every recipe stands on: made by docker/base/rootfs.sh, not by a Dockerfile. */
+export const baseRole = "base";
+
+/**
+ * How each role of docker/ is built for these settings.
+ * @param environment development builds the server's development target
+ */
+export function recipes(environment: string, lookup: Lookup): readonly Recipe[] {
+  const value = (name: string) => lookup(name)?.value ?? "";
+  const letta = value("LETTA_VERSION");
+  const otel = value("OTEL_VERSION");
+  // Two thirds of the collector's build are Datadog's: only where something goes there.
+  const tags = value("DD_API_KEY") === "" ? "" : "datadog";
+  const target = environment === "development" ? "development" : "runtime";
+  return [
+    { role: "probe", setting: "PROBE_IMAGE", version: "busybox", arguments: {} },
+    {
+      role: "postgres",
+      setting: "POSTGRES_IMAGE",
+      version: versions.postgres,
+      arguments: { POSTGRES_MAJOR: versions.postgres },
+    },
+    {
+      role: "letta",
+      setting: "LETTA_IMAGE",
+      target,
+      officialVersion: letta,
+      version: target === "runtime" ? letta : `${letta}-${target}`,
+      arguments: { LETTA_VERSION: letta, UV_VERSION: versions.uv },
+    },
+    {
+      role: "collector",
+      setting: "COLLECTOR_IMAGE",
+      officialVersion: otel,
+      version: tags === "" ? otel : `${otel}-${tags}`,
+      arguments: { OTEL_VERSION: otel, OTEL_BUILD_TAGS: tags },
+    },
+    {
+      role: "proxy",
+      setting: "PROXY_IMAGE",
+      version: versions.caddy,
+      arguments: { CADDY_VERSION: versions.caddy },
+    },
+    {
+      role: "clickhouse",
+      setting: "CLICKHOUSE_IMAGE",
+      version: versions.chdb,
+      arguments: { CHDB_VERSION: versions.chdb },
+    },
+  ];
+}

@@ -1,0 +1,18 @@
+import { command, settingsOf } from "./cli/command.ts";
+
+await command({
+  name: "render",
+  about: "Print the stack as YAML, from env files alone: no engine is needed.",
+  environment: "first",
+  examples: ["npm run -s render -- prod", "npm run -s render -- dev | docker compose -f - config"],
+  async act(asked, terminal) {
+    const settings = await settingsOf(asked, terminal);
+    const [{ prepareStack }, { validateStack }] = await Promise.all([
+      import("./rollout/prepareStack.ts"),
+      import("./stack/validateStack.ts"),
+    ]);
+    const { stack } = prepareStack(settings, { release: "000000" });
+    await validateStack(stack);
+    return { result: { stack: stack.model }, text: stack.text };
+  },
+});

@@ -1,0 +1,23 @@
+/** How long a step took and how it ended, for the summary and for --json. */
+export interface StepRecord {
+  readonly name: string;
+  readonly seconds: number;
+  readonly outcome: "done" | "failed";
+}
+
+/** What a rollout tells as it goes, and what it asks. The terminal stands behind it. */
+export interface Narration {
+  readonly steps: readonly StepRecord[];
+  /** Runs one step of the story: shown while it runs, one line when it is done. */
+  step<Result>(
+    name: string,
+    work: (report: (text: string) => void) => Promise<Result>,
+    outcome?: (result: Result) => string,
+  ): Promise<Result>;
+  note(text: string): void;
+  /**
+   * Asks before something is changed.
+   * @throws Problem CONFIRMATION_NEEDED without a terminal and without --yes, DECLINED on a no
+   */
+  confirm(question: string, lines: readonly string[]): Promise<void>;
+}

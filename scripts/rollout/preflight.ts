@@ -1,0 +1,85 @@
+import { statfsSync } from "node:fs";
+import { Problem } from "../common/problem.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
+import { isFree, portHolder } from "../engine/portHolder.ts";
+import { labels, type Stack } from "../stack/renderStack.ts";
+import type { Change } from "./planChanges.ts";
+import type { Tools } from "./tools.ts";
+
+/** An image build takes 2 GB, a running stack little; both leave the host room to breathe. */
+const freeGb = { build: 5, run: 1 } as const;
+
+/**
+ * Refuses containers under our project's name that this tool did not make.
+ * @throws Problem FOREIGN_CONTAINERS
+ */
+export function refuseForeign(project: string, observed: readonly ObservedContainer[]): void {
+  const foreign = observed.filter((one) => one.labels[labels.role] === undefined);
+  if (foreign.length === 0) return;
+  throw new Problem("FOREIGN_CONTAINERS", `containers of somebody else are named ${project} too`, {
+    details: foreign.map((one) => `${one.name} (${one.image}, ${one.state})`),
+    next: "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
+  });
+}
+
+/**
+ * Refuses to replace a part that holds data, unless it was named.
+ * @throws Problem STATEFUL_RECREATE
+ */
+export function refuseStateful(stack: Stack, changes: readonly Change[], named: readonly string[]): void {
+  const refused = changes.filter(
+    (one) =>
+      one.action === "recreate" &&
+      !named.includes(one.service) &&
+      stack.services.find((service) => service.name === one.service)?.stateful,
+  );
+  const [first] = refused;
+  if (first === undefined) return;
+  throw new Problem("STATEFUL_RECREATE", `${first.service} holds data and would be recreated`, {
+    details: refused.map((one) => `${one.service}: ${one.causes.join(", ")}`),
+    next: `add -- --recreate ${first.service}   (its volume stays)`,
+  });
+}
+
+/**
+ * Refuses ports that somebody else listens on.
+ * @throws Problem PORT_TAKEN naming each port and who holds it
+ */
+export async function refuseTakenPorts(stack: Stack, changes: readonly Change[], tools: Tools): Promise<void> {
+  const faults: string[] = [];
+  const starting = changes.filter((one) => one.action === "create" || one.action === "start");
+  const observed = await tools.engine.containers(stack.project);
+  for (const service of stack.services.filter((one) => starting.some((change) => change.service === one.name))) {
+    if (observed.some((one) => one.service === service.name && one.state === "running")) continue;
+    for (const port of service.ports) {
+      if (await isFree(port.host, port.published)) continue;
+      const holder = (await tools.engine.publisher(port.published)) ?? portHolder(port.published);
+      faults.push(`${port.host}:${port.published} (${service.name}): held by ${holder ?? "another process"}`);
+    }
+  }
+  if (faults.length > 0) {
+    throw new Problem("PORT_TAKEN", "ports of the stack are taken", {
+      details: faults,
+      next: `stop their holders, or change the ports in env/${stack.environment}.env`,
+    });
+  }
+}
+
+/**
+ * Refuses a disk that would fill up.
+ * @throws Problem DISK_TOO_SMALL
+ */
+export async function refuseFullDisk(what: keyof typeof freeGb, tools: Tools): Promise<void> {
+  const path = await tools.engine.dataRoot();
+  let free: number;
+  try {
+    const disk = statfsSync(path);
+    free = (disk.bavail * disk.bsize) / 1e9;
+  } catch {
+    return; // An engine on another host, or in a virtual machine: its disk is not ours to see.
+  }
+  if (free >= freeGb[what]) return;
+  throw new Problem("DISK_TOO_SMALL", `${path}: expected ${freeGb[what]} GB free, got ${free.toFixed(1)}`, {
+    next: "docker system df",
+  });
+}

@@ -1,0 +1,92 @@
+import { createHmac } from "node:crypto";
+import { chooseProfile } from "../collector/chooseProfile.ts";
+import { composeConfiguration } from "../collector/composeConfiguration.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
+import { officialReference } from "../images/officialReference.ts";
+import { recipes } from "../images/recipes.ts";
+import type { SettingName, Settings } from "../settings/readSettings.ts";
+import { chooseParts, neededImages } from "../stack/chooseParts.ts";
+import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
+import { readSources } from "../stack/readSources.ts";
+import { labels, renderStack, type Stack } from "../stack/renderStack.ts";
+
+/** A stack with the texts that belong to it. */
+export interface PreparedStack {
+  readonly stack: Stack;
+  readonly collector: string;
+  readonly sink: "file" | "other";
+}
+
+export interface Present {
+  readonly release: string;
+  /** References by setting; the official ones where nothing else is known. */
+  readonly images?: ReadonlyMap<string, string>;
+  readonly observed?: readonly ObservedContainer[];
+  /** For the keyed digests of secrets; without it the label is left out. */
+  readonly secretKey?: Buffer;
+}
+
+const hasProxy = (settings: Settings) => ["staging", "prod"].includes(settings.environment);
+
+/** The settings that name the images this environment's stack runs. */
+export function imageSettings(settings: Settings): string[] {
+  return neededImages(settings.root, parts(settings));
+}
+
+/**
+ * Settings, compose/ and otel/ → the stack, without an engine.
+ * @throws Problem SOURCE_INVALID, COLLECTOR_INVALID
+ */
+export function prepareStack(settings: Settings, present: Present): PreparedStack {
+  const choice = chooseProfile(settings.environment, settings.lookup);
+  const collector = composeConfiguration(settings.root, choice.fragments, settings.lookup);
+  const { sources, library } = parts(settings);
+  const images = present.images ?? officialImages(settings);
+  const configs = new Map([["collector", collector]]);
+  if (hasProxy(settings)) configs.set("proxy", proxyConfiguration(settings.lookup));
+  const stack = renderStack({
+    project: settings.project,
+    environment: settings.environment,
+    sources: readSources(settings.root, sources),
+    library: readSources(settings.root, library),
+    lookup: (name) => {
+      const image = images.get(name);
+      return image === undefined ? settings.lookup(name) : { value: image, secret: false };
+    },
+    configs,
+    release: present.release,
+    past: pastServices(present.observed ?? []),
+    ...(present.secretKey === undefined ? {} : { secretDigest: keyed(settings, present.secretKey) }),
+  });
+  return { stack, collector, sink: choice.fragments.includes("file") ? "file" : "other" };
+}
+
+function parts(settings: Settings) {
+  return chooseParts(settings.environment, settings.has("LETTA_PG_URI"), hasProxy(settings));
+}
+
+function officialImages(settings: Settings): Map<string, string> {
+  return new Map(
+    recipes(settings.environment, settings.lookup).map((recipe) => [
+      recipe.setting,
+      officialReference(settings.get(recipe.setting as SettingName), recipe.officialVersion),
+    ]),
+  );
+}
+
+/** What runs tells best which release each part came from. */
+function pastServices(observed: readonly ObservedContainer[]) {
+  return new Map(
+    observed.map((one) => [
+      one.service,
+      { digest: one.labels[labels.digest] ?? "", release: one.labels[labels.release] ?? "" },
+    ]),
+  );
+}
+
+function keyed(settings: Settings, key: Buffer) {
+  return (name: string) => {
+    const value = settings.secrets.get(name as SettingName);
+    return value === undefined ? undefined : createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
+  };
+}

@@ -1,0 +1,54 @@
+import { Problem } from "../common/problem.ts";
+import { deviceId } from "../ledger/secretKey.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { expectation } from "../verification/expectation.ts";
+import { verify, verifyQuickly, type Check } from "../verification/verify.ts";
+import type { PreparedStack } from "./prepareStack.ts";
+import type { Tools } from "./tools.ts";
+
+/** A quick look asks whether what runs still answers; the whole proof sends canaries too. */
+export type Depth = "quick" | "whole";
+
+/** Proves a running stack against what its rendered form promises. */
+export function proveStack(
+  settings: Settings,
+  prepared: Pick<PreparedStack, "stack" | "sink">,
+  directory: string,
+  tools: Tools,
+  depth: Depth,
+): Promise<Check[]> {
+  const url = settings.get("GRAFANA_URL");
+  const expected = expectation(prepared.stack, {
+    version: settings.get("LETTA_VERSION"),
+    password: settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
+    sink: prepared.sink,
+    grafana:
+      settings.get("GRAFANA") === "true" && url !== ""
+        ? { url, deviceId: deviceId(directory, tools.randomBytes) }
+        : undefined,
+  });
+  const prove = depth === "quick" ? verifyQuickly : verify;
+  return prove(expected, {
+    engine: tools.engine,
+    now: tools.now,
+    randomId: () => tools.randomBytes(8).toString("hex"),
+  });
+}
+
+/** @throws Problem STEP_FAILED naming each check that failed */
+export function expectPassed(checks: readonly Check[], environment: string): void {
+  const failed = checks.filter((one) => one.outcome === "failed");
+  if (failed.length === 0) return;
+  throw new Problem("STEP_FAILED", `${failed.length} of ${checks.length} checks failed`, {
+    details: failed.map((one) => `${one.name}: ${one.detail}`),
+    next: `npm run logs -- ${environment}`,
+  });
+}
+
+/** "9 checks passed, 1 skipped (Grafana link: GRAFANA is off)". */
+export function checksSummary(checks: readonly Check[]): string {
+  const passed = checks.filter((one) => one.outcome === "passed").length;
+  const skipped = checks.filter((one) => one.outcome === "skipped");
+  const reasons = skipped.map((one) => `${one.name}: ${one.detail}`).join("; ");
+  return `${passed} checks passed${skipped.length > 0 ? `, ${skipped.length} skipped (${reasons})` : ""}`;
+}

@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
+import type { StackService } from "../stack/readServices.ts";
+import type { Tools } from "./tools.ts";
+
+const pollMs = 100;
+
+/**
+ * Waits until a started part is what its dependents need: a service healthy, a job ended well.
+ * Broken is not the same as slow: what cannot come any more ends the wait at once.
+ * @param limitSeconds after which slow counts as broken
+ * @param signal undefined where stopping in the middle would leave something half done
+ * @throws Problem STEP_FAILED with the part's last lines
+ */
+export async function waitFor(
+  service: StackService,
+  container: string,
+  limitSeconds: number,
+  tools: Tools,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const started = tools.now();
+  const before = (await tools.engine.inspect(container)).restarts;
+  for (;;) {
+    signal?.throwIfAborted();
+    const seen = await tools.engine.inspect(container);
+    if (service.kind === "job") {
+      if (seen.state === "exited" && seen.exitCode === 0) return;
+      if (seen.exitCode !== undefined && seen.state === "exited") {
+        throw await failure(service, container, `ended with exit code ${seen.exitCode}`, tools);
+      }
+    } else {
+      if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;
+      if (seen.health === "unhealthy") throw await failure(service, container, "is unhealthy", tools);
+      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before) {
+        throw await failure(service, container, `stopped by itself (exit code ${seen.exitCode ?? "unknown"})`, tools);
+      }
+    }
+    if (tools.now() - started > limitSeconds * 1000) {
+      const state = service.kind === "job" ? "has not ended" : "is not healthy";
+      throw await failure(service, container, `${state} after ${limitSeconds} s`, tools);
+    }
+    await sleep(pollMs);
+  }
+}
+
+async function failure(
+  service: StackService,
+  container: string,
+  what: string,
+  tools: Tools,
+): Promise<Problem> {
+  const log = await tools.engine.tail(container, 20);
+  return new Problem("STEP_FAILED", `${service.name} ${what}`, {
+    details: log.split("\n").map((line) => line.slice(0, 400)),
+  });
+}

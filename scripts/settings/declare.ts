@@ -1,0 +1,27 @@
+import type { GenericSchema } from "valibot";
+import type { EnvironmentName } from "./environmentName.ts";
+
+/** What a setting's text must look like; an issue's message, if any, is the reason or the remedy. */
+export interface Kind {
+  /** Completes the sentence "expected …". */
+  readonly expected: string;
+  readonly schema: GenericSchema<string, unknown>;
+}
+
+export interface Declaration extends Kind {
+  /** What the setting is for, in one line. */
+  readonly about: string;
+  /** Never shown, never in a committed file. */
+  readonly secret?: true;
+  /** `secrets init` can make one up. */
+  readonly generated?: "password" | "key";
+  /** The environments that cannot do without. */
+  readonly required?: readonly EnvironmentName[];
+}
+
+/** A table of declarations that remembers its names. */
+export function declare<Name extends string>(
+  table: Record<Name, Declaration>,
+): Readonly<Record<Name, Declaration>> {
+  return table;
+}

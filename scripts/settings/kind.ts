@@ -1,0 +1,106 @@
+import { isIP } from "node:net";
+import { check, pipe, string } from "valibot";
+import type { Kind } from "./declare.ts";
+
+type Test = (value: string) => boolean;
+
+/** An ordinary kind: one expectation, one test. */
+function plain(expected: string, test: RegExp | Test): Kind {
+  const holds = typeof test === "function" ? test : (value: string) => test.test(value);
+  return { expected, schema: pipe(string(), check(holds, "")) };
+}
+
+/** A kind with a mistake that deserves its own explanation. */
+function explained(expected: string, test: RegExp | Test, mistake: RegExp, reason: string): Kind {
+  const holds = plain(expected, test);
+  const innocent = check<string, string>((value) => !mistake.test(value), reason);
+  return { expected, schema: pipe(string(), innocent, holds.schema as never) };
+}
+
+const host = String.raw`(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])`;
+/** What breaks the database URI it is pasted into; % kills Alembic, so encoding is no way out. */
+const breaking = String.raw`\s/#?%@:[\]`;
+const component = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+const imageName = String.raw`(?:${host}(?::\d+)?/)?${component}(?:/${component})*`;
+const tag = String.raw`:(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`;
+const digest = "@sha256:[0-9a-f]{64}";
+
+const isPort: Test = (value) => /^[1-9]\d{0,4}$/u.test(value) && Number(value) <= 65_535;
+
+function isWebUrl(value: string): boolean {
+  if (!/^https?:\/\/[^\s"'<>\\^`{|}@]+$/u.test(value)) return false;
+  return URL.canParse(value);
+}
+
+function isEndpoint(value: string): boolean {
+  const port = value.slice(value.lastIndexOf(":") + 1);
+  return new RegExp(`^(?:https://)?${host}:\\d+$`, "u").test(value) && isPort(port);
+}
+
+function isDatabaseUri(value: string): boolean {
+  const parts = new RegExp(
+    `^postgresql://[^${breaking}]+:[^${breaking}]+@${host}(?::(\\d+))?/[^${breaking}]+(?:\\?[^\\s#%]*)?$`,
+    "u",
+  ).exec(value);
+  return parts !== null && (parts[1] === undefined || isPort(parts[1]));
+}
+
+function isClickHouse(value: string): boolean {
+  const parts = new RegExp(`^https?://${host}(?::(\\d+))?$`, "u").exec(value);
+  return parts !== null && (parts[1] === undefined || isPort(parts[1]));
+}
+
+/** The kinds of value that settings have. */
+export const kind = {
+  any: plain("a value", /\S/u),
+  flag: plain("true or false", /^(?:true|false)$/u),
+  port: plain("a port from 1 to 65535", isPort),
+  count: plain("a whole number above 0", /^[1-9]\d{0,8}$/u),
+  address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
+  hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
+  version: plain("a version such as 0.16.8", /^\d+\.\d+\.\d+(?:[.-][0-9A-Za-z.-]+)?$/u),
+  bytes: plain("a size such as 512m or 2g", /^[1-9]\d{0,8}(?:b|k|kb|m|mb|g|gb)$/iu),
+  duration: plain("a duration such as 200ms, 1s or 1m30s", /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/u),
+  identifier: plain("a name of a-z, 0-9 and _ (no digit first)", /^[a-z_][a-z0-9_]{0,62}$/u),
+  word: plain("a word of letters, digits, . _ and -", /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/u),
+  project: plain("a name of a-z, 0-9, _ and -, 41 at most", /^[a-z0-9][a-z0-9_-]{0,40}$/u),
+  directory: plain("a path without : or $", /^[^:$\p{Cc}]+$/u),
+  absolute: plain("an absolute path without : or $", /^\/[^:$\p{Cc}]+$/u),
+  inContainer: plain(
+    "an absolute path in the container, without ..",
+    (value) => /^(?:\/[A-Za-z0-9._-]+)+$/u.test(value) && !value.split("/").includes(".."),
+  ),
+  webUrl: explained(
+    "an http:// or https:// URL",
+    isWebUrl,
+    /^[^/]*\/\/[^/]*@/u,
+    "user and password do not belong into a URL that is shown",
+  ),
+  endpoint: plain("host:port, with or without https://", isEndpoint),
+  image: explained(
+    "an image with a tag or a digest",
+    new RegExp(`^${imageName}(?:${tag}(?:${digest})?|${digest})$`, "u"),
+    /^[^@]*:latest$/u,
+    "latest names another image every time",
+  ),
+  clickHouse: explained(
+    "http:// or https:// with a host and port",
+    isClickHouse,
+    /^(?:tcp|clickhouse|native):\/\//u,
+    "the exporter would take it, Letta's reader would not; use http://host:8123",
+  ),
+  databaseUri: explained(
+    "postgresql://user:password@host[:port]/database",
+    isDatabaseUri,
+    new RegExp(`^postgresql://(?:.*%|[^@]*:[^@]*[${breaking}][^@]*@|.*@.*@)`, "u"),
+    "the password cannot hold / # ? % @ : [ ] or white space, percent-encoded neither (% breaks Alembic)",
+  ),
+  databasePassword: explained(
+    "12 characters or more, none of them / # ? % @ : [ ] or white space",
+    new RegExp(`^[^${breaking}]{12,}$`, "u"),
+    new RegExp(`[${breaking}]`, "u"),
+    "it is pasted into the database URI as it stands, where % breaks Alembic too; never percent-encode it",
+  ),
+  oneOf: (...words: readonly string[]): Kind =>
+    plain(words.join(", ").replace(/, ([^,]*)$/u, " or $1"), (value) => words.includes(value)),
+};

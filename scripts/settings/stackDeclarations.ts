@@ -1,0 +1,50 @@
+import { declare } from "./declare.ts";
+import { environmentNames } from "./environmentName.ts";
+import { kind } from "./kind.ts";
+
+const required = environmentNames;
+
+/** The stack as a whole: its name, its images, its ports, its sizes and its patience. */
+export const stackDeclarations = declare({
+  STACK_PROJECT: { about: "name of the Compose project; letta-<env> if unset", ...kind.project },
+  STATE_DIR: { about: "where releases, journal and backups are kept", ...kind.directory },
+  IMAGES: {
+    about: "pull images, use those built here, or pull and build what cannot be pulled",
+    ...kind.oneOf("auto", "pull", "local"),
+    required,
+  },
+  DEBIAN_MIRROR: { about: "Debian mirror for images built here", ...kind.webUrl },
+
+  LETTA_VERSION: { about: "version of the server", ...kind.version, required },
+  LETTA_IMAGE: { about: "image of the server", ...kind.image, required },
+  POSTGRES_IMAGE: { about: "image of the bundled database", ...kind.image, required },
+  COLLECTOR_IMAGE: { about: "image of the collector", ...kind.image, required },
+  PROBE_IMAGE: { about: "image with a static busybox, for health checks", ...kind.image, required },
+  PROXY_IMAGE: { about: "image of the proxy", ...kind.image, required },
+  CLICKHOUSE_IMAGE: { about: "image of ClickHouse, where it is bundled", ...kind.image },
+
+  POSTGRES_PUBLISH_PORT: {
+    about: "loopback port of the bundled database",
+    ...kind.port,
+    required: ["dev", "development"],
+  },
+  PROXY_PUBLISH_HOST: {
+    about: "address of this machine that the proxy is reached at",
+    ...kind.address,
+    required: ["staging", "prod"],
+  },
+  PROXY_HTTPS_PORT: {
+    about: "port of this machine that the proxy is reached at",
+    ...kind.port,
+    required: ["staging", "prod"],
+  },
+
+  SERVER_MEMORY: { about: "memory limit of the server", ...kind.bytes, required },
+  POSTGRES_MEMORY: { about: "memory limit of the bundled database", ...kind.bytes, required },
+  COLLECTOR_MEMORY: { about: "memory limit of the collector", ...kind.bytes, required },
+
+  DATABASE_WAIT_SECONDS: { about: "patience with the database", ...kind.count, required },
+  MIGRATION_WAIT_SECONDS: { about: "patience with migrations", ...kind.count, required },
+  COLLECTOR_WAIT_SECONDS: { about: "patience with the collector", ...kind.count, required },
+  SERVER_WAIT_SECONDS: { about: "patience with the server", ...kind.count, required },
+});

@@ -1,0 +1,100 @@
+import { isMap, type ValueMap } from "./mergeSources.ts";
+import type { Stack } from "./renderStack.ts";
+
+interface Rule {
+  readonly about: string;
+  /** What is wrong with the service, or nothing. */
+  readonly judge: (service: ValueMap, name: string, stack: Stack) => string | undefined;
+}
+
+const isJob = (service: ValueMap) => service["restart"] === "no";
+
+/** A tag that cannot mean another image tomorrow without anybody noticing, or a digest. */
+const pinned = /(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64}|^sha256:[0-9a-f]{64})$/;
+
+const rules: readonly Rule[] = [
+  {
+    about: "image",
+    judge: (service) => {
+      const image = String(service["image"]);
+      return pinned.test(image) ? undefined : `expected a tag other than latest or a digest, got ${image}`;
+    },
+  },
+  {
+    about: "healthcheck",
+    judge: (service) =>
+      isJob(service) || isMap(service["healthcheck"]) ? undefined : "expected a health check, got none",
+  },
+  ...["mem_limit", "cpus", "pids_limit", "stop_grace_period", "restart"].map((key) => ({
+    about: key,
+    judge: (service: ValueMap) => (key in service ? undefined : "expected to be set, got nothing"),
+  })),
+  {
+    about: "init",
+    judge: (service) => (service["init"] === true ? undefined : "expected true"),
+  },
+  {
+    about: "logging",
+    judge: (service) => {
+      const options = isMap(service["logging"]) ? service["logging"]["options"] : undefined;
+      return isMap(options) && "max-size" in options && "max-file" in options
+        ? undefined
+        : "expected rotation (max-size, max-file)";
+    },
+  },
+  {
+    about: "cap_drop",
+    judge: (service) =>
+      JSON.stringify(service["cap_drop"]) === '["ALL"]' ? undefined : "expected [ALL]",
+  },
+  {
+    about: "security_opt",
+    judge: (service) =>
+      JSON.stringify(service["security_opt"])?.includes("no-new-privileges:true")
+        ? undefined
+        : "expected no-new-privileges:true",
+  },
+  {
+    about: "networks",
+    judge: (service) =>
+      isMap(service["networks"]) || service["network_mode"] === "none"
+        ? undefined
+        : "expected named networks or network_mode: none",
+  },
+  {
+    about: "ports",
+    judge: (_service, name, stack) => {
+      const ports = stack.services.find((one) => one.name === name)?.ports ?? [];
+      const open = ports.find((port) => port.host !== "127.0.0.1" && name !== "proxy");
+      return open ? `expected 127.0.0.1, got ${open.host} for ${open.published}` : undefined;
+    },
+  },
+  {
+    about: "volumes",
+    judge: (service) =>
+      JSON.stringify(service["volumes"] ?? []).includes("docker.sock")
+        ? "expected no engine socket"
+        : undefined,
+  },
+];
+
+/**
+ * The house rules on a rendered stack, and that the migration runs with exactly the
+ * server's environment.
+ * @returns one line for each breach: `services.<name>.<key>: expected …, got …`
+ */
+export function judgeHouseRules(stack: Stack): string[] {
+  const services = Object.entries(stack.model["services"] as ValueMap);
+  const faults = services.flatMap(([name, service]) =>
+    rules.flatMap((rule) => {
+      const fault = isMap(service) ? rule.judge(service, name, stack) : "expected a map";
+      return fault === undefined ? [] : [`services.${name}.${rule.about}: ${fault}`];
+    }),
+  );
+  const find = (name: string) => stack.services.find((one) => one.name === name);
+  const server = JSON.stringify(find(stack.server.service)?.environment);
+  if (JSON.stringify(find(stack.server.migrate)?.environment) !== server) {
+    faults.push(`services.${stack.server.migrate}.environment: expected the server's, got another`);
+  }
+  return faults;
+}

@@ -1,0 +1,111 @@
+import { Problem } from "../common/problem.ts";
+import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
+
+export type Condition =
+  | "service_started"
+  | "service_healthy"
+  | "service_completed_successfully";
+
+export interface PublishedPort {
+  readonly host: string;
+  readonly published: number;
+  readonly target: number;
+}
+
+/** What the tool needs to know of a rendered service. */
+export interface StackService {
+  readonly name: string;
+  readonly image: string;
+  /** A job runs to its end; a service stays. */
+  readonly kind: "job" | "service";
+  readonly stateful: boolean;
+  readonly dependsOn: ReadonlyMap<string, Condition>;
+  readonly ports: readonly PublishedPort[];
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly graceSeconds: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * The services of a rendered model, in the order in which they may start: each after all it
+ * depends on, otherwise by name.
+ * @throws Problem SOURCE_INVALID for a dependency that does not exist or goes round
+ */
+export function readServices(model: ValueMap): StackService[] {
+  const services = Object.entries((model["services"] ?? {}) as ValueMap).flatMap(
+    ([name, service]) => (isMap(service) ? [readService(name, service)] : []),
+  );
+  const ordered: StackService[] = [];
+  const waiting = new Map(services.map((service) => [service.name, service]));
+  while (waiting.size > 0) {
+    const ready = [...waiting.values()]
+      .filter((one) => [...one.dependsOn.keys()].every((name) => !waiting.has(name)))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))[0];
+    if (ready === undefined) {
+      throw new Problem("SOURCE_INVALID", "services wait for one another in a circle", {
+        details: [...waiting.values()].map(
+          (one) => `${one.name} waits for ${[...one.dependsOn.keys()].join(", ")}`,
+        ),
+      });
+    }
+    const missing = [...ready.dependsOn.keys()].filter(
+      (name) => !services.some((one) => one.name === name),
+    );
+    if (missing.length > 0) {
+      throw new Problem("SOURCE_INVALID", `${ready.name} waits for a service that is not there`, {
+        details: missing,
+      });
+    }
+    waiting.delete(ready.name);
+    ordered.push(ready);
+  }
+  return ordered;
+}
+
+function readService(name: string, service: ValueMap): StackService {
+  const dependsOn = Object.entries(isMap(service["depends_on"]) ? service["depends_on"] : {}).map(
+    ([other, how]) => [other, (how as { condition: Condition }).condition] as const,
+  );
+  return {
+    name,
+    image: unescape(service["image"] ?? ""),
+    kind: service["restart"] === "no" ? "job" : "service",
+    stateful: service["x-stateful"] === true,
+    dependsOn: new Map(dependsOn),
+    ports: list(service["ports"]).map(readPort),
+    graceSeconds: seconds(text(service["stop_grace_period"] ?? "10s")),
+    labels: strings(service["labels"]),
+    environment: strings(service["environment"]),
+  };
+}
+
+/** The sources write ports in one form only: "host:published:target". */
+function readPort(port: Value): PublishedPort {
+  const [host = "", published = "", target = ""] = text(port).split(":");
+  return { host, published: Number(published), target: Number(target) };
+}
+
+function seconds(duration: string): number {
+  const parts = [...duration.matchAll(/(\d+)(h|m|s)/g)];
+  const unit = { h: 3600, m: 60, s: 1 } as const;
+  return parts.reduce((sum, part) => sum + Number(part[1]) * unit[part[2] as "h" | "m" | "s"], 0);
+}
+
+function strings(value: Value | undefined): Record<string, string> {
+  if (!isMap(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unescape(inner)]));
+}
+
+function list(value: Value | undefined): Value[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: Value): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Compose reads `$$` as one `$`. */
+function unescape(value: Value): string {
+  return text(value).replaceAll("$$", "$");
+}

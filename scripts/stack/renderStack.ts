@@ -1,0 +1,96 @@
+import { stringify } from "yaml";
+import { digestServices, type SecretDigest } from "./digestServices.ts";
+import type { Lookup } from "../settings/fillSettings.ts";
+import { interpolate } from "./interpolate.ts";
+import { isMap, mergeSources, type ValueMap } from "./mergeSources.ts";
+import type { Source } from "./readSources.ts";
+import { readServices, type StackService } from "./readServices.ts";
+import { readServerRole, type ServerRole } from "./serverRole.ts";
+
+/** The labels every container carries beside Compose's own. */
+export const labels = {
+  environment: "letta-stack.environment",
+  role: "letta-stack.role",
+  release: "letta-stack.release",
+  digest: "letta-stack.digest",
+  secrets: "letta-stack.secrets",
+} as const;
+
+/** A rendered stack: the text Compose runs and what the tool reads from it. */
+export interface Stack {
+  readonly project: string;
+  readonly environment: string;
+  readonly text: string;
+  readonly model: ValueMap;
+  /** In the order in which they start. */
+  readonly services: readonly StackService[];
+  readonly server: ServerRole;
+}
+
+export interface RenderParts {
+  readonly project: string;
+  readonly environment: string;
+  readonly sources: readonly Source[];
+  /** Files that others extend. */
+  readonly library: readonly Source[];
+  readonly lookup: Lookup;
+  /** Configuration that travels inside the file, by its name under `configs`. */
+  readonly configs: ReadonlyMap<string, string>;
+  /** The release this would be, and which release each unchanged service came from. */
+  readonly release: string;
+  readonly past?: ReadonlyMap<string, { readonly digest: string; readonly release: string }>;
+  /** A keyed digest of a secret's value; without it the label for secrets is left out. */
+  readonly secretDigest?: SecretDigest;
+}
+
+/**
+ * Renders a stack: the same parts give the same bytes, whatever the machine.
+ * @throws Problem SOURCE_INVALID
+ */
+export function renderStack(parts: RenderParts): Stack {
+  const merged = interpolate(mergeSources(parts.sources, parts.library), parts.lookup);
+  const server = readServerRole(merged);
+  const model: ValueMap = { name: parts.project };
+  for (const [key, value] of Object.entries(merged)) {
+    if (!key.startsWith("x-")) model[key] = structuredClone(value);
+  }
+  const configs = Object.fromEntries(
+    [...parts.configs].map(([name, text]) => [name, { content: text.replaceAll("$", "$$$$") }]),
+  );
+  model["configs"] = { ...(isMap(model["configs"]) ? model["configs"] : {}), ...configs };
+  const digests = digestServices(model, parts.secretDigest);
+  for (const [name, service] of Object.entries(model["services"] as ValueMap)) {
+    if (!isMap(service)) continue;
+    const { digest, secrets: secretsDigest } = digests.get(name)!;
+    const before = parts.past?.get(name);
+    service["labels"] = {
+      [labels.environment]: parts.environment,
+      [labels.role]: name,
+      [labels.release]: before?.digest === digest ? before.release : parts.release,
+      [labels.digest]: digest,
+      ...(secretsDigest === undefined ? {} : { [labels.secrets]: secretsDigest }),
+    };
+  }
+  return {
+    project: parts.project,
+    environment: parts.environment,
+    text: header(parts) + toYaml(model),
+    model,
+    services: readServices(model),
+    server,
+  };
+}
+
+function header(parts: RenderParts): string {
+  return [
+    `# Rendered by letta-stack from compose/, otel/ and env/: change those, not this file.`,
+    `# Secrets are not in it. For \`up\` by hand, give them to Compose:`,
+    `#   docker compose --env-file env/${parts.environment}.secrets.env -f <this file> up -d --wait`,
+    ``,
+  ].join("\n");
+}
+
+/** YAML that YAML 1.1 readers (Compose among them) read as it was meant. */
+export function toYaml(model: unknown): string {
+  return stringify(model, { compat: "yaml-1.1", lineWidth: 0, aliasDuplicateObjects: false });
+}

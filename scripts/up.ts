@@ -1,0 +1,41 @@
+import { command, settingsOf } from "./cli/command.ts";
+
+await command({
+  name: "up",
+  about: "Bring the local stack up, or repair what differs, and prove that it works.",
+  environment: "first",
+  options: [["--recreate <services>", "parts with data that may be recreated, with commas between"]],
+  flags: ["yes", "dryRun"],
+  examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
+  async act(asked, terminal) {
+    const { refuseRemote } = await import("./cli/localOnly.ts");
+    refuseRemote("up", asked.environment);
+    if (asked.dryRun) return (await import("./cli/planAnswer.ts")).planAnswer(asked, terminal);
+    const { initSecrets } = await import("./settings/initSecrets.ts");
+    const { randomBytes } = await import("node:crypto");
+    const secrets = initSecrets({ environment: asked.environment, root: asked.root, random: randomBytes });
+    if (secrets.generated.length > 0) {
+      terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);
+    }
+    const settings = await settingsOf(asked, terminal);
+    const [{ up }, { toolsOf }, { upSummary }] = await Promise.all([
+      import("./rollout/up.ts"),
+      import("./cli/toolsOf.ts"),
+      import("./cli/upSummary.ts"),
+    ]);
+    const recreate = String(asked.options["recreate"] ?? "").split(",").filter(Boolean);
+    const outcome = await up(settings, { recreate }, toolsOf(terminal));
+    const version = outcome.checks.find((one) => one.name === "server version");
+    return {
+      result: {
+        release: outcome.release,
+        from: outcome.from,
+        steps: terminal.steps,
+        server: { version: version?.outcome === "passed" ? version.detail : null },
+        changes: outcome.changes,
+        checks: outcome.checks,
+      },
+      text: upSummary(settings, outcome),
+    };
+  },
+});
