@@ -12,7 +12,7 @@ await command({
   flags: ["yes"],
   examples: ["npm run images -- build", "npm run images -- build letta --env development"],
   async act(asked, terminal) {
-    const [{ Problem }, { parseEnvironment }, { buildRoles }, { toolsOf }] = await Promise.all([
+    const [{ Problem }, { environmentName }, { buildRoles }, { toolsOf }] = await Promise.all([
       import("./common/problem.ts"),
       import("./settings/environmentName.ts"),
       import("./rollout/buildRoles.ts"),
@@ -20,7 +20,7 @@ await command({
     ]);
     const [action = "", role] = asked.arguments;
     if (action !== "build") throw new Problem("USAGE", `expected build, got ${action}`);
-    const environment = parseEnvironment(String(asked.options["env"] ?? "dev"));
+    const environment = environmentName(String(asked.options["env"] ?? "dev"));
     const settings = await settingsOf({ ...asked, environment }, terminal);
     const images = await buildRoles(settings, role, toolsOf(terminal));
     const { table } = await import("./cli/table.ts");

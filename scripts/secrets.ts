@@ -10,7 +10,7 @@ await command({
   ],
   examples: ["npm run secrets -- init prod"],
   async act(asked) {
-    const [{ Problem }, { parseEnvironment }, { initSecrets }, { randomBytes }] = await Promise.all([
+    const [{ Problem }, { environmentName }, { initSecrets }, { randomBytes }] = await Promise.all([
       import("./common/problem.ts"),
       import("./settings/environmentName.ts"),
       import("./settings/initSecrets.ts"),
@@ -18,7 +18,7 @@ await command({
     ]);
     const [action = "", name = ""] = asked.arguments;
     if (action !== "init") throw new Problem("USAGE", `expected init, got ${action}`);
-    const environment = parseEnvironment(name);
+    const environment = environmentName(name);
     const made = initSecrets({ environment, root: asked.root, random: randomBytes });
     const generated = made.generated.length === 0 ? "nothing to generate" : `generated ${made.generated.join(", ")}`;
     const missing = made.missing.map((one) => `  to be filled in by you: ${one}\n`).join("");

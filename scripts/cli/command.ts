@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
-import { environmentNames, parseEnvironment, type EnvironmentName } from "../settings/environmentName.ts";
+import { environmentNames, environmentName, type EnvironmentName } from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { npmFlags } from "./npmFlags.ts";
 import type { Terminal } from "./narrate.ts";
@@ -120,7 +120,7 @@ function understand(declaration: Declaration): Asked {
   const [first, ...others] = given;
   const named = environment !== "none" && first !== undefined;
   return {
-    environment: named ? parseEnvironment(first) : "dev",
+    environment: named ? environmentName(first) : "dev",
     arguments: named ? others : given,
     options,
     yes: options["yes"] === true,

@@ -7,21 +7,33 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const always = ["--env-file", "/dev/null", "--progress", "json"];
 
 /** Creates containers without starting them; never a service that was not named. */
-export async function composeUp(
+export async function composeCreate(
   environment: Environment,
   call: ComposeCall,
   services: readonly string[],
 ): Promise<void> {
+  const options = ["--no-start", "--no-deps", "--force-recreate", "--pull", "never"];
+  await wrapped("create the containers", () => up(environment, call, services, options));
+}
+
+/**
+ * Starts a container that Compose made. Only Compose itself copies inline configs and
+ * secrets in, and it does so when it starts a container, not when it creates it.
+ */
+export async function composeStart(environment: Environment, call: ComposeCall, service: string): Promise<void> {
+  const options = ["--no-deps", "--no-recreate", "--pull", "never"];
+  await wrapped(`start ${service}`, () => up(environment, call, [service], options));
+}
+
+async function up(environment: Environment, call: ComposeCall, services: readonly string[], options: string[]) {
   const compose = await import("docker-compose");
-  await wrapped("create the containers", () =>
-    compose.upMany([...services], {
-      cwd: "/",
-      config: call.file,
-      composeOptions: [...always, "--project-name", call.project],
-      commandOptions: ["--no-start", "--no-deps", "--force-recreate", "--pull", "never"],
-      env: { ...environment, ...call.secrets } as NodeJS.ProcessEnv,
-    }),
-  );
+  return compose.upMany([...services], {
+    cwd: "/",
+    config: call.file,
+    composeOptions: [...always, "--project-name", call.project],
+    commandOptions: options,
+    env: { ...environment, ...call.secrets } as NodeJS.ProcessEnv,
+  });
 }
 
 /** Takes a project down by its labels, whatever file it came from. */

@@ -1,7 +1,7 @@
 import Docker from "dockerode";
 import type { Engine, ObservedContainer } from "./engine.ts";
 import { buildImage } from "./buildImage.ts";
-import { composeDown, composeUp, composeVersion } from "./compose.ts";
+import { composeCreate, composeDown, composeStart, composeVersion } from "./compose.ts";
 import { execHeld, execOnce, followLogs, runHeld, runOnce, tailLogs } from "./streams.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
@@ -43,7 +43,7 @@ export function dockerEngine(
     pull: (reference, report, signal) => pullImage(docker, reference, report, signal),
     build: (request, report, signal) => buildImage(cli, request, report, signal),
     importBase: (root, mirror, tag) => importBase(cli, root, mirror, tag),
-    create: (call, services) => composeUp(cli, call, services),
+    create: (call, services) => composeCreate(cli, call, services),
     down: (project, volumes) => composeDown(cli, project, volumes),
     async inspect(id) {
       const found = await docker.getContainer(id).inspect();
@@ -61,6 +61,7 @@ export function dockerEngine(
         restarts: found.RestartCount,
       };
     },
+    startWithFiles: (call, service) => composeStart(cli, call, service),
     start: (id) => settled(docker.getContainer(id).start()),
     stop: (id, graceSeconds) => settled(docker.getContainer(id).stop({ t: graceSeconds })),
     remove: (id) => settled(docker.getContainer(id).remove({ force: true })),

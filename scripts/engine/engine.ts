@@ -73,6 +73,8 @@ export interface Engine {
   down(project: string, volumes: boolean): Promise<void>;
   inspect(id: string): Promise<ObservedContainer & { readonly restarts: number }>;
   start(id: string): Promise<void>;
+  /** Starts a part whose configs or secrets have to be copied into its container first. */
+  startWithFiles(call: ComposeCall, service: string): Promise<void>;
   stop(id: string, graceSeconds: number): Promise<void>;
   remove(id: string): Promise<void>;
   /** The last lines a container wrote, both streams. */

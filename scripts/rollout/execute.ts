@@ -42,7 +42,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   await removeLeftovers(stack, named("remove"), tools.engine);
   const create = named("create", "recreate");
   if (create.length > 0) {
-    const call = { file: execution.file, project: stack.project, secrets: secretValues(settings) };
+    const call = composeCall(execution);
     await tools.say.step(`create ${create.join(", ")}`, () => tools.engine.create(call, create));
   }
   tools.signal.throwIfAborted();
@@ -58,11 +58,12 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
 }
 
 async function startPart(
-  { settings, stack, postgres }: Execution,
+  execution: Execution,
   service: StackService,
   ids: ReadonlyMap<string, string>,
   tools: Tools,
 ): Promise<void> {
+  const { settings, stack, postgres } = execution;
   const id = ids.get(service.name)!;
   const limit = waitSeconds(service.name, settings);
   if (service.name !== stack.server.migrate) {
@@ -70,8 +71,12 @@ async function startPart(
     if (before.state === "running" && before.health === "unhealthy") {
       await tools.engine.stop(id, service.graceSeconds);
     }
-    await tools.engine.start(id);
-    return waitFor(service, id, limit, tools, tools.signal);
+    // Compose takes its time to end; what it started is watched meanwhile.
+    const starting = service.hasFiles
+      ? tools.engine.startWithFiles(composeCall(execution), service.name)
+      : tools.engine.start(id);
+    await Promise.all([starting, waitFor(service, id, limit, tools, tools.signal)]);
+    return;
   }
   // Once begun, a migration is seen through: some of Letta's commit in the middle.
   const database = databaseOf(settings, { container: ids.get("postgres"), image: postgres }, tools.engine);
@@ -81,9 +86,8 @@ async function startPart(
   });
 }
 
-/** Values for Compose's process environment: the secrets that are set. */
-export function secretValues(settings: Settings): Record<string, string> {
-  return Object.fromEntries(settings.secrets);
+function composeCall({ file, stack, settings }: Execution) {
+  return { file, project: stack.project, secrets: Object.fromEntries(settings.secrets) };
 }
 
 async function removeLeftovers(stack: Stack, removed: readonly string[], engine: Engine): Promise<void> {

@@ -19,6 +19,8 @@ export interface StackService {
   /** A job runs to its end; a service stays. */
   readonly kind: "job" | "service";
   readonly stateful: boolean;
+  /** Configs or secrets are copied into its container when it starts. */
+  readonly hasFiles: boolean;
   readonly dependsOn: ReadonlyMap<string, Condition>;
   readonly ports: readonly PublishedPort[];
   /** Seconds between SIGTERM and SIGKILL. */
@@ -72,6 +74,7 @@ function readService(name: string, service: ValueMap): StackService {
     image: unescape(service["image"] ?? ""),
     kind: service["restart"] === "no" ? "job" : "service",
     stateful: service["x-stateful"] === true,
+    hasFiles: "configs" in service || "secrets" in service,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
     graceSeconds: seconds(text(service["stop_grace_period"] ?? "10s")),
