@@ -8,7 +8,7 @@ await command({
   flags: ["yes"],
   examples: ["npm run down:dev"],
   async act(asked, terminal) {
-    const settings = await settingsOf(asked, terminal);
+    const settings = await settingsOf(asked, terminal, true);
     const [{ down }, { toolsOf }] = await Promise.all([import("./rollout/down.ts"), import("./cli/toolsOf.ts")]);
     const outcome = await down(settings, asked.options["volumes"] === true, toolsOf(terminal));
     const what = outcome.stopped.length === 0 ? "nothing ran" : `stopped ${outcome.stopped.length} containers`;

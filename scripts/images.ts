@@ -21,7 +21,7 @@ await command({
     const [action = "", role] = asked.arguments;
     if (action !== "build") throw new Problem("USAGE", `expected build, got ${action}`);
     const environment = environmentName(String(asked.options["env"] ?? "dev"));
-    const settings = await settingsOf({ ...asked, environment }, terminal);
+    const settings = await settingsOf({ ...asked, environment }, terminal, true);
     const images = await buildRoles(settings, role, toolsOf(terminal));
     const { table } = await import("./cli/table.ts");
     return {

@@ -11,13 +11,13 @@ await command({
   ],
   examples: ["npm run logs -- dev server", "npm run logs -- dev --tail 5", "npm run logs -- dev server -f"],
   async act(asked, terminal) {
-    const settings = await settingsOf(asked, terminal);
+    const settings = await settingsOf(asked, terminal, true);
     const [{ gatherLogs }, { toolsOf }] = await Promise.all([
       import("./rollout/gatherLogs.ts"),
       import("./cli/toolsOf.ts"),
     ]);
     const { redaction } = await import("./common/redaction.ts");
-    const hide = redaction(settings.secrets.values());
+    const hide = redaction(settings.sensitive());
     const lines: { service: string; line: string }[] = [];
     const follow = asked.options["follow"] === true && !asked.json;
     await gatherLogs(

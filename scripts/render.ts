@@ -6,7 +6,7 @@ await command({
   environment: "first",
   examples: ["npm run -s render -- prod", "npm run -s render -- dev | docker compose -f - config"],
   async act(asked, terminal) {
-    const settings = await settingsOf(asked, terminal);
+    const settings = await settingsOf(asked, terminal, true);
     const [{ prepareStack }, { validateStack }] = await Promise.all([
       import("./rollout/prepareStack.ts"),
       import("./stack/validateStack.ts"),

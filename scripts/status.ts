@@ -6,7 +6,7 @@ await command({
   environment: "first",
   examples: ["npm run status -- dev", "npm run -s status -- dev --json"],
   async act(asked, terminal) {
-    const settings = await settingsOf(asked, terminal);
+    const settings = await settingsOf(asked, terminal, true);
     const [{ observeStatus }, { toolsOf }, { table }] = await Promise.all([
       import("./rollout/observeStatus.ts"),
       import("./cli/toolsOf.ts"),

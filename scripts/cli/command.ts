@@ -4,6 +4,7 @@ import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
 import { environmentNames, environmentName, type EnvironmentName } from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { asProblem } from "./asProblem.ts";
 import { npmFlags } from "./npmFlags.ts";
 import type { Terminal } from "./narrate.ts";
 
@@ -131,18 +132,6 @@ function understand(declaration: Declaration): Asked {
   };
 }
 
-function asProblem(error: unknown): Problem | undefined {
-  if (error instanceof Problem) return error;
-  if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, "");
-    return new Problem("USAGE", message, { next: "add -- --help" });
-  }
-  if (error instanceof DOMException && error.name === "AbortError") {
-    return new Problem("INTERRUPTED", "interrupted before anything was changed", { exit: 3 });
-  }
-  return undefined;
-}
-
 function described(problem: Problem): string {
   const details = problem.details.map((line) => `  ${line}\n`).join("");
   const next = problem.next === undefined ? "" : `next: ${problem.next}\n`;
@@ -153,11 +142,17 @@ function bug(error: unknown): string {
   return `this is a bug in letta-stack, please report it:\n${String((error as Error)?.stack ?? error)}\n`;
 }
 
-/** Reads the settings and has their secrets hidden from here on. */
-export async function settingsOf(asked: Asked, terminal: Terminal): Promise<Settings> {
+/**
+ * Reads the settings and has their secrets hidden from here on.
+ * @param mayMiss for commands that only look: what nobody has set yet is told, not refused
+ */
+export async function settingsOf(asked: Asked, terminal: Terminal, mayMiss = false): Promise<Settings> {
   const { readSettings } = await import("../settings/readSettings.ts");
   const { environment, root: project } = asked;
-  const settings = readSettings({ environment, root: project, processEnvironment: process.env });
-  terminal.hides(settings.secrets.values());
+  const settings = readSettings({ environment, root: project, processEnvironment: process.env, mayMiss });
+  if (settings.missing.length > 0) {
+    terminal.note(`not set yet: ${settings.missing.join(", ")} (npm run secrets -- init ${environment})`);
+  }
+  terminal.hides(settings.sensitive());
   return settings;
 }

@@ -4,7 +4,7 @@ import { table } from "./table.ts";
 
 /** What an `up` would do now, and why: read from the engine, written nowhere. */
 export async function planAnswer(asked: Asked, terminal: Terminal): Promise<Answer> {
-  const settings = await settingsOf(asked, terminal);
+  const settings = await settingsOf(asked, terminal, true);
   const [{ observeChanges }, { toolsOf }] = await Promise.all([
     import("../rollout/observeChanges.ts"),
     import("./toolsOf.ts"),

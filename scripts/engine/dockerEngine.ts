@@ -59,6 +59,7 @@ export function dockerEngine(
         imageId: found.Image,
         labels: config.Labels,
         restarts: found.RestartCount,
+        startedAt: state.StartedAt,
       };
     },
     startWithFiles: (call, service) => composeStart(cli, call, service),

@@ -13,6 +13,13 @@ export interface ObservedContainer {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface Inspected extends ObservedContainer {
+  /** How often the engine has started it again by itself. */
+  readonly restarts: number;
+  /** When it was last started, in the engine's own notation. */
+  readonly startedAt: string;
+}
+
 export interface ObservedImage {
   readonly id: string;
   readonly digests: readonly string[];
@@ -71,7 +78,7 @@ export interface Engine {
   create(call: ComposeCall, services: readonly string[]): Promise<void>;
   /** Removes containers and networks, and the volumes too where that was asked for. */
   down(project: string, volumes: boolean): Promise<void>;
-  inspect(id: string): Promise<ObservedContainer & { readonly restarts: number }>;
+  inspect(id: string): Promise<Inspected>;
   start(id: string): Promise<void>;
   /** Starts a part whose configs or secrets have to be copied into its container first. */
   startWithFiles(call: ComposeCall, service: string): Promise<void>;

@@ -35,7 +35,7 @@ const stepNames: Record<string, string> = {
  * @throws Problem STEP_FAILED at the first part that does not come up
  */
 export async function execute(execution: Execution, tools: Tools): Promise<void> {
-  const { stack, changes, settings } = execution;
+  const { stack, changes } = execution;
   const named = (...actions: Change["action"][]) =>
     changes.filter((one) => actions.includes(one.action)).map((one) => one.service);
   await stopAll(stack, named("recreate", "remove"), tools, "stop what is replaced");
@@ -66,24 +66,28 @@ async function startPart(
   const { settings, stack, postgres } = execution;
   const id = ids.get(service.name)!;
   const limit = waitSeconds(service.name, settings);
-  if (service.name !== stack.server.migrate) {
-    const before = await tools.engine.inspect(id);
-    if (before.state === "running" && before.health === "unhealthy") {
-      await tools.engine.stop(id, service.graceSeconds);
-    }
-    // Compose takes its time to end; what it started is watched meanwhile.
-    const starting = service.hasFiles
-      ? tools.engine.startWithFiles(composeCall(execution), service.name)
-      : tools.engine.start(id);
-    await Promise.all([starting, waitFor(service, id, limit, tools, tools.signal)]);
+  const before = await tools.engine.inspect(id);
+  if (service.name === stack.server.migrate) {
+    const where = { container: ids.get("postgres"), image: postgres };
+    // Once begun, a migration is seen through: some of Letta's commit in the middle.
+    await withMigrationLock(databaseOf(settings, where, tools.engine), async () => {
+      await tools.engine.start(id);
+      await waitFor(service, before, limit, tools, undefined);
+    });
     return;
   }
-  // Once begun, a migration is seen through: some of Letta's commit in the middle.
-  const database = databaseOf(settings, { container: ids.get("postgres"), image: postgres }, tools.engine);
-  await withMigrationLock(database, async () => {
-    await tools.engine.start(id);
-    await waitFor(service, id, limit, tools, undefined);
-  });
+  if (before.state === "running" && before.health === "unhealthy") {
+    await tools.engine.stop(id, service.graceSeconds);
+  }
+  const stopped = await tools.engine.inspect(id);
+  const failedToStart = new AbortController();
+  const starting = service.hasFiles
+    ? tools.engine.startWithFiles(composeCall(execution), service.name)
+    : tools.engine.start(id);
+  starting.catch((error: unknown) => failedToStart.abort(error));
+  // Compose takes its time to end; what it started is watched meanwhile.
+  const signal = AbortSignal.any([tools.signal, failedToStart.signal]);
+  await Promise.all([starting, waitFor(service, stopped, limit, tools, signal)]);
 }
 
 function composeCall({ file, stack, settings }: Execution) {

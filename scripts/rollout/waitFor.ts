@@ -1,30 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
+import type { Inspected } from "../engine/engine.ts";
 import type { StackService } from "../stack/readServices.ts";
+import { labels } from "../stack/renderStack.ts";
 import type { Tools } from "./tools.ts";
 
 const pollMs = 100;
 
+/** Of a broken part's log: enough to see the cause, and the command for the rest follows. */
+const lastLines = 12;
+const longestLine = 240;
+
 /**
  * Waits until a started part is what its dependents need: a service healthy, a job ended well.
  * Broken is not the same as slow: what cannot come any more ends the wait at once.
+ * @param before how it was before it was asked to start: what still looks like that says nothing
  * @param limitSeconds after which slow counts as broken
  * @param signal undefined where stopping in the middle would leave something half done
  * @throws Problem STEP_FAILED with the part's last lines
  */
 export async function waitFor(
   service: StackService,
-  container: string,
+  before: Inspected,
   limitSeconds: number,
   tools: Tools,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const started = tools.now();
-  const before = (await tools.engine.inspect(container)).restarts;
+  const container = before.id;
   for (;;) {
     signal?.throwIfAborted();
     const seen = await tools.engine.inspect(container);
-    if (service.kind === "job") {
+    const notBegun = before.state !== "running" && seen.startedAt === before.startedAt;
+    if (notBegun) {
+      // Nothing to judge yet: exit code and health are those of the time before.
+    } else if (service.kind === "job") {
       if (seen.state === "exited" && seen.exitCode === 0) return;
       if (seen.exitCode !== undefined && seen.state === "exited") {
         throw await failure(service, container, `ended with exit code ${seen.exitCode}`, tools);
@@ -32,7 +42,7 @@ export async function waitFor(
     } else {
       if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;
       if (seen.health === "unhealthy") throw await failure(service, container, "is unhealthy", tools);
-      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before) {
+      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before.restarts) {
         throw await failure(service, container, `stopped by itself (exit code ${seen.exitCode ?? "unknown"})`, tools);
       }
     }
@@ -50,8 +60,10 @@ async function failure(
   what: string,
   tools: Tools,
 ): Promise<Problem> {
-  const log = await tools.engine.tail(container, 20);
+  const log = await tools.engine.tail(container, lastLines);
+  const environment = service.labels[labels.environment] ?? "";
   return new Problem("STEP_FAILED", `${service.name} ${what}`, {
-    details: log.split("\n").map((line) => line.slice(0, 400)),
+    details: log.split("\n").map((line) => line.slice(0, longestLine)),
+    next: `npm run logs -- ${environment} ${service.name}`,
   });
 }

@@ -1,10 +1,85 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { declarations, type SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
-export function initSecrets(asked: { environment: EnvironmentName; root: string; random: (n: number) => Buffer }): { file: string; created: boolean; generated: string[]; missing: string[] } {
-  const file = `env/${asked.environment}.secrets.env`; const path = join(asked.root, file);
-  if (existsSync(path)) return { file, created: false, generated: [], missing: [] };
-  const names = ["LETTA_PG_PASSWORD", "LETTA_ENCRYPTION_KEY", "LETTA_SERVER_PASSWORD"];
-  writeFileSync(path, names.map((n) => `${n}=${asked.random(20).toString("hex")}\n`).join(""), { mode: 0o600 });
-  return { file, created: true, generated: names, missing: [] };
+import { gatherLayers } from "./gatherLayers.ts";
+import { readLayer } from "./readLayer.ts";
+import { refuseFaults } from "./refuseFaults.ts";
+import { writeSecretFile } from "./writeSecretFile.ts";
+
+export interface InitSecretsAsked {
+  readonly environment: EnvironmentName;
+  readonly root: string;
+  /** Cryptographic random bytes. */
+  readonly random: (bytes: number) => Buffer;
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const generatedLength = 40;
+
+/**
+ * Creates an environment's secrets file, or adds to it what it lacks: a made-up value for
+ * every secret that can be made up. What the file says stays, comments included.
+ * @returns the file, what was generated, and in `missing` what only a person can fill in
+ * @throws Problem SETTINGS_INVALID when the file is there and cannot be read; it stays as it is
+ */
+export function initSecrets(asked: InitSecretsAsked): {
+  file: string;
+  created: boolean;
+  generated: string[];
+  missing: string[];
+} {
+  const { environment, root } = asked;
+  const file = `env/${environment}.secrets.env`;
+  const layer = readLayer(root, file);
+  // Open to others or not, its text can be read; the one written in its place is 0600.
+  const unreadable = layer.faults.filter((fault) => !fault.text.includes("; chmod 600 "));
+  refuseFaults(environment, unreadable, [file]);
+
+  const names = Object.keys(declarations) as SettingName[];
+  const given = new Map(layer.assignments.map(({ name, value }) => [name, value]));
+  const generated = names.filter(
+    (name) =>
+      declarations[name].generated !== undefined &&
+      !given.has(name) &&
+      (name !== "LETTA_PG_PASSWORD" || !given.get("LETTA_PG_URI")),
+  );
+  const layers = gatherLayers(environment, root, {});
+  const missing = names.filter(
+    (name) =>
+      declarations[name].required?.includes(environment) &&
+      !generated.includes(name) &&
+      !layers.winner(name)?.value,
+  );
+  const result = { file, created: !layer.present, generated, missing };
+  if (layer.present && generated.length === 0) return result;
+
+  const path = layer.present ? realpathSync(join(root, file)) : join(root, file);
+  const before = layer.present ? readFileSync(path, "utf8") : headOf(environment);
+  const added = generated.map(
+    (name) => `\n# ${declarations[name].about}\n${name}=${made(asked.random)}\n`,
+  );
+  const text = before + (before.endsWith("\n") ? "" : "\n") + added.join("");
+  // Someone else may have created it since it was looked for: theirs is kept and added to.
+  if (!writeSecretFile(path, text, layer.present)) return initSecrets(asked);
+  return result;
+}
+
+function headOf(environment: EnvironmentName): string {
+  return (
+    `# Secrets of ${environment}: not in git, readable by their owner alone. Keep a copy in a\n` +
+    "# safe place. What else may stand here: env/secrets.example.env\n"
+  );
+}
+
+/** Each letter and digit is as likely as any other: bytes past the last full round are dropped. */
+function made(random: (bytes: number) => Buffer): string {
+  const fair = 256 - (256 % alphabet.length);
+  let text = "";
+  while (text.length < generatedLength) {
+    for (const byte of random(generatedLength)) {
+      if (byte < fair && text.length < generatedLength) text += alphabet[byte % alphabet.length];
+    }
+  }
+  return text;
 }

@@ -6,23 +6,26 @@ type Test = (value: string) => boolean;
 
 /** An ordinary kind: one expectation, one test. */
 function plain(expected: string, test: RegExp | Test): Kind {
-  const holds = typeof test === "function" ? test : (value: string) => test.test(value);
-  return { expected, schema: pipe(string(), check(holds, "")) };
+  return { expected, schema: pipe(string(), check(asTest(test), "")) };
 }
 
 /** A kind with a mistake that deserves its own explanation. */
 function explained(expected: string, test: RegExp | Test, mistake: RegExp, reason: string): Kind {
-  const holds = plain(expected, test);
   const innocent = check<string, string>((value) => !mistake.test(value), reason);
-  return { expected, schema: pipe(string(), innocent, holds.schema as never) };
+  return { expected, schema: pipe(string(), innocent, check(asTest(test), "")) };
+}
+
+function asTest(test: RegExp | Test): Test {
+  return typeof test === "function" ? test : (value) => test.test(value);
 }
 
 const host = String.raw`(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])`;
 /** What breaks the database URI it is pasted into; % kills Alembic, so encoding is no way out. */
 const breaking = String.raw`\s/#?%@:[\]`;
 const component = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
-const imageName = String.raw`(?:${host}(?::\d+)?/)?${component}(?:/${component})*`;
-const tag = String.raw`:(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`;
+const registry = String.raw`(?=localhost[:/]|[^/]*[.:])${host}(?::\d+)?/`;
+const imageName = `(?:${registry})?${component}(?:/${component})*`;
+const tag = String.raw`:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`;
 const digest = "@sha256:[0-9a-f]{64}";
 
 const isPort: Test = (value) => /^[1-9]\d{0,4}$/u.test(value) && Number(value) <= 65_535;
@@ -79,7 +82,13 @@ export const kind = {
   endpoint: plain("host:port, with or without https://", isEndpoint),
   image: explained(
     "an image with a tag or a digest",
-    new RegExp(`^${imageName}(?:${tag}(?:${digest})?|${digest})$`, "u"),
+    new RegExp(`^${imageName}(?:${tag}|(?:${tag})?${digest})$`, "u"),
+    /^[^@]*:latest$/u,
+    "latest names another image every time",
+  ),
+  versionedImage: explained(
+    "an image; without a tag, its version setting is the tag",
+    new RegExp(`^${imageName}(?:${tag})?(?:${digest})?$`, "u"),
     /^[^@]*:latest$/u,
     "latest names another image every time",
   ),

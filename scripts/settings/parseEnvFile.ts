@@ -14,6 +14,8 @@ export interface Fault {
   readonly file: string;
   readonly line: number;
   readonly text: string;
+  /** The setting, where the fault is only that nobody has set it yet. */
+  readonly missing?: string;
 }
 
 const largestFile = 1024 * 1024;
@@ -40,7 +42,7 @@ export function parseEnvFile(
   const assignments: Assignment[] = [];
   const faults: Fault[] = [];
   const first = new Map<string, number>();
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const statement = readStatement(lines, at);
     const line = at + 1;
     at = statement.next;
@@ -75,7 +77,7 @@ function judgeBytes(source: string | Buffer, file: string): Fault[] {
   }
   const faults: Fault[] = [];
   let line = 0;
-  for (let from = 0; from <= bytes.length; ) {
+  for (let from = 0; from <= bytes.length;) {
     const feed = bytes.indexOf(10, from);
     const to = feed < 0 ? bytes.length : feed;
     const part = bytes.subarray(from, to);

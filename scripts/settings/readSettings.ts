@@ -1,28 +1,105 @@
-import { readFileSync, existsSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { declarations, type SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import type { Lookup } from "./fillSettings.ts";
-import { parseEnvFile } from "./parseEnvFile.ts";
+import { gatherLayers } from "./gatherLayers.ts";
+import { isSettingName } from "./isSettingName.ts";
+import { judgeSettings } from "./judgeSettings.ts";
+import { passwordOf } from "./passwordOf.ts";
+import { refuseFaults } from "./refuseFaults.ts";
+import { shownValue } from "./shownValue.ts";
+
 export type { SettingName };
+
+/** One place that set a setting; `value` is as it may be shown. */
+export interface LayerOfSetting {
+  readonly origin: string;
+  readonly value: string;
+  readonly wins: boolean;
+}
+
 export interface Settings {
-  readonly environment: EnvironmentName; readonly root: string; readonly stateDir: string; readonly project: string;
-  get(name: SettingName): string; has(name: SettingName): boolean; origin(name: SettingName): string;
+  readonly environment: EnvironmentName;
+  /** The project's directory. */
+  readonly root: string;
+  /** Absolute; each environment has a directory of its own in it. */
+  readonly stateDir: string;
+  /** The name of the Compose project. */
+  readonly project: string;
+  /** The value, "" where it is unset. */
+  get(name: SettingName): string;
+  has(name: SettingName): boolean;
+  /** "env/dev.env:12", "process environment", "default", or "" where no layer set it. */
+  origin(name: SettingName): string;
+  /** Every layer that set it, lowest first. */
+  layers(name: SettingName): readonly LayerOfSetting[];
   readonly secrets: ReadonlyMap<SettingName, string>;
+  /** All texts to mask in output: the secrets, and the password within a database URI. */
+  sensitive(): readonly string[];
+  /** A setting's text for `${NAME}`; one that is missing stays `${NAME}`, as a secret does. */
   readonly lookup: Lookup;
+  /** What is required and not set yet; empty unless that was tolerated. */
+  readonly missing: readonly SettingName[];
+  /** What is set, by name; with the secrets' values. */
   entries(): { name: SettingName; value: string; origin: string; secret: boolean }[];
 }
-export function readSettings(asked: { environment: EnvironmentName; root: string; processEnvironment: Readonly<Record<string, string | undefined>> }): Settings {
-  const values = new Map<string, { value: string; origin: string }>();
-  for (const file of ["env/common.env", `env/${asked.environment}.env`, `env/${asked.environment}.secrets.env`]) {
-    if (!existsSync(join(asked.root, file))) continue;
-    for (const a of parseEnvFile(readFileSync(join(asked.root, file)), file).assignments) values.set(a.name, { value: a.value, origin: `${a.file}:${a.line}` });
-  }
-  for (const name of Object.keys(declarations)) { const v = asked.processEnvironment[name]; if (v !== undefined) values.set(name, { value: v, origin: "process environment" }); }
-  const get = (name: string) => values.get(name)?.value ?? "";
-  const secrets = new Map(Object.entries(declarations).filter(([n, d]) => d.secret && get(n) !== "").map(([n]) => [n as SettingName, get(n)]));
-  return { environment: asked.environment, root: asked.root, stateDir: join(asked.root, get("STATE_DIR") || ".stack"), project: get("STACK_PROJECT") || `letta-${asked.environment}`,
-    get, has: (n) => get(n) !== "", origin: (n) => values.get(n)?.origin ?? "", secrets,
-    lookup: (n) => n in declarations ? { value: get(n), secret: declarations[n as SettingName].secret === true } : undefined,
-    entries: () => [...values].map(([n, v]) => ({ name: n as SettingName, value: v.value, origin: v.origin, secret: secrets.has(n as SettingName) })) };
+
+/**
+ * Reads an environment's settings: env/common.env, env/<env>.env, env/<env>.secrets.env and
+ * the process environment (declared names only), each over the one before. An empty value
+ * unsets what lower layers say.
+ * @param asked.mayMiss tolerates settings that nobody has set yet: for looking, not for running
+ * @throws Problem SETTINGS_INVALID with everything that is wrong, each with its place
+ */
+export function readSettings(asked: {
+  environment: EnvironmentName;
+  root: string;
+  processEnvironment: Readonly<Record<string, string | undefined>>;
+  mayMiss?: boolean;
+}): Settings {
+  const { environment, root } = asked;
+  const layers = gatherLayers(environment, root, asked.processEnvironment);
+  const faults = [...layers.faults, ...judgeSettings(environment, layers)];
+  const missing = faults.flatMap((fault) => (fault.missing ? [fault.missing as SettingName] : []));
+  const tolerated = asked.mayMiss ? faults.filter((fault) => !fault.missing) : faults;
+  refuseFaults(environment, tolerated, layers);
+
+  const get = (name: SettingName) => layers.winner(name)?.value ?? "";
+  const names = (Object.keys(declarations) as SettingName[]).sort();
+  const set = names.filter((name) => get(name) !== "");
+  const isSecret = (name: SettingName) => declarations[name].secret === true;
+  const origin = (name: SettingName) => layers.winner(name)?.origin ?? "";
+  const secrets = new Map(set.filter(isSecret).map((name) => [name, get(name)]));
+  return {
+    environment,
+    root,
+    stateDir: resolve(root, get("STATE_DIR")),
+    project: get("STACK_PROJECT"),
+    get,
+    has: (name) => get(name) !== "",
+    origin,
+    layers: (name) =>
+      layers.all(name).map((one) => ({
+        origin: one.origin,
+        value: shownValue(one.value, declarations[name]),
+        wins: one === layers.winner(name),
+      })),
+    secrets,
+    sensitive: () => [...secrets.values(), ...passwordOf(get("LETTA_PG_URI"))],
+    lookup: (name) =>
+      isSettingName(name)
+        ? {
+            value: get(name) || (missing.includes(name) ? "missing" : ""),
+            secret: isSecret(name) || missing.includes(name),
+          }
+        : undefined,
+    missing,
+    entries: () =>
+      set.map((name) => ({
+        name,
+        value: get(name),
+        origin: origin(name),
+        secret: isSecret(name),
+      })),
+  };
 }

@@ -1,8 +1,18 @@
 /** What one logical line of an env file says; `next` is the index of the line to go on with. */
 export type Statement =
   | { readonly kind: "nothing"; readonly next: number }
-  | { readonly kind: "assignment"; readonly name: string; readonly value: string; readonly next: number }
-  | { readonly kind: "fault"; readonly name?: string; readonly text: string; readonly next: number };
+  | {
+      readonly kind: "assignment";
+      readonly name: string;
+      readonly value: string;
+      readonly next: number;
+    }
+  | {
+      readonly kind: "fault";
+      readonly name?: string;
+      readonly text: string;
+      readonly next: number;
+    };
 
 /** White space, line and paragraph separators that dotenv and Compose do not trim alike. */
 const oddSpace = /[^\S \t]|[\u0085\ufeff]/u;
@@ -51,7 +61,8 @@ function unquotedFault(rest: string): string | undefined {
   if (rest.includes("#") && separated(comment)) {
     return "expected plain text in a comment, got a line separator";
   }
-  if (value.includes("\t")) return "expected spaces, or quotes around a tab, got a tab outside quotes";
+  if (value.includes("\t"))
+    return "expected spaces, or quotes around a tab, got a tab outside quotes";
   if (oddSpace.test(value)) {
     return "expected plain spaces, or quotes around other white space, got some outside quotes";
   }
@@ -75,7 +86,7 @@ function quoted(
   lines: readonly string[],
   at: number,
 ): Statement {
-  const fault = (text: string): Statement => ({ kind: "fault", name, text, next: at + 1 });
+  const fault = (text: string, next = at + 1): Statement => ({ kind: "fault", name, text, next });
   const opening = rest.indexOf(quote);
   if (oddSpace.test(rest.slice(0, opening)) || rest.slice(0, opening).includes("\t")) {
     return fault("expected plain spaces before the quote, got other white space");
@@ -96,21 +107,29 @@ function quoted(
   parts.push(value.slice(0, closing));
   const after = value.slice(closing + 1);
   value = parts.join("");
-  if (value.includes("\r")) {
-    return fault("expected plain line ends inside quotes, got a carriage return");
-  }
-  if (quote === '"' && /[\\$]/u.test(value)) {
-    const found = value.includes("\\") ? "backslash" : "$";
-    return fault(`expected single quotes around a value with a ${found}, got double quotes`);
-  }
-  if (value.endsWith("\\")) {
-    return fault("expected no backslash before a single quote (leave the quotes out), got one");
-  }
+  const next = last + 1;
   if (!/^ *(?:#|$)/u.test(after) || separated(after)) {
-    const where = last === at ? "" : ` on line ${last + 1}, where the quote closes`;
+    if (quote === "'" && value.endsWith("\\")) return fault(escapedQuote);
+    if (quote === '"' && value.includes("\\")) return fault(inDoubleQuotes("backslash"));
+    // The quote may have been meant to close earlier, so the lines between are read on their own.
+    const where = last === at ? "" : ` on line ${next}, where the quote closes`;
     return fault(`expected nothing but a comment after the closing ${quote}, got text${where}`);
   }
-  return { kind: "assignment", name, value, next: last + 1 };
+  if (value.includes("\r")) {
+    return fault("expected plain line ends inside quotes, got a carriage return", next);
+  }
+  if (quote === "'") {
+    if (value.endsWith("\\")) return fault(escapedQuote, next);
+  } else if (/[\\$]/u.test(value)) {
+    return fault(inDoubleQuotes(value.includes("\\") ? "backslash" : "$"), next);
+  }
+  return { kind: "assignment", name, value, next };
+}
+
+const escapedQuote = "expected no backslash before a single quote (leave the quotes out), got one";
+
+function inDoubleQuotes(found: string): string {
+  return `expected single quotes around a value with a ${found}, got double quotes`;
 }
 
 /** Both readers end an unquoted value where a # follows a space. */

@@ -16,9 +16,9 @@ export const stackDeclarations = declare({
   DEBIAN_MIRROR: { about: "Debian mirror for images built here", ...kind.webUrl },
 
   LETTA_VERSION: { about: "version of the server", ...kind.version, required },
-  LETTA_IMAGE: { about: "image of the server", ...kind.image, required },
+  LETTA_IMAGE: { about: "image of the server", ...kind.versionedImage, required },
   POSTGRES_IMAGE: { about: "image of the bundled database", ...kind.image, required },
-  COLLECTOR_IMAGE: { about: "image of the collector", ...kind.image, required },
+  COLLECTOR_IMAGE: { about: "image of the collector", ...kind.versionedImage, required },
   PROBE_IMAGE: { about: "image with a static busybox, for health checks", ...kind.image, required },
   PROXY_IMAGE: { about: "image of the proxy", ...kind.image, required },
   CLICKHOUSE_IMAGE: { about: "image of ClickHouse, where it is bundled", ...kind.image },

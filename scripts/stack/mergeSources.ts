@@ -32,9 +32,9 @@ export function mergeSources(sources: readonly Source[], library: readonly Sourc
 
 function resolveExtends(source: Source, library: readonly Source[], faults: string[]): ValueMap {
   const content = structuredClone(source.content) as ValueMap;
-  const services = (content["services"] ?? {}) as Record<string, ValueMap>;
+  const services = (content["services"] ?? {}) as Record<string, ValueMap | null>;
   for (const [name, service] of Object.entries(services)) {
-    const wanted = service["extends"] as { file: string; service: string } | undefined;
+    const wanted = service?.["extends"] as { file: string; service: string } | undefined;
     if (wanted === undefined) continue;
     const found = library.find((one) => one.file.endsWith(`/${wanted.file}`));
     const base = (found?.content["services"] as Record<string, ValueMap> | undefined)?.[

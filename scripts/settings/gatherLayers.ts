@@ -1,0 +1,82 @@
+import { nearest } from "../common/nearest.ts";
+import { declarations, type SettingName } from "./declarations.ts";
+import type { EnvironmentName } from "./environmentName.ts";
+import { isSettingName } from "./isSettingName.ts";
+import type { Fault } from "./parseEnvFile.ts";
+import { type Layer, readLayer } from "./readLayer.ts";
+import { shownValue } from "./shownValue.ts";
+
+/** A value and the place that set it; line 0 where a place has no lines. */
+export interface Placed {
+  readonly value: string;
+  readonly file: string;
+  readonly line: number;
+  /** The place as it is shown: file:line, or just its name. */
+  readonly origin: string;
+}
+
+/** All that the layers say, before anything is judged but its form. */
+export interface Layers {
+  /** Every place that set a setting, lowest first. */
+  all(name: SettingName): readonly Placed[];
+  /** The place that counts; its value may be empty. */
+  winner(name: SettingName): Placed | undefined;
+  /** The places there are, lowest first: the order in which faults are told. */
+  readonly places: readonly string[];
+  readonly faults: readonly Fault[];
+}
+
+const processPlace = "process environment";
+
+/** Reads every layer of an environment and keeps what each says about each declared setting. */
+export function gatherLayers(
+  environment: EnvironmentName,
+  root: string,
+  processEnvironment: Readonly<Record<string, string | undefined>>,
+): Layers {
+  const files = ["env/common.env", `env/${environment}.env`, `env/${environment}.secrets.env`].map(
+    (file) => readLayer(root, file),
+  );
+  const said = new Map<SettingName, Placed[]>();
+  const say = (name: SettingName, value: string, file: string, line: number) => {
+    const origin = line === 0 ? file : `${file}:${line}`;
+    said.set(name, [...(said.get(name) ?? []), { value, file, line, origin }]);
+  };
+  say("STACK_PROJECT", `letta-${environment}`, "default", 0);
+  say("STATE_DIR", ".stack", "default", 0);
+  for (const { name, value, file, line } of files.flatMap((layer) => layer.assignments)) {
+    if (isSettingName(name)) say(name, value, file, line);
+  }
+  for (const name of Object.keys(declarations) as SettingName[]) {
+    const value = processEnvironment[name];
+    if (value !== undefined) say(name, value, processPlace, 0);
+  }
+  const all = (name: SettingName) => said.get(name) ?? [];
+  return {
+    all,
+    winner(name) {
+      const [lowest] = all(name);
+      const highest = all(name).at(-1);
+      // Unset, a setting falls back to its default where it has one.
+      return highest?.value === "" && lowest?.file === "default" ? lowest : highest;
+    },
+    places: ["default", ...files.map((layer) => layer.file), processPlace],
+    faults: files.flatMap((layer) => [...layer.faults, ...misplaced(layer, environment)]),
+  };
+}
+
+/** Names nobody declared, and secrets where git would keep them. */
+function misplaced(layer: Layer, environment: EnvironmentName): Fault[] {
+  return layer.assignments.flatMap(({ name, value, file, line }) => {
+    if (!isSettingName(name)) {
+      const meant = nearest(name, Object.keys(declarations));
+      const hint = meant ? `; did you mean ${meant}?` : "";
+      const text = `${name}: expected a setting this project has, got an unknown name${hint}`;
+      return [{ file, line, text }];
+    }
+    if (layer.secret || !declarations[name].secret || value === "") return [];
+    const expected = `a secret in env/${environment}.secrets.env, not in a committed file`;
+    const got = shownValue(value, declarations[name]);
+    return [{ file, line, text: `${name}: expected ${expected}, got ${got}` }];
+  });
+}

@@ -1,0 +1,86 @@
+import type { SettingName } from "./declarations.ts";
+import type { EnvironmentName } from "./environmentName.ts";
+
+/** What a rule may look at: values as they won, and where each was set. */
+export interface Facts {
+  readonly environment: EnvironmentName;
+  get(name: SettingName): string;
+  origin(name: SettingName): string;
+}
+
+/** A rule that does not hold, told at the setting that is easiest to change. */
+export interface Breach {
+  readonly name: SettingName;
+  readonly expected: string;
+  readonly got: string;
+}
+
+type Rule = (facts: Facts) => readonly Breach[];
+
+const isGuarded = ({ environment }: Facts) => environment === "staging" || environment === "prod";
+
+function publishedPorts(facts: Facts): SettingName[] {
+  const door: SettingName[] = isGuarded(facts)
+    ? ["PROXY_HTTPS_PORT"]
+    : ["PORT", "POSTGRES_PUBLISH_PORT"];
+  return [...door, "OTEL_GRPC_PORT", "OTEL_HTTP_PORT", "OTEL_HEALTH_PORT", "OTEL_METRICS_PORT"];
+}
+
+const thereIsADatabase: Rule = ({ get }) => {
+  if (get("LETTA_PG_URI") || get("LETTA_PG_PASSWORD")) return [];
+  const expected = "a password for the bundled database, or a LETTA_PG_URI";
+  return [{ name: "LETTA_PG_PASSWORD", expected, got: "nothing" }];
+};
+
+const sandboxIsOnePlace: Rule = ({ get, origin }) => {
+  const [mounted, looked] = [get("LETTA_SANDBOX_MOUNT_PATH"), get("TOOL_EXEC_DIR")];
+  if (!mounted || !looked || mounted === looked) return [];
+  const expected = `what LETTA_SANDBOX_MOUNT_PATH is (${origin("LETTA_SANDBOX_MOUNT_PATH")})`;
+  return [{ name: "TOOL_EXEC_DIR", expected, got: "another path" }];
+};
+
+/** Left empty, the exporter and Letta's reader would each assume something else. */
+const clickHouseIsWhole: Rule = ({ get }) => {
+  if (!get("CLICKHOUSE_ENDPOINT") || !get("CLICKHOUSE_PASSWORD")) return [];
+  const expected = "a value, as CLICKHOUSE_ENDPOINT and CLICKHOUSE_PASSWORD are set";
+  const names = ["CLICKHOUSE_DATABASE", "CLICKHOUSE_USERNAME"] as const;
+  return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
+};
+
+const portsAreDistinct: Rule = (facts) => {
+  const holders = new Map<string, SettingName>();
+  const breaches: Breach[] = [];
+  for (const name of publishedPorts(facts)) {
+    const port = facts.get(name);
+    const holder = holders.get(port);
+    if (port && holder) {
+      const got = `the one of ${holder} (${facts.origin(holder)})`;
+      breaches.push({ name, expected: "a port of its own", got });
+    }
+    if (!holder) holders.set(port, name);
+  }
+  return breaches;
+};
+
+const guardedIsSecure: Rule = (facts) =>
+  isGuarded(facts) && facts.get("SECURE") === "false"
+    ? [{ name: "SECURE", expected: `true in ${facts.environment}`, got: "false" }]
+    : [];
+
+/** Letta would make a password up and print it. */
+const secureHasAPassword: Rule = (facts) => {
+  const { get } = facts;
+  if (isGuarded(facts) || get("SECURE") !== "true" || get("LETTA_SERVER_PASSWORD")) return [];
+  const expected = "a password, as SECURE is true";
+  return [{ name: "LETTA_SERVER_PASSWORD", expected, got: "nothing" }];
+};
+
+/** What must hold between settings, beyond what each must be by itself. */
+export const rules: readonly Rule[] = [
+  thereIsADatabase,
+  sandboxIsOnePlace,
+  clickHouseIsWhole,
+  portsAreDistinct,
+  guardedIsSecure,
+  secureHasAPassword,
+];

@@ -1,0 +1,21 @@
+const longest = 60;
+
+/**
+ * A setting's value as messages may show it: of a secret its length alone, of a URL not
+ * its user and password, of a long value its beginning, and nothing that moves a cursor.
+ */
+export function shownValue(value: string, declared: { secret?: boolean }): string {
+  if (value === "") return "nothing";
+  if (declared.secret) return `a value of ${[...value].length} characters`;
+  const masked = value.replace(/\/\/[^/]*@/gu, "//••••@");
+  const whole = [...masked];
+  const cut = whole.length > longest ? `${whole.slice(0, longest).join("")}…` : masked;
+  return /^\s|\s$|[\p{C}\p{Zl}\p{Zp}]/u.test(cut) ? escaped(cut) : cut;
+}
+
+function escaped(text: string): string {
+  const named = JSON.stringify(text);
+  return named.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+}

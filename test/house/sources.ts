@@ -1,0 +1,46 @@
+import { globSync, readFileSync } from "node:fs";
+import { basename, dirname, join, normalize } from "node:path";
+
+export const root = join(import.meta.dirname, "..", "..");
+
+/** A file of scripts/ as the house sees it. */
+export interface SourceFile {
+  /** Relative to the project: "scripts/ledger/lock.ts". */
+  readonly path: string;
+  /** The folder it is in; "entries" for what may be run. */
+  readonly room: string;
+  readonly name: string;
+  readonly text: string;
+  /** Without comments. */
+  readonly code: string;
+  readonly imports: readonly string[];
+}
+
+const imported = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g;
+
+/** Every TypeScript file under scripts/. */
+export function sources(): SourceFile[] {
+  return globSync("scripts/**/*.ts", { cwd: root })
+    .sort()
+    .map((path) => {
+      const text = readFileSync(join(root, path), "utf8");
+      const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+      const [, room = ""] = path.split("/");
+      return {
+        ...{ path, text, code, name: basename(path, ".ts") },
+        room: room.endsWith(".ts") ? "entries" : room,
+        imports: [...code.matchAll(imported)].map((match) => match[1]!),
+      };
+    });
+}
+
+/** Where a relative import leads, relative to the project. */
+export function target(file: SourceFile, specifier: string): string {
+  return normalize(join(dirname(file.path), specifier));
+}
+
+/** The names a file exports, first one first. */
+export function exportsOf({ code }: SourceFile): string[] {
+  const named = /^export (?:async )?(?:function|const|class|interface|type) (\w+)/gm;
+  return [...code.matchAll(named)].map((match) => match[1]!);
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { containerIds, docker, workspace } from "./workspace.ts";
+
+// The stack itself, on the real engine with the real parts, as a stranger would meet it.
+const place = workspace("up", 21000);
+const server = `http://127.0.0.1:${place.environment["PORT"]}`;
+
+interface Change {
+  service: string;
+  action: string;
+  causes: string[];
+}
+
+async function up(more: Record<string, string> = {}, ...args: string[]) {
+  const ran = await place.run("up", ["dev", "--yes", "--json", ...args], more);
+  const lines = ran.stdout.trim().split("\n");
+  assert.equal(lines.length, 1, `expected one JSON object, got:\n${ran.stdout}\n${ran.stderr}`);
+  return { ran, said: JSON.parse(lines[0]!) as Record<string, unknown> & { changes: Change[] } };
+}
+
+const touched = (changes: readonly Change[]) =>
+  changes.filter((one) => one.action !== "none").map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`);
+
+
+after(() => place.remove());
+
+test("up from nothing ends proven, in the order of the original start script", async () => {
+  const { ran, said } = await up();
+  assert.equal(ran.code, 0, JSON.stringify(said));
+  assert.equal(said["ok"], true);
+  assert.equal(said["release"], "000001");
+  assert.equal(said["from"], null);
+  assert.deepEqual(said["server"], { version: "0.16.8" });
+  const steps = (said["steps"] as { name: string }[]).map((one) => one.name);
+  const order = ["database ready", "migrations", "sandbox permissions", "collector healthy", "server healthy", "proof"];
+  assert.deepEqual(steps.filter((name) => order.includes(name)), order);
+  const checks = said["checks"] as { name: string; outcome: string; detail: string }[];
+  const notPassed = checks.filter((one) => one.outcome !== "passed");
+  assert.deepEqual(notPassed, [{ name: "Grafana link", outcome: "skipped", detail: "GRAFANA is off" }]);
+  assert.equal(checks.length, 10);
+});
+
+test("a second up touches no container", async () => {
+  const ids = containerIds(place.project);
+  const { ran, said } = await up();
+  assert.equal(ran.code, 0);
+  assert.deepEqual(touched(said.changes), []);
+  assert.deepEqual(containerIds(place.project), ids);
+});
+
+test("what the tool wrote and said holds no secret, and only its owner can read it", () => {
+  const secrets = readFileSync(join(place.root, "env/dev.secrets.env"), "utf8")
+    .split("\n")
+    .filter((line) => /^[A-Z]/.test(line))
+    .map((line) => line.slice(line.indexOf("=") + 1).replaceAll(/['"]/g, ""));
+  assert.ok(secrets.length >= 3);
+  const state = join(place.root, ".stack");
+  for (const entry of readdirSync(state, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    assert.equal(statSync(path).mode & 0o777, entry.isDirectory() ? 0o700 : 0o600, path);
+    if (entry.isDirectory()) continue;
+    const text = readFileSync(path, "utf8");
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${path} holds a secret`);
+  }
+  const others = ["postgres", "collector", "permissions"].map((name) => containerIds(place.project)[name]!);
+  const inspected = docker("inspect", ...others);
+  for (const secret of secrets) assert.ok(!inspected.includes(secret), "another service shows a secret");
+});
+
+test("plain Compose works on the rendered file", () => {
+  const file = join(place.root, ".stack/dev/releases/000001/compose.yaml");
+  const services = docker("compose", "-f", file, "-p", place.project, "ps", "--services").split("\n").sort();
+  assert.deepEqual(services, ["collector", "postgres", "server"]);
+  assert.match(docker("compose", "-f", file, "-p", place.project, "logs", "--tail", "1", "postgres"), /postgres/);
+});
+
+test("a part that was killed is started again, and no other", async () => {
+  const ids = containerIds(place.project);
+  docker("kill", ids["collector"]!);
+  const { ran, said } = await up();
+  assert.equal(ran.code, 0, JSON.stringify(said));
+  assert.deepEqual(touched(said.changes), ["start collector: exited (137)"]);
+  assert.deepEqual(containerIds(place.project), ids);
+});
+
+test("a changed setting recreates exactly the parts that have it", async () => {
+  const ids = containerIds(place.project);
+  const { ran, said } = await up({ LETTA_DEBUG: "false" });
+  assert.equal(ran.code, 0, JSON.stringify(said));
+  assert.deepEqual(touched(said.changes), [
+    "recreate migrate: configuration changed",
+    "recreate server: configuration changed",
+  ]);
+  const now = containerIds(place.project);
+  assert.notEqual(now["server"], ids["server"]);
+  assert.equal(now["postgres"], ids["postgres"]);
+  assert.equal(now["collector"], ids["collector"]);
+});
+
+test("changed mounted configuration recreates exactly the part that mounts it", async () => {
+  const { ran, said } = await up({ LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512" });
+  assert.equal(ran.code, 0, JSON.stringify(said));
+  assert.deepEqual(touched(said.changes), ["recreate collector: configuration changed"]);
+});
+
+test("a database is not recreated unless it is named", async () => {
+  const more = { LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512", POSTGRES_MEMORY: "900m" };
+  const id = containerIds(place.project)["postgres"];
+  const refused = await up(more);
+  assert.equal(refused.ran.code, 3);
+  assert.equal(refused.said["code"], "STATEFUL_RECREATE");
+  assert.equal(containerIds(place.project)["postgres"], id);
+  const allowed = await up(more, "--recreate", "postgres");
+  assert.equal(allowed.ran.code, 0, JSON.stringify(allowed.said));
+  assert.notEqual(containerIds(place.project)["postgres"], id);
+});
+
+test("verify tells a stack that works from one that does not", async () => {
+  const more = { LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512", POSTGRES_MEMORY: "900m" };
+  const good = await place.run("verify", ["dev", "--json"], more);
+  assert.equal(good.code, 0, good.stdout);
+  const drifted = await place.run("verify", ["dev", "--json"]);
+  assert.equal(drifted.code, 10, "settings that differ from what runs are drift");
+  docker("stop", containerIds(place.project)["collector"]!);
+  const bad = await place.run("verify", ["dev", "--json"], more);
+  assert.equal(bad.code, 5);
+  const failed = (JSON.parse(bad.stdout) as { checks: { name: string; outcome: string }[] }).checks.filter((one) => one.outcome === "failed");
+  assert.ok(failed.some((one) => one.name === "collector healthy"));
+  assert.ok(failed.some((one) => one.name === "OTLP gRPC"));
+});
+
+test("status and logs say what runs", async () => {
+  const status = JSON.parse((await place.run("status", ["dev", "--json"])).stdout) as { services: Record<string, string>[] };
+  const seen = status.services.find((one) => one["service"] === "server");
+  assert.equal(seen?.["version"], "0.16.8");
+  assert.match(seen?.["digest"] ?? "", /^sha256:/);
+  const logs = await place.run("logs", ["dev", "migrate", "--tail", "500"]);
+  assert.match(logs.stdout, /alembic/i);
+});
+
+test("rows outlive down and up, and down stops every part by itself", async () => {
+  const agent = { name: "kept", model: "letta/letta-free", embedding: "letta/letta-free", memory_blocks: [] };
+  const made = await fetch(`${server}/v1/agents/`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(agent),
+  });
+  assert.equal(made.status, 200);
+  const down = await place.run("down", ["dev", "--json"]);
+  assert.equal(down.code, 0, down.stderr);
+  assert.deepEqual(containerIds(place.project), {});
+  const { ran } = await up();
+  assert.equal(ran.code, 0);
+  const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map((one) => one.name);
+  assert.deepEqual(names, ["kept"]);
+});
+
+test("Ctrl-C while the server boots takes away what was begun, and the next up goes on", async () => {
+  await place.run("down", ["dev"]);
+  const ran = await place.interrupt("up", ["dev", "--yes"], /✓ collector healthy/);
+  assert.equal(ran.code, 5, ran.stderr);
+  assert.match(ran.stderr, /interrupted: nothing runs, all volumes are kept/);
+  assert.match(ran.stderr, /next: npm run up:dev/);
+  assert.deepEqual(containerIds(place.project), {});
+  const { ran: again } = await up();
+  assert.equal(again.code, 0);
+});
+
+test("volumes go only with the flag that names them", async () => {
+  const refused = await place.run("down", ["dev", "--volumes"]);
+  assert.equal(refused.code, 3, "without a terminal and without --yes");
+  const down = await place.run("down", ["dev", "--volumes", "--yes", "--json"]);
+  assert.equal(down.code, 0, down.stderr);
+  assert.equal(docker("volume", "ls", "-q", "--filter", `label=com.docker.compose.project=${place.project}`), "");
+});

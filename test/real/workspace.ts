@@ -1,0 +1,96 @@
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const source = join(import.meta.dirname, "..", "..");
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A stranger's clone of the project, with a project name and ports of its own. */
+export interface Workspace {
+  readonly root: string;
+  readonly project: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Runs an entry to its end, as npm would, without a terminal. */
+  run(entry: string, args: readonly string[], more?: Readonly<Record<string, string>>): Promise<Ran>;
+  /** Runs an entry and sends it SIGINT as soon as its narration matches. */
+  interrupt(entry: string, args: readonly string[], when: RegExp): Promise<Ran>;
+  /** Takes away all that was made, volumes too. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Copies the tracked and the new files to a directory whose name has a space and an umlaut.
+ * @param name tells suites apart
+ * @param firstPort the first of six ports
+ */
+export function workspace(name: string, firstPort: number): Workspace {
+  const root = join(mkdtempSync(join(tmpdir(), "letta stäck ")), "clone");
+  const listed = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], { cwd: source });
+  for (const file of listed.stdout.toString().split("\0").filter(Boolean)) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    cpSync(join(source, file), join(root, file));
+  }
+  symlinkSync(join(source, "node_modules"), join(root, "node_modules"));
+  const project = `letta-test-${name}`;
+  const ports = ["PORT", "POSTGRES_PUBLISH_PORT", "OTEL_GRPC_PORT", "OTEL_HTTP_PORT", "OTEL_HEALTH_PORT", "OTEL_METRICS_PORT"];
+  const environment = {
+    STACK_PROJECT: project,
+    ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + index)])),
+  };
+  const start = (entry: string, args: readonly string[], more: Readonly<Record<string, string>>) =>
+    spawn(process.execPath, ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args], {
+      cwd: root,
+      env: { ...process.env, ...environment, ...more },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  const finish = (child: ReturnType<typeof start>, onNarration: (text: string) => void): Promise<Ran> =>
+    new Promise((resolve) => {
+      let stdout = "";
+      let stderr = "";
+      child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+      child.stderr!.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+        onNarration(stderr);
+      });
+      child.once("close", (code) => resolve({ code, stdout, stderr }));
+    });
+  return {
+    root,
+    project,
+    environment,
+    run: (entry, args, more = {}) => finish(start(entry, args, more), () => undefined),
+    interrupt(entry, args, when) {
+      const child = start(entry, args, {});
+      let sent = false;
+      return finish(child, (text) => {
+        if (sent || !when.test(text)) return;
+        sent = true;
+        child.kill("SIGINT");
+      });
+    },
+    async remove() {
+      spawnSync("docker", ["compose", "-p", project, "down", "--volumes", "--remove-orphans"]);
+      rmSync(dirname(root), { recursive: true, force: true });
+    },
+  };
+}
+
+/** Asks the engine, through its CLI, as an operator would. */
+export function docker(...args: string[]): string {
+  const done = spawnSync("docker", args);
+  if (done.status !== 0) throw new Error(`docker ${args.join(" ")}: ${done.stderr.toString()}`);
+  return done.stdout.toString().trim();
+}
+
+/** The ids of a project's containers by service. */
+export function containerIds(project: string): Record<string, string> {
+  const format = '{{.Label "com.docker.compose.service"}} {{.ID}}';
+  const lines = docker("ps", "-a", "--no-trunc", "--filter", `label=com.docker.compose.project=${project}`, "--format", format);
+  return Object.fromEntries(lines.split("\n").filter(Boolean).map((line) => line.split(" ") as [string, string]));
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { environmentNames } from "../../scripts/settings/environmentName.ts";
+import { exampleParts, exampleStack, root, valuesWithImages } from "./exampleStack.ts";
+
+type Model = { [key: string]: unknown };
+
+const folder = mkdtempSync(join(tmpdir(), "compose-agrees-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** What the real Compose CLI makes of files; it asks no engine for that. */
+function composeConfig(files: readonly string[], values: ReadonlyMap<string, string>): Model {
+  const found = spawnSync(
+    "docker",
+    [
+      ...["compose", "--env-file", "/dev/null", "--project-directory", root, "-p", "example"],
+      ...files.flatMap((file) => ["-f", file]),
+      ...["config", "--format", "json"],
+    ],
+    {
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"], HOME: folder, ...Object.fromEntries(values) },
+    },
+  );
+  const said = found.error?.message ?? found.stderr;
+  assert.equal(found.status, 0, `this test needs the docker CLI with its compose plugin: ${said}`);
+  return JSON.parse(found.stdout) as Model;
+}
+
+/** Without what only the tool adds, and what it leaves out: x-, labels, unset entries. */
+function comparable(model: Model): Model {
+  const services = Object.entries(model["services"] as Record<string, Model>).map(([name, service]) => {
+    const { labels: _ours, ...own } = service;
+    const environment = Object.entries((own["environment"] ?? {}) as Model);
+    return [name, { ...own, environment: Object.fromEntries(environment.filter(([, value]) => value !== null)) }];
+  });
+  const configs = Object.entries((model["configs"] ?? {}) as Record<string, Model>).map(([name, one]) => [
+    name,
+    { ...one, content: "" },
+  ]);
+  const kept = Object.entries(model).filter(([key]) => !key.startsWith("x-"));
+  return {
+    ...Object.fromEntries(kept),
+    services: Object.fromEntries(services),
+    configs: Object.fromEntries(configs),
+  };
+}
+
+for (const environment of environmentNames) {
+  test(`Compose makes of ${environment}'s sources what it makes of our rendered file`, () => {
+    const hostile = { OTEL_BSP_SCHEDULE_DELAY: "0123", LETTA_PG_USER: "us$er ${HOME} $$", LETTA_DEBUG: "yes" };
+    const values = valuesWithImages(environment, hostile);
+    const given = new Map([...values].filter(([, value]) => value !== ""));
+    const parts = exampleParts(environment, hostile);
+    const configs = join(folder, `${environment}-configs.yaml`);
+    const declared = [...parts.configs.keys()].map((name) => [name, { content: "any" }]);
+    writeFileSync(configs, JSON.stringify({ configs: Object.fromEntries(declared) }));
+    const rendered = join(folder, `${environment}.yaml`);
+    writeFileSync(rendered, exampleStack(environment, hostile).text);
+
+    const sources = composeConfig([...parts.files.map((file) => join(root, file)), configs], given);
+    assert.deepEqual(comparable(composeConfig([rendered], given)), comparable(sources));
+  });
+}

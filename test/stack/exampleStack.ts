@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { officialReference } from "../../scripts/images/officialReference.ts";
+import { recipes } from "../../scripts/images/recipes.ts";
+import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import type { Lookup } from "../../scripts/settings/fillSettings.ts";
+import { chooseParts } from "../../scripts/stack/chooseParts.ts";
+import { readSources } from "../../scripts/stack/readSources.ts";
+import { renderStack, type RenderParts, type Stack } from "../../scripts/stack/renderStack.ts";
+
+export const root = join(import.meta.dirname, "..", "..");
+
+/** One value for each secret that the bundled parts need, as no person would choose it. */
+export const exampleSecrets: Readonly<Record<string, string>> = {
+  LETTA_PG_PASSWORD: "pg-secret-3f9a",
+  LETTA_SERVER_PASSWORD: "server-secret-77c1",
+  LETTA_ENCRYPTION_KEY: "encryption-secret-0b5e",
+};
+
+/** The committed env files of an environment, read without the room that judges them. */
+export function exampleValues(environment: string): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const file of ["common", environment]) {
+    const lines = readFileSync(join(root, "env", `${file}.env`), "utf8").split("\n");
+    for (const line of lines.filter((one) => /^[A-Z]/.test(one))) {
+      const [name = "", ...rest] = line.split("=");
+      values.set(name, rest.join("=").replace(/^(['"])(.*)\1$/, "$2"));
+    }
+  }
+  if (environment === "development") values.set("LETTA_SOURCE_DIR", "/srv/letta source");
+  for (const [name, value] of Object.entries(exampleSecrets)) values.set(name, value);
+  return values;
+}
+
+/** What names stand for: a declared one that has no value is "", others are unknown. */
+export function lookupOf(values: ReadonlyMap<string, string>): Lookup {
+  return (name) =>
+    name in declarations
+      ? {
+          value: values.get(name) ?? "",
+          secret: declarations[name as SettingName].secret === true,
+        }
+      : undefined;
+}
+
+/** An environment's values with the reference of each image as it would be pulled. */
+export function valuesWithImages(
+  environment: string,
+  changed: Readonly<Record<string, string>> = {},
+): Map<string, string> {
+  const values = new Map([...exampleValues(environment), ...Object.entries(changed)]);
+  for (const recipe of recipes(environment, lookupOf(values))) {
+    const image = values.get(recipe.setting) ?? "";
+    values.set(recipe.setting, officialReference(image, recipe.officialVersion));
+  }
+  return values;
+}
+
+/** Everything that the stack of an environment is rendered from, out of this repository. */
+export function exampleParts(
+  environment: string,
+  changed: Readonly<Record<string, string>> = {},
+): RenderParts & { readonly files: readonly string[] } {
+  const proxy = environment === "staging" || environment === "prod";
+  const parts = chooseParts(environment, false, proxy);
+  const collector = "exporters: {}\n";
+  return {
+    project: `example-${environment}`,
+    environment,
+    files: parts.sources,
+    sources: readSources(root, parts.sources),
+    library: readSources(root, parts.library),
+    lookup: lookupOf(valuesWithImages(environment, changed)),
+    configs: new Map([
+      ["collector", collector],
+      ...(proxy ? [["proxy", ":8443 {\n}\n"] as const] : []),
+    ]),
+    release: "000001",
+  };
+}
+
+/** The stack of an environment of this repository. */
+export function exampleStack(
+  environment: string,
+  changed: Readonly<Record<string, string>> = {},
+): Stack {
+  return renderStack(exampleParts(environment, changed));
+}
