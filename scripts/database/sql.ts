@@ -57,5 +57,5 @@ function answer(result: { code: number; stdout: string; stderr: string }): Answe
     .map((line) => line.split("\u001f"));
   if (result.code === 0) return { rows, state: "", message: "" };
   const state = /ERROR:\s+([0-9A-Z]{5})$/m.exec(result.stderr)?.[1] ?? "08000";
-  return { rows: [], state, message: result.stderr.trim().split("\n").at(-1) ?? "" };
+  return { rows: [], state, message: result.stderr.trim().split("\n")[0] ?? "" };
 }

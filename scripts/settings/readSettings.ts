@@ -62,7 +62,7 @@ export function readSettings(asked: {
   const faults = [...layers.faults, ...judgeSettings(environment, layers)];
   const missing = faults.flatMap((fault) => (fault.missing ? [fault.missing as SettingName] : []));
   const tolerated = asked.mayMiss ? faults.filter((fault) => !fault.missing) : faults;
-  refuseFaults(environment, tolerated, layers);
+  refuseFaults(environment, tolerated, layers.places);
 
   const get = (name: SettingName) => layers.winner(name)?.value ?? "";
   const names = (Object.keys(declarations) as SettingName[]).sort();

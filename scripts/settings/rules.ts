@@ -2,14 +2,14 @@ import type { SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 
 /** What a rule may look at: values as they won, and where each was set. */
-export interface Facts {
+interface Facts {
   readonly environment: EnvironmentName;
   get(name: SettingName): string;
   origin(name: SettingName): string;
 }
 
 /** A rule that does not hold, told at the setting that is easiest to change. */
-export interface Breach {
+interface Breach {
   readonly name: SettingName;
   readonly expected: string;
   readonly got: string;

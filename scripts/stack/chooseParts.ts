@@ -13,8 +13,10 @@ export interface Parts {
  * @param proxy whether the proxy is the door
  */
 export function chooseParts(environment: string, externalDatabase: boolean, proxy: boolean): Parts {
-  const database = externalDatabase ? "database" : "postgres";
-  const names = ["server", database, "collector", ...(proxy ? ["proxy"] : []), environment];
+  const local = environment === "dev" || environment === "development";
+  const bundled = local ? ["postgres", "postgres-open"] : ["postgres"];
+  const database = externalDatabase ? ["database"] : bundled;
+  const names = ["server", ...database, "collector", ...(proxy ? ["proxy"] : []), environment];
   return { sources: names.map((name) => `compose/${name}.yaml`), library: ["compose/common.yaml"] };
 }
 

@@ -10,7 +10,7 @@ interface Rule {
 const isJob = (service: ValueMap) => service["restart"] === "no";
 
 /** A tag that cannot mean another image tomorrow without anybody noticing, or a digest. */
-const pinned = /(:(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64}|^sha256:[0-9a-f]{64})$/;
+const pinned = /((?<!@sha256):(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64}|^sha256:[0-9a-f]{64})$/;
 
 const rules: readonly Rule[] = [
   {

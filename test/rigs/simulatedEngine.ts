@@ -36,7 +36,9 @@ interface Container {
   observed: ObservedContainer;
   readonly checked: boolean;
   readonly job: boolean;
+  /** Since it was started. */
   looks: number;
+  starts: number;
 }
 
 interface ServiceInFile {
@@ -87,6 +89,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   const run = (container: Container) => {
     if (container.observed.state === "running") return;
     container.looks = 0;
+    container.starts += 1;
     set(container, { state: "running", exitCode: undefined, health: container.checked ? "starting" : "none" });
   };
   const progress = (container: Container) => {
@@ -115,6 +118,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       job: wanted.restart === "no",
       checked: wanted.healthcheck !== undefined,
       looks: 0,
+      starts: 0,
       observed: {
         ...{ id, service, name: `${call.project}-${service}-1`, state: "created", health: "none" },
         ...{ exitCode: undefined, image: wanted.image, imageId: wanted.image, labels: wanted.labels ?? {} },
@@ -140,7 +144,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
         ...{ exitCode: undefined, image: "image", imageId: "image", labels: {}, ...parts },
       };
       const checked = observed.health !== "none";
-      containers.set(id, { project, observed, checked, job: false, looks: 0 });
+      containers.set(id, { project, observed, checked, job: parts.health === "none", looks: 0, starts: 1 });
     },
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
@@ -162,7 +166,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       look(`inspect ${serviceOf(id)}`, () => {
         const container = find(id);
         progress(container);
-        return { ...container.observed, restarts: 0 };
+        return { ...container.observed, restarts: 0, startedAt: String(container.starts) };
       }),
     start: (id) => change(`start ${serviceOf(id)}`, () => run(find(id))),
     async startWithFiles(call, service) {

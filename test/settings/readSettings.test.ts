@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import { explainSetting } from "../../scripts/settings/explainSetting.ts";
+import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { quoteEnvValue } from "../../scripts/settings/quoteEnvValue.ts";
 import { project } from "./project.ts";
 
@@ -148,6 +148,21 @@ for (const stopgap of [
   });
 }
 
+test("for looking only, what is missing is tolerated and named; what is wrong is not", (context) => {
+  const { root, write } = project(context);
+  const look = () =>
+    readSettings({ environment: "prod", root, processEnvironment: {}, mayMiss: true });
+  const settings = look();
+  assert.deepEqual(settings.missing, [
+    "LETTA_SERVER_PASSWORD",
+    "LETTA_ENCRYPTION_KEY",
+    "LETTA_PG_PASSWORD",
+  ]);
+  assert.ok(!settings.has("LETTA_PG_PASSWORD"));
+  write("env/prod.secrets.env", "LETTA_SERVER_PASSWORD=changeme\n");
+  assert.throws(look, { code: "SETTINGS_INVALID", message: "1 setting is not usable" });
+});
+
 test("a stopgap inside a database URI is refused too", (context) => {
   const { refusal, write } = project(context);
   write("env/prod.secrets.env", `${secrets}LETTA_PG_URI=postgresql://letta:letta@db/letta\n`);
@@ -181,7 +196,7 @@ test("a missing or odd file is a fault, not a crash or a wait", (context) => {
   write("env/dev.secrets.env", secrets);
   rmSync(join(root, "env/dev.env"));
   assert.equal(refusal("dev").details[0], "env/dev.env: expected a readable file, got none");
-  execFileSync("mkfifo", [join(root, "env/dev.env")]);
+  symlinkSync("/dev/zero", join(root, "env/dev.env"));
   assert.match(refusal("dev").details[0] ?? "", /^env\/dev\.env: .*not a file$/u);
 });
 

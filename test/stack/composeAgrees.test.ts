@@ -17,7 +17,7 @@ function composeConfig(files: readonly string[], values: ReadonlyMap<string, str
   const found = spawnSync(
     "docker",
     [
-      ...["compose", "--env-file", "/dev/null", "--project-directory", root, "-p", "example"],
+      ...["compose", "--env-file", "/dev/null", "--project-directory", join(root, "compose"), "-p", "example"],
       ...files.flatMap((file) => ["-f", file]),
       ...["config", "--format", "json"],
     ],
@@ -26,8 +26,7 @@ function composeConfig(files: readonly string[], values: ReadonlyMap<string, str
       env: { PATH: process.env["PATH"], HOME: folder, ...Object.fromEntries(values) },
     },
   );
-  const said = found.error?.message ?? found.stderr;
-  assert.equal(found.status, 0, `this test needs the docker CLI with its compose plugin: ${said}`);
+  assert.equal(found.status, 0, `compose config: ${found.stderr}`);
   return JSON.parse(found.stdout) as Model;
 }
 
@@ -49,6 +48,11 @@ function comparable(model: Model): Model {
     configs: Object.fromEntries(configs),
   };
 }
+
+test("the docker CLI with its compose plugin is there: the tests below need it, and no engine", () => {
+  const found = spawnSync("docker", ["compose", "version", "--short"], { encoding: "utf8" });
+  assert.equal(found.status, 0, found.error?.message ?? found.stderr);
+});
 
 for (const environment of environmentNames) {
   test(`Compose makes of ${environment}'s sources what it makes of our rendered file`, () => {
