@@ -46,7 +46,7 @@ export function composeConfiguration(
 function fill(value: unknown, lookup: Lookup, unknown: Set<string>): unknown {
   if (typeof value === "string") {
     const filled = fillSettings(value, lookup, unknown);
-    return filled !== value && /^\d+$/.test(filled) ? Number(filled) : filled;
+    return filled !== value && /^(0|[1-9]\d{0,14})$/.test(filled) ? Number(filled) : filled;
   }
   if (Array.isArray(value)) return value.map((item) => fill(item, lookup, unknown));
   if (typeof value !== "object" || value === null) return value;

@@ -53,13 +53,16 @@ export async function composeDown(
   );
 }
 
-/** @returns such as "2.40.3" */
+/** @returns such as "2.40.3"; asked directly, as the package takes half a second longer */
 export async function composeVersion(environment: Environment): Promise<string> {
-  const compose = await import("docker-compose");
-  const { data } = await wrapped("ask for Compose's version", () =>
-    compose.version({ env: environment as NodeJS.ProcessEnv }),
-  );
-  return data.version;
+  const { $ } = await import("zx");
+  const env = environment as NodeJS.ProcessEnv;
+  const asked = await $({ env, quiet: true, nothrow: true })`docker compose version --short`;
+  if (asked.exitCode === 0) return asked.stdout.trim();
+  throw new Problem("ENGINE_TOO_OLD", "expected Docker Compose 2 as a plugin of docker, got none", {
+    details: [asked.stderr.trim().split("\n")[0] ?? ""],
+    next: "https://docs.docker.com/compose/install/linux/",
+  });
 }
 
 /** The package rejects with a plain object; what Compose said stands in its JSON lines. */

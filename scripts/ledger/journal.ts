@@ -12,11 +12,13 @@ export interface Entry {
   readonly detail?: string;
 }
 
-/** Appends a line and waits for the disk. */
+/** Appends a line and waits for the disk. A line that was torn before it is ended first. */
 export function appendEntry(directory: string, entry: Entry): void {
   const text = JSON.stringify(entry);
-  const file = openSync(join(directory, "journal.jsonl"), "a", 0o600);
-  writeSync(file, `${JSON.stringify({ ...entry, sum: checksum(text) })}\n`);
+  const path = join(directory, "journal.jsonl");
+  const torn = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, "utf8"));
+  const file = openSync(path, "a", 0o600);
+  writeSync(file, `${torn ? "\n" : ""}${JSON.stringify({ ...entry, sum: checksum(text) })}\n`);
   fsyncSync(file);
   closeSync(file);
 }
@@ -29,15 +31,15 @@ export function readJournal(directory: string): Entry[] {
     .split("\n")
     .flatMap((line) => {
       const read = parsed(line);
-      if (read === undefined) return [];
+      if (!read) return [];
       const { sum, ...entry } = read;
       return sum === checksum(JSON.stringify(entry)) ? [entry] : [];
     });
 }
 
-function parsed(line: string): (Entry & { sum: string }) | undefined {
+function parsed(line: string): (Entry & { sum: string }) | null | undefined {
   try {
-    return JSON.parse(line) as Entry & { sum: string };
+    return JSON.parse(line) as (Entry & { sum: string }) | null;
   } catch {
     return undefined;
   }

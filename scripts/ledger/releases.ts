@@ -63,6 +63,12 @@ export function keepRelease(
   return join(folder, "compose.yaml");
 }
 
+/** One of a release's texts; undefined where it was not kept. */
+export function readReleaseFile(directory: string, id: string, name: keyof ReleaseFiles): string | undefined {
+  const path = join(directory, "releases", id, name);
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
 /** Rewrites a release's sheet: its outcome became known. */
 export function updateRelease(directory: string, release: Omit<Release, "format">): void {
   writeFile(join(directory, "releases", release.id, "release.json"), sheet(release));

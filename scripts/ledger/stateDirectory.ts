@@ -10,8 +10,8 @@ import { Problem } from "../common/problem.ts";
 export function stateDirectory(stateDir: string, environment: string): string {
   const directory = join(stateDir, environment);
   try {
-    mkdirSync(join(directory, "releases"), { recursive: true, mode: 0o700 });
-    for (const path of [stateDir, directory]) {
+    for (const path of [stateDir, directory, join(directory, "releases")]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
       const found = lstatSync(path);
       if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
       if (found.uid !== process.getuid?.()) throw unusable(path, "expected to own it, somebody else does");

@@ -46,21 +46,24 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
     await tools.say.step(`create ${create.join(", ")}`, () => tools.engine.create(call, create));
   }
   tools.signal.throwIfAborted();
+  const starting: Promise<void>[] = [];
   const ids = new Map((await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]));
   for (const service of stack.services) {
     const change = changes.find((one) => one.service === service.name);
     if (change === undefined || change.action === "none") continue;
     tools.signal.throwIfAborted();
     await tools.say.step(stepNames[service.name] ?? `${service.name} ready`, () =>
-      startPart(execution, service, ids, tools),
+      startPart(execution, service, ids, starting, tools),
     );
   }
+  await Promise.all(starting);
 }
 
 async function startPart(
   execution: Execution,
   service: StackService,
   ids: ReadonlyMap<string, string>,
+  pending: Promise<void>[],
   tools: Tools,
 ): Promise<void> {
   const { settings, stack, postgres } = execution;
@@ -85,9 +88,11 @@ async function startPart(
     ? tools.engine.startWithFiles(composeCall(execution), service.name)
     : tools.engine.start(id);
   starting.catch((error: unknown) => failedToStart.abort(error));
-  // Compose takes its time to end; what it started is watched meanwhile.
+  pending.push(starting);
+  // Compose takes its time to end: what it started is watched meanwhile, and it is waited
+  // for only when all parts stand.
   const signal = AbortSignal.any([tools.signal, failedToStart.signal]);
-  await Promise.all([starting, waitFor(service, stopped, limit, tools, signal)]);
+  await waitFor(service, stopped, limit, tools, signal);
 }
 
 function composeCall({ file, stack, settings }: Execution) {

@@ -2,7 +2,7 @@ import { Problem } from "../common/problem.ts";
 import { judgeDatabase } from "../database/judgeDatabase.ts";
 import { appendEntry } from "../ledger/journal.ts";
 import { takeLock } from "../ledger/lock.ts";
-import { keepRelease, nextReleaseId, readReleases, updateRelease, type Release } from "../ledger/releases.ts";
+import { keepRelease, nextReleaseId, readReleaseFile, readReleases, updateRelease, type Release } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -60,7 +60,8 @@ async function bringUp(
   refuseForeign(settings.project, observed);
   const images = await obtainImages(settings, [...imageSettings(settings), "POSTGRES_IMAGE"], tools);
   const releases = readReleases(directory);
-  const from = releases.find((one) => one.outcome === "good")?.id ?? null;
+  const last = releases.find((one) => one.outcome === "good");
+  const from = last?.id ?? null;
   const id = nextReleaseId(directory);
   const prepared = prepareStack(settings, {
     release: id,
@@ -74,7 +75,10 @@ async function bringUp(
     expectPassed(checks, settings.environment);
     return { release: from ?? id, from, changes, checks, prepared };
   }
-  await preflight(settings, asked, prepared, changes, images, tools);
+  const judged =
+    last?.services["collector"]?.imageId === images.idByReference.get(images.bySetting.get("COLLECTOR_IMAGE") ?? "") &&
+    readReleaseFile(directory, last?.id ?? "", "collector.yaml") === prepared.collector;
+  await preflight(settings, asked, prepared, changes, images, judged, tools);
   const release = describeRelease(id, settings, prepared, images, tools);
   const file = keepRelease(directory, release, {
     "compose.yaml": prepared.stack.text,
@@ -120,6 +124,7 @@ async function preflight(
   { stack, collector }: PreparedStack,
   changes: readonly Change[],
   images: Images,
+  judged: boolean,
   tools: Tools,
 ): Promise<void> {
   refuseStateful(stack, changes, asked.recreate);
@@ -127,7 +132,7 @@ async function preflight(
     await Promise.all([
       expectVersions(tools),
       validateStack(stack),
-      validateCollector(collector, changes, images, tools),
+      judged ? undefined : validateCollector(collector, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);

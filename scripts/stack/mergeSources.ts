@@ -32,9 +32,10 @@ export function mergeSources(sources: readonly Source[], library: readonly Sourc
 
 function resolveExtends(source: Source, library: readonly Source[], faults: string[]): ValueMap {
   const content = structuredClone(source.content) as ValueMap;
-  const services = (content["services"] ?? {}) as Record<string, ValueMap | null>;
+  const services = (content["services"] ?? {}) as Record<string, ValueMap>;
   for (const [name, service] of Object.entries(services)) {
-    const wanted = service?.["extends"] as { file: string; service: string } | undefined;
+    if (!isMap(service)) continue;
+    const wanted = service["extends"] as { file: string; service: string } | undefined;
     if (wanted === undefined) continue;
     const found = library.find((one) => one.file.endsWith(`/${wanted.file}`));
     const base = (found?.content["services"] as Record<string, ValueMap> | undefined)?.[

@@ -71,7 +71,9 @@ test("each library is imported only by the rooms it belongs to", () => {
 });
 
 test("nothing below cli reads the process's environment", () => {
-  const readers = culprits(below, ({ code }) => (/\bprocess\s*(\.|\?\.|\[")env\b/.test(code) ? ["process.env"] : []));
+  const readers = culprits(below, ({ code }) =>
+    /\bprocess\s*(\.|\?\.|\[")env\b/.test(code) ? ["process.env"] : [],
+  );
   assert.deepEqual(readers, []);
 });
 
@@ -83,12 +85,17 @@ test("nobody writes to the console", () => {
 });
 
 test("nothing below cli writes to the terminal or ends the process", () => {
-  const writers = culprits(below, ({ code }) => code.match(/\bprocess\.(stdout|stderr|stdin|argv|exit)\b/g) ?? []);
+  const writers = culprits(
+    below,
+    ({ code }) => code.match(/\bprocess\.(stdout|stderr|stdin|argv|exit)\b/g) ?? [],
+  );
   assert.deepEqual(writers, []);
 });
 
 test("nothing below cli reads the clock or throws dice, but where it is said why", () => {
-  const readers = below.filter(({ code }) => /\bDate\.now\b|new Date\(\)|performance\.now|Math\.random/.test(code));
+  const readers = below.filter(({ code }) =>
+    /\bDate\.now\b|new Date\(\)|performance\.now|Math\.random/.test(code),
+  );
   assert.deepEqual(
     readers.map((file) => file.path),
     Object.keys(clocks),
@@ -98,7 +105,9 @@ test("nothing below cli reads the clock or throws dice, but where it is said why
 test("a file is named for what it exports, but where it is said why", () => {
   const others = files.filter((file) => {
     const name = file.name.toLowerCase();
-    return file.room !== "entries" && !exportsOf(file).some((one) => one.toLowerCase().includes(name));
+    return (
+      file.room !== "entries" && !exportsOf(file).some((one) => one.toLowerCase().includes(name))
+    );
   });
   assert.deepEqual(others.map((file) => file.path).sort(), Object.keys(otherNames).sort());
 });
@@ -106,7 +115,9 @@ test("a file is named for what it exports, but where it is said why", () => {
 test("no file is a drawer: utils, helpers, types, index", () => {
   const drawers = /^(utils?|helpers?|types?|index|misc|shared|constants)$/;
   assert.deepEqual(
-    files.filter((file) => drawers.test(file.name) || drawers.test(file.room)).map((file) => file.path),
+    files
+      .filter((file) => drawers.test(file.name) || drawers.test(file.room))
+      .map((file) => file.path),
     [],
   );
 });
@@ -147,10 +158,14 @@ test("every exported function says what it is for", () => {
 
 test("every Problem has a code of the closed list", () => {
   const problem = files.find((file) => file.path === "scripts/common/problem.ts")!;
-  const known = new Set([...problem.code.matchAll(/^\s+\| "([A-Z_]+)"/gm)].map((match) => match[1]));
+  const known = new Set(
+    [...problem.code.matchAll(/^\s+\| "([A-Z_]+)"/gm)].map((match) => match[1]),
+  );
   assert.ok(known.size > 20, "the list of codes is not where this test looks for it");
   const unknown = culprits(files, ({ code }) =>
-    [...code.matchAll(/new Problem\(\s*"(\w+)"/g)].map((match) => match[1]!).filter((one) => !known.has(one)),
+    [...code.matchAll(/new Problem\(\s*"(\w+)"/g)]
+      .map((match) => match[1]!)
+      .filter((one) => !known.has(one)),
   );
   assert.deepEqual(unknown, []);
 });
@@ -172,7 +187,9 @@ test("every npm script that names a file names one that exists", () => {
 
 test("every entry is the target of an npm script", () => {
   const reachable = Object.values(scripts).join("\n");
-  const lonely = files.filter((file) => file.room === "entries" && !reachable.includes(`${file.path}`));
+  const lonely = files.filter(
+    (file) => file.room === "entries" && !reachable.includes(`${file.path}`),
+  );
   assert.deepEqual(
     lonely.map((file) => file.path),
     [],

@@ -28,7 +28,7 @@ before(async () => {
   docker("run", "-d", "--name", outside, "-p", `${gateway()}:${port}:5432`, ...settings, image);
   for (let tries = 0; tries < 100; tries += 1) {
     try {
-      docker("exec", outside, "psql", "-h", "127.0.0.1", "-U", "letta", "-d", "letta", "-c", "SELECT 1");
+      docker("exec", "-e", "PGPASSWORD=outside12345", outside, "psql", "-h", "127.0.0.1", "-U", "letta", "-d", "letta", "-c", "SELECT 1");
       break;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 200));

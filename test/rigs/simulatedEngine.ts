@@ -49,7 +49,7 @@ interface ServiceInFile {
 }
 
 /** Compose's own start of one service takes its time: other calls come in between. */
-const composeTurns = 5;
+const composeTurns = 40;
 
 /**
  * Stands for a Docker engine with Compose on it, in memory: containers with their states,
@@ -64,7 +64,11 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   const changes: string[] = [];
   let made = 0;
 
-  const act = async <Result>(name: string, changing: boolean, work: () => Result): Promise<Result> => {
+  const act = async <Result>(
+    name: string,
+    changing: boolean,
+    work: () => Result,
+  ): Promise<Result> => {
     await turn();
     calls.push(name);
     if (changing) changes.push(name);
@@ -78,7 +82,8 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   const look = <Result>(name: string, work: () => Result) => act(name, false, work);
   const find = (id: string): Container => {
     const found = containers.get(id);
-    if (found === undefined) throw Object.assign(new Error(`no container ${id}`), { statusCode: 404 });
+    if (found === undefined)
+      throw Object.assign(new Error(`no container ${id}`), { statusCode: 404 });
     return found;
   };
   const serviceOf = (id: string) => containers.get(id)?.observed.service ?? "(gone)";
@@ -90,15 +95,21 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     if (container.observed.state === "running") return;
     container.looks = 0;
     container.starts += 1;
-    set(container, { state: "running", exitCode: undefined, health: container.checked ? "starting" : "none" });
+    set(container, {
+      state: "running",
+      exitCode: undefined,
+      health: container.checked ? "starting" : "none",
+    });
   };
   const progress = (container: Container) => {
-    if (container.observed.state !== "running") return;
+    // What another run left stays as it was until it is started here.
+    if (container.observed.state !== "running" || container.starts === 0) return;
     const behaviour = simulation.behaviours?.[container.observed.service] ?? {};
     const ends = behaviour.ends ?? (container.job ? 0 : "healthy");
     container.looks += 1;
     if (container.looks <= (behaviour.after ?? 0)) return;
-    if (typeof ends === "number") set(container, { state: "exited", exitCode: ends, health: "none" });
+    if (typeof ends === "number")
+      set(container, { state: "exited", exitCode: ends, health: "none" });
     else if (container.checked) set(container, { health: ends });
   };
   const make = (call: ComposeCall, service: string): Container => {
@@ -121,13 +132,19 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       starts: 0,
       observed: {
         ...{ id, service, name: `${call.project}-${service}-1`, state: "created", health: "none" },
-        ...{ exitCode: undefined, image: wanted.image, imageId: wanted.image, labels: wanted.labels ?? {} },
+        ...{
+          exitCode: undefined,
+          image: wanted.image,
+          imageId: wanted.image,
+          labels: wanted.labels ?? {},
+        },
       },
     };
     containers.set(id, container);
     return container;
   };
-  const pulled = (name: string, reference: string) => change(name, () => void images.add(reference));
+  const pulled = (name: string, reference: string) =>
+    change(name, () => void images.add(reference));
   const held = async (name: string): Promise<() => Promise<void>> => {
     await change(`hold ${name}`, () => undefined);
     return () => change(`release ${name}`, () => undefined);
@@ -144,18 +161,29 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
         ...{ exitCode: undefined, image: "image", imageId: "image", labels: {}, ...parts },
       };
       const checked = observed.health !== "none";
-      containers.set(id, { project, observed, checked, job: parts.health === "none", looks: 0, starts: 1 });
+      containers.set(id, {
+        project,
+        observed,
+        checked,
+        job: parts.health === "none",
+        looks: 0,
+        starts: 0,
+      });
     },
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
     containers: (project) => look("containers", () => of(project).map((one) => one.observed)),
     image: (reference) =>
-      look(`image ${reference}`, () => (images.has(reference) ? { id: reference, digests: [] } : undefined)),
+      look(`image ${reference}`, () =>
+        images.has(reference) ? { id: reference, digests: [] } : undefined,
+      ),
     pull: (reference) => pulled(`pull ${reference}`, reference),
     build: (request) => pulled(`build ${request.tag}`, request.tag),
     importBase: (_root, _mirror, tag) => pulled(`import ${tag}`, tag),
     create: (call, services) =>
-      change(`create ${services.join(" ")}`, () => services.forEach((service) => make(call, service))),
+      change(`create ${services.join(" ")}`, () =>
+        services.forEach((service) => make(call, service)),
+      ),
     down: (project, withVolumes) =>
       change(withVolumes ? "down with volumes" : "down", () => {
         for (const one of of(project)) containers.delete(one.observed.id);
@@ -184,13 +212,17 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       }),
     remove: (id) => change(`remove ${serviceOf(id)}`, () => void containers.delete(id)),
     tail: (id) =>
-      look(`tail ${serviceOf(id)}`, () => simulation.behaviours?.[serviceOf(id)]?.log ?? "its last line"),
+      look(
+        `tail ${serviceOf(id)}`,
+        () => simulation.behaviours?.[serviceOf(id)]?.log ?? "its last line",
+      ),
     follow: (id) => look(`follow ${serviceOf(id)}`, () => undefined),
     exec: (id) => look(`exec ${serviceOf(id)}`, () => ({ code: 0, stdout: "", stderr: "" })),
     hold: (id) => held(serviceOf(id)),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
-    volumes: (project) => look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
+    volumes: (project) =>
+      look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
     publisher: () => look("publisher", () => undefined),
     dataRoot: () => look("data root", () => "/not/on/this/host"),
   };

@@ -9,7 +9,9 @@ const stack = exampleStack("dev");
 const imageIds = new Map(stack.services.map((one) => [one.image, `id of ${one.image}`]));
 
 /** The stack's containers as they are when all is well, but for what is changed in them. */
-function running(changed: Record<string, Partial<ObservedContainer> | "gone"> = {}): ObservedContainer[] {
+function running(
+  changed: Record<string, Partial<ObservedContainer> | "gone"> = {},
+): ObservedContainer[] {
   return stack.services.flatMap((service): ObservedContainer[] => {
     const change = changed[service.name];
     if (change === "gone") return [];
@@ -32,7 +34,10 @@ function running(changed: Record<string, Partial<ObservedContainer> | "gone"> = 
 }
 
 /** A plan in words: what is to be done and why; what is as it should be stays unsaid. */
-function plan(observed: readonly ObservedContainer[], ids: ReadonlyMap<string, string> = imageIds): string {
+function plan(
+  observed: readonly ObservedContainer[],
+  ids: ReadonlyMap<string, string> = imageIds,
+): string {
   const lines = planChanges(stack, observed, ids).filter((one) => one.action !== "none");
   return lines.map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`).join("\n");
 }
@@ -72,7 +77,10 @@ test("a rotated secret recreates the parts that carry another digest of it", () 
 });
 
 test("an image that was built anew under its old tag recreates", () => {
-  assert.equal(plan(running({ collector: { imageId: "older" } })), "recreate collector: image changed");
+  assert.equal(
+    plan(running({ collector: { imageId: "older" } })),
+    "recreate collector: image changed",
+  );
 });
 
 test("an image that the engine does not know yet is no cause", () => {
@@ -81,7 +89,10 @@ test("an image that the engine does not know yet is no cause", () => {
 
 test("all causes are told, not the first alone", () => {
   const changed = { ...label("server", labels.digest, "another"), imageId: "older" };
-  assert.equal(plan(running({ server: changed })), "recreate server: configuration changed, image changed");
+  assert.equal(
+    plan(running({ server: changed })),
+    "recreate server: configuration changed, image changed",
+  );
 });
 
 test("a new release alone recreates nothing", () => {

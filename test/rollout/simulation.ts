@@ -17,7 +17,13 @@ after(() => rmSync(folder, { recursive: true }));
 
 /** dev as it is committed, with the state of its own and ports that nobody listens on. */
 export function exampleSettings(): Settings {
-  const ports = ["PORT", "POSTGRES_PUBLISH_PORT", "OTEL_GRPC_PORT", "OTEL_HTTP_PORT", "OTEL_HEALTH_PORT"];
+  const ports = [
+    "PORT",
+    "POSTGRES_PUBLISH_PORT",
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "OTEL_HEALTH_PORT",
+  ];
   return readSettings({
     environment: "dev",
     root,

@@ -6,7 +6,12 @@ import type { Behaviour, Simulation } from "../rigs/simulatedEngine.ts";
 import { devStack, rolloutOn, type Rollout } from "./simulation.ts";
 
 /** Starts one part that behaves like this and waits for it. */
-async function waited(service: string, behaviour: Behaviour, parts: Partial<Simulation> = {}, now?: () => number) {
+async function waited(
+  service: string,
+  behaviour: Behaviour,
+  parts: Partial<Simulation> = {},
+  now?: () => number,
+) {
   const on: Rollout = rolloutOn({ ...parts, behaviours: { [service]: behaviour } }, now);
   const known = devStack.services.find((one) => one.name === service)!;
   on.engine.put("p", {
@@ -18,7 +23,8 @@ async function waited(service: string, behaviour: Behaviour, parts: Partial<Simu
   const before = await on.engine.inspect(container!.id);
   await on.engine.start(container!.id);
   const looked = on.engine.calls.length;
-  const looks = () => on.engine.calls.slice(looked).filter((one) => one.startsWith("inspect")).length;
+  const looks = () =>
+    on.engine.calls.slice(looked).filter((one) => one.startsWith("inspect")).length;
   try {
     await waitFor(known, before, 60, on.tools, on.tools.signal);
     return { looks: looks(), problem: undefined };

@@ -17,7 +17,15 @@ function composeConfig(files: readonly string[], values: ReadonlyMap<string, str
   const found = spawnSync(
     "docker",
     [
-      ...["compose", "--env-file", "/dev/null", "--project-directory", join(root, "compose"), "-p", "example"],
+      ...[
+        "compose",
+        "--env-file",
+        "/dev/null",
+        "--project-directory",
+        join(root, "compose"),
+        "-p",
+        "example",
+      ],
       ...files.flatMap((file) => ["-f", file]),
       ...["config", "--format", "json"],
     ],
@@ -32,15 +40,22 @@ function composeConfig(files: readonly string[], values: ReadonlyMap<string, str
 
 /** Without what only the tool adds, and what it leaves out: x-, labels, unset entries. */
 function comparable(model: Model): Model {
-  const services = Object.entries(model["services"] as Record<string, Model>).map(([name, service]) => {
-    const { labels: _ours, ...own } = service;
-    const environment = Object.entries((own["environment"] ?? {}) as Model);
-    return [name, { ...own, environment: Object.fromEntries(environment.filter(([, value]) => value !== null)) }];
-  });
-  const configs = Object.entries((model["configs"] ?? {}) as Record<string, Model>).map(([name, one]) => [
-    name,
-    { ...one, content: "" },
-  ]);
+  const services = Object.entries(model["services"] as Record<string, Model>).map(
+    ([name, service]) => {
+      const { labels: _ours, ...own } = service;
+      const environment = Object.entries((own["environment"] ?? {}) as Model);
+      return [
+        name,
+        {
+          ...own,
+          environment: Object.fromEntries(environment.filter(([, value]) => value !== null)),
+        },
+      ];
+    },
+  );
+  const configs = Object.entries((model["configs"] ?? {}) as Record<string, Model>).map(
+    ([name, one]) => [name, { ...one, content: "" }],
+  );
   const kept = Object.entries(model).filter(([key]) => !key.startsWith("x-"));
   return {
     ...Object.fromEntries(kept),
@@ -56,7 +71,11 @@ test("the docker CLI with its compose plugin is there: the tests below need it, 
 
 for (const environment of environmentNames) {
   test(`Compose makes of ${environment}'s sources what it makes of our rendered file`, () => {
-    const hostile = { OTEL_BSP_SCHEDULE_DELAY: "0123", LETTA_PG_USER: "us$er ${HOME} $$", LETTA_DEBUG: "yes" };
+    const hostile = {
+      OTEL_BSP_SCHEDULE_DELAY: "0123",
+      LETTA_PG_USER: "us$er ${HOME} $$",
+      LETTA_DEBUG: "yes",
+    };
     const values = valuesWithImages(environment, hostile);
     const given = new Map([...values].filter(([, value]) => value !== ""));
     const parts = exampleParts(environment, hostile);

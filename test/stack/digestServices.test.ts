@@ -41,7 +41,11 @@ function changedBy(change: (of: ReturnType<typeof model>) => void): string[] {
 test("the order of keys does not matter", () => {
   const turned = (value: unknown): unknown =>
     typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).reverse().map(([key, inner]) => [key, turned(inner)]))
+      ? Object.fromEntries(
+          Object.entries(value)
+            .reverse()
+            .map(([key, inner]) => [key, turned(inner)]),
+        )
       : value;
   const sorted = (from: ValueMap) => [...digestServices(from, undefined)].sort();
   assert.deepEqual(sorted(turned(model()) as ValueMap), sorted(model()));
@@ -69,7 +73,9 @@ test("a changed volume changes exactly the services that mount it", () => {
 });
 
 test("a definition that nobody refers to changes nobody", () => {
-  const changed = changedBy((of) => (of["configs"] = { pipelines: { content: "a" }, line: { content: "x" } }));
+  const changed = changedBy(
+    (of) => (of["configs"] = { pipelines: { content: "a" }, line: { content: "x" } }),
+  );
   assert.deepEqual(changed, []);
 });
 

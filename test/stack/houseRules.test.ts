@@ -23,21 +23,65 @@ for (const environment of environmentNames) {
 
 /** Each rule and a stack that breaks it, with what is said of it. */
 const broken: readonly [about: string, (of: ValueMap) => void, fault: RegExp][] = [
-  ["an image of the tag latest", (of) => (of["image"] = "a/b:latest"), /server\.image: expected .* got a\/b:latest$/],
-  ["an image without a tag", (of) => (of["image"] = "host:5000/a/b"), /server\.image: expected .* got host:5000\/a\/b$/],
-  ["no health check", (of) => delete of["healthcheck"], /server\.healthcheck: expected a health check/],
+  [
+    "an image of the tag latest",
+    (of) => (of["image"] = "a/b:latest"),
+    /server\.image: expected .* got a\/b:latest$/,
+  ],
+  [
+    "an image without a tag",
+    (of) => (of["image"] = "host:5000/a/b"),
+    /server\.image: expected .* got host:5000\/a\/b$/,
+  ],
+  [
+    "no health check",
+    (of) => delete of["healthcheck"],
+    /server\.healthcheck: expected a health check/,
+  ],
   ["no memory limit", (of) => delete of["mem_limit"], /server\.mem_limit: expected to be set/],
   ["no share of the processor", (of) => delete of["cpus"], /server\.cpus: expected to be set/],
-  ["no limit of processes", (of) => delete of["pids_limit"], /server\.pids_limit: expected to be set/],
-  ["no grace period", (of) => delete of["stop_grace_period"], /server\.stop_grace_period: expected to be set/],
+  [
+    "no limit of processes",
+    (of) => delete of["pids_limit"],
+    /server\.pids_limit: expected to be set/,
+  ],
+  [
+    "no grace period",
+    (of) => delete of["stop_grace_period"],
+    /server\.stop_grace_period: expected to be set/,
+  ],
   ["no restart policy", (of) => delete of["restart"], /server\.restart: expected to be set/],
   ["no init", (of) => (of["init"] = false), /server\.init: expected true/],
-  ["logs that are never rotated", (of) => (of["logging"] = { driver: "json-file" }), /server\.logging: expected rotation/],
-  ["capabilities it was born with", (of) => delete of["cap_drop"], /server\.cap_drop: expected \[ALL\]/],
-  ["new privileges", (of) => (of["security_opt"] = []), /server\.security_opt: expected no-new-privileges/],
-  ["the default network", (of) => delete of["networks"], /server\.networks: expected named networks/],
-  ["an open port", (of) => (of["ports"] = ["0.0.0.0:80:80"]), /server\.ports: expected 127\.0\.0\.1, got 0\.0\.0\.0/],
-  ["a port of all addresses", (of) => (of["ports"] = ["8283:8283"]), /server\.ports: expected 127\.0\.0\.1/],
+  [
+    "logs that are never rotated",
+    (of) => (of["logging"] = { driver: "json-file" }),
+    /server\.logging: expected rotation/,
+  ],
+  [
+    "capabilities it was born with",
+    (of) => delete of["cap_drop"],
+    /server\.cap_drop: expected \[ALL\]/,
+  ],
+  [
+    "new privileges",
+    (of) => (of["security_opt"] = []),
+    /server\.security_opt: expected no-new-privileges/,
+  ],
+  [
+    "the default network",
+    (of) => delete of["networks"],
+    /server\.networks: expected named networks/,
+  ],
+  [
+    "an open port",
+    (of) => (of["ports"] = ["0.0.0.0:80:80"]),
+    /server\.ports: expected 127\.0\.0\.1, got 0\.0\.0\.0/,
+  ],
+  [
+    "a port of all addresses",
+    (of) => (of["ports"] = ["8283:8283"]),
+    /server\.ports: expected 127\.0\.0\.1/,
+  ],
   [
     "the engine's socket",
     (of) => (of["volumes"] = ["/var/run/docker.sock:/s"]),

@@ -70,7 +70,8 @@ test("command and entrypoint are replaced whole", () => {
 });
 
 test("a map over a list is refused, whichever comes first", () => {
-  const line = "compose/above.yaml: services.a.environment: expected the same kind of value as before";
+  const line =
+    "compose/above.yaml: services.a.environment: expected the same kind of value as before";
   assert.deepEqual(
     refusal(() => merged({ environment: ["A=1"] }, { environment: { A: "1" } })),
     [line],
@@ -93,7 +94,10 @@ test("what is extended lies below what extends it", () => {
 test("two services that extend the same one share nothing", () => {
   const library = [source("compose/common.yaml", { services: { base: { labels: {} } } })];
   const base = { extends: { file: "common.yaml", service: "base" } };
-  const model = mergeSources([source("compose/x.yaml", { services: { a: base, b: base } })], library);
+  const model = mergeSources(
+    [source("compose/x.yaml", { services: { a: base, b: base } })],
+    library,
+  );
   const { a, b } = model["services"] as Record<string, ValueMap>;
   assert.notEqual(a?.["labels"], b?.["labels"]);
 });
@@ -109,7 +113,9 @@ test("a list of the extended service declared again is refused", () => {
   const own = { extends: { file: "common.yaml", service: "base" }, cap_drop: ["NET_RAW"] };
   assert.deepEqual(
     refusal(() => merged(own, {}, { base: { cap_drop: ["ALL"] } })),
-    ["compose/below.yaml: services.a.cap_drop: expected a list declared once, got it a second time"],
+    [
+      "compose/below.yaml: services.a.cap_drop: expected a list declared once, got it a second time",
+    ],
   );
 });
 

@@ -23,7 +23,12 @@ test("a stack starts database, migration, permissions, collector, server, proxy"
 });
 
 test("nobody starts before what it waits for, and the rest goes by name", () => {
-  assert.deepEqual(order({ d: waits(), c: waits("d"), b: waits(), a: waits("c") }), ["b", "d", "c", "a"]);
+  assert.deepEqual(order({ d: waits(), c: waits("d"), b: waits(), a: waits("c") }), [
+    "b",
+    "d",
+    "c",
+    "a",
+  ]);
 });
 
 test("services that wait for one another in a circle are refused with the circle", () => {

@@ -66,8 +66,39 @@ const lookalikes = [
   ...["0123", "0o17", "0x1F", "0b11", "1e5", "1_000", "1.0", ".5", "+1", "-0", ".inf", ".nan"],
   ...["null", "Null", "~", "", "yes", "no", "on", "off", "y", "N", "true", "False"],
   ...["2020-01-01", "2020-01-01T00:00:00Z", "22:22", "190:20:30", "<<", "=", "-", "?", ":"],
-  ...["- a", "a: b", "a #b", "#a", "*a", "&a", "!a", "!!str a", "%a", "@a", "`a`", "|", ">", "[a", "{a"],
-  ...['"', "'", "\\", "a\\nb", " a ", "\ta", "a\n", "a\n\nb", "\n", "a\r\nb", "---", "...", "\u0085", "\u2028"],
+  ...[
+    "- a",
+    "a: b",
+    "a #b",
+    "#a",
+    "*a",
+    "&a",
+    "!a",
+    "!!str a",
+    "%a",
+    "@a",
+    "`a`",
+    "|",
+    ">",
+    "[a",
+    "{a",
+  ],
+  ...[
+    '"',
+    "'",
+    "\\",
+    "a\\nb",
+    " a ",
+    "\ta",
+    "a\n",
+    "a\n\nb",
+    "\n",
+    "a\r\nb",
+    "---",
+    "...",
+    "\u0085",
+    "\u2028",
+  ],
   ...["\ufeff", "\u202e", "𝕏", "é", "$", "$$", "$a", "${a}", "$(id)", "a$"],
 ];
 
@@ -80,7 +111,10 @@ for (const value of lookalikes) {
 test("any value of a setting comes back byte for byte", () => {
   const anything = fc.oneof(
     fc.string({ unit: "binary", maxLength: 40 }),
-    fc.string({ unit: fc.constantFrom(..."$'\"\\#:{}[]!&*|>%@`,-? \n\t=~<0.1_eEyYnN"), maxLength: 12 }),
+    fc.string({
+      unit: fc.constantFrom(..."$'\"\\#:{}[]!&*|>%@`,-? \n\t=~<0.1_eEyYnN"),
+      maxLength: 12,
+    }),
   );
   fc.assert(
     fc.property(anything, (value) => {
@@ -110,11 +144,16 @@ test("every service says which environment, role and release it belongs to", () 
 test("a service that stays as it was keeps the release it came with", () => {
   const before = exampleStack("dev");
   const past = new Map(
-    before.services.map((one) => [one.name, { digest: one.labels[labels.digest]!, release: "000001" }]),
+    before.services.map((one) => [
+      one.name,
+      { digest: one.labels[labels.digest]!, release: "000001" },
+    ]),
   );
   const changed = exampleParts("dev", { COLLECTOR_MEMORY: "2g" });
   const after = renderStack({ ...changed, release: "000002", past });
-  const release = Object.fromEntries(after.services.map((one) => [one.name, one.labels[labels.release]]));
+  const release = Object.fromEntries(
+    after.services.map((one) => [one.name, one.labels[labels.release]]),
+  );
   assert.deepEqual(release, {
     postgres: "000001",
     migrate: "000001",
@@ -126,24 +165,35 @@ test("a service that stays as it was keeps the release it came with", () => {
 
 test("a rotated secret changes the label for secrets alone", () => {
   const withKey = (key: string) =>
-    renderStack({ ...exampleParts("dev"), secretDigest: (name) => (name === "LETTA_PG_PASSWORD" ? key : "same") });
+    renderStack({
+      ...exampleParts("dev"),
+      secretDigest: (name) => (name === "LETTA_PG_PASSWORD" ? key : "same"),
+    });
   const [one, other] = [withKey("a"), withKey("b")];
   const changed = other.services.flatMap((service, index) =>
     Object.keys(service.labels)
       .filter((label) => service.labels[label] !== one.services[index]?.labels[label])
       .map((label) => `${service.name} ${label}`),
   );
-  assert.deepEqual(changed, ["postgres", "migrate", "server"].map((name) => `${name} ${labels.secrets}`));
+  assert.deepEqual(
+    changed,
+    ["postgres", "migrate", "server"].map((name) => `${name} ${labels.secrets}`),
+  );
 });
 
 test("a server's role that lacks something is refused with the place", () => {
   const parts = exampleParts("dev");
   const sources = parts.sources.map((one) =>
-    "x-server" in one.content ? { ...one, content: { ...one.content, "x-server": { service: "server" } } } : one,
+    "x-server" in one.content
+      ? { ...one, content: { ...one.content, "x-server": { service: "server" } } }
+      : one,
   );
-  assert.throws(() => renderStack({ ...parts, sources }), (error: { code: string; details: string[] }) => {
-    assert.equal(error.code, "SOURCE_INVALID");
-    assert.match(error.details.join("\n"), /^compose\/server\.yaml: x-server\.migrate: /m);
-    return true;
-  });
+  assert.throws(
+    () => renderStack({ ...parts, sources }),
+    (error: { code: string; details: string[] }) => {
+      assert.equal(error.code, "SOURCE_INVALID");
+      assert.match(error.details.join("\n"), /^compose\/server\.yaml: x-server\.migrate: /m);
+      return true;
+    },
+  );
 });

@@ -27,7 +27,10 @@ for (const environment of environmentNames) {
 }
 
 test("a key that Compose does not know is found with its service", async () => {
-  assert.match(await faults((server) => (server["imgae"] = "x")), /^services\.server: .*additional properties/m);
+  assert.match(
+    await faults((server) => (server["imgae"] = "x")),
+    /^services\.server: .*additional properties/m,
+  );
 });
 
 test("a value of the wrong kind is found with its path", async () => {

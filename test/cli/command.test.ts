@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { exampleSecrets, root } from "../stack/exampleStack.ts";
+
+/** Runs an entry as npm does, with nothing of this machine's environment in it. */
+function run(entry: string, words: readonly string[], more: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...words],
+    {
+      cwd: root,
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"], HOME: "/nowhere", ...exampleSecrets, ...more },
+    },
+  );
+  return { status, stdout, stderr };
+}
+
+/** The one JSON object that a run printed. */
+function object(stdout: string): Record<string, unknown> {
+  assert.match(stdout, /^\{.*\}\n$/, "expected one object on one line");
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+test("an environment that is not is bad input, with the one that was meant", () => {
+  const { status, stdout, stderr } = run("render", ["prodd"]);
+  assert.equal(status, 2);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^expected an environment \(dev, .*\), got "prodd"; did you mean prod\?$/m);
+});
+
+test("no environment is bad input", () => {
+  assert.equal(run("render", []).status, 2);
+});
+
+test("a flag that the command does not have is bad input", () => {
+  const { status, stderr } = run("render", ["dev", "--yes-please"]);
+  assert.equal(status, 2);
+  assert.match(stderr, /unknown option '--yes-please'/);
+});
+
+test("a word too many is bad input", () => {
+  assert.equal(run("render", ["dev", "prod"]).status, 2);
+});
+
+for (const entry of [
+  "up",
+  "down",
+  "render",
+  "plan",
+  "status",
+  "logs",
+  "verify",
+  "images",
+  "secrets",
+  "settings",
+]) {
+  test(`${entry} --help explains itself on standard output and ends with 0`, () => {
+    const { status, stdout, stderr } = run(entry, ["--help"]);
+    assert.equal(status, 0);
+    assert.equal(stderr, "");
+    assert.match(stdout, new RegExp(`^Usage: ${entry} `));
+    assert.match(stdout, /--json/);
+  });
+}
+
+test("a failure with --json is one object on standard output, and nothing else", () => {
+  const { status, stdout } = run("render", ["prodd", "--json"]);
+  const { ok, code, exit, message, command } = object(stdout);
+  assert.deepEqual(
+    { ok, code, exit, command },
+    { ok: false, code: "USAGE", exit: 2, command: "render" },
+  );
+  assert.match(String(message), /did you mean prod/);
+  assert.equal(status, 2);
+});
+
+test("an unknown flag with --json is one object too", () => {
+  assert.equal(object(run("render", ["dev", "--nope", "--json"]).stdout)["code"], "USAGE");
+});
+
+test("a success with --json is one object with ok, command, environment and seconds", () => {
+  const { status, stdout } = run("render", ["dev", "--json"]);
+  const { ok, command, environment, seconds } = object(stdout);
+  assert.deepEqual(
+    { ok, command, environment },
+    { ok: true, command: "render", environment: "dev" },
+  );
+  assert.equal(typeof seconds, "number");
+  assert.equal(status, 0);
+});
+
+test("--json that npm ate counts", () => {
+  assert.equal(object(run("render", ["prodd"], { npm_config_json: "true" }).stdout)["ok"], false);
+});
+
+test("a flag that npm ate and the command does not have is bad input", () => {
+  const { status, stderr } = run("render", ["dev"], { npm_config_dry_run: "true" });
+  assert.equal(status, 2);
+  assert.match(stderr, /render has no flag --dry-run/);
+});
+
+test("nothing that goes into a pipe is coloured, even where colours are forced", () => {
+  for (const words of [["dev"], ["prodd"], ["--help"]]) {
+    const { stdout, stderr } = run("render", words, { FORCE_COLOR: "1", TERM: "xterm-256color" });
+    assert.ok(!`${stdout}${stderr}`.includes("\u001b"), words.join(" "));
+  }
+});
+
+test("a deploy target is not brought up", () => {
+  const { status, stderr } = run("up", ["prod", "--yes"]);
+  assert.equal(status, 2);
+  assert.match(stderr, /expected dev or development, got prod/);
+});
+
+test("rendering shows no secret's value, as text or as JSON", () => {
+  for (const words of [["dev"], ["dev", "--json"], ["dev", "--verbose"]]) {
+    const { stdout, stderr } = run("render", words);
+    for (const value of Object.values(exampleSecrets))
+      assert.ok(!`${stdout}${stderr}`.includes(value));
+  }
+});
+
+test("an engine that does not answer is a refusal with the next command, and no bug", () => {
+  const { status, stderr } = run("status", ["dev"], { DOCKER_HOST: "unix:///nowhere/docker.sock" });
+  assert.equal(status, 3);
+  assert.match(stderr, /^next: /m);
+  assert.ok(!stderr.includes("this is a bug"));
+});
+
+test("a failure after which somebody has to act says so in JSON as in its exit code", () => {
+  const { status, stdout } = run("status", ["dev", "--json"], {
+    DOCKER_HOST: "unix:///nowhere/docker.sock",
+  });
+  const { code, exit, next } = object(stdout);
+  assert.deepEqual({ code, exit }, { code: "ENGINE_UNREACHABLE", exit: status });
+  assert.equal(typeof next, "string");
+});

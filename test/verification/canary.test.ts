@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, test } from "node:test";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { canary, sendOverGrpc, sendOverHttp } from "../../scripts/verification/canary.ts";
+
+const id = "0123456789abcdef";
+const nowMs = 1_767_323_045_006;
+
+/** A collector's HTTP door that notes what it takes, and answers with a status. */
+async function httpDoor(status: number) {
+  const taken: { path: string; body: unknown }[] = [];
+  const server = createServer(async (asked, reply) => {
+    taken.push({
+      path: asked.url ?? "",
+      body: JSON.parse(Buffer.concat(await asked.toArray()).toString()),
+    });
+    reply.writeHead(status).end("its words");
+  }).listen(0, "127.0.0.1");
+  after(() => server.close());
+  await once(server, "listening");
+  return { taken, port: (server.address() as AddressInfo).port };
+}
+
+/** A collector's gRPC door that notes the bytes it takes. */
+async function grpcDoor() {
+  const taken: Buffer[] = [];
+  const server = new Server();
+  const bytes = (value: Buffer) => value;
+  server.addService(
+    {
+      Export: {
+        path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        ...{ requestStream: false, responseStream: false },
+        ...{ requestSerialize: bytes, requestDeserialize: bytes },
+        ...{ responseSerialize: bytes, responseDeserialize: bytes },
+      },
+    },
+    {
+      Export: (call: { request: Buffer }, reply: (error: null, value: Buffer) => void) => {
+        taken.push(call.request);
+        reply(null, Buffer.alloc(0));
+      },
+    },
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  after(() => server.forceShutdown());
+  return { taken, port };
+}
+
+test("a canary's names are valid and carry its id", () => {
+  const { trace, metric, log } = canary(id);
+  assert.match(trace, /^[0-9a-f]{32}$/);
+  for (const name of [trace, metric, log]) assert.ok(name.includes(id));
+});
+
+test("metric and log are posted as OTLP under the canary's names", async () => {
+  const { taken, port } = await httpDoor(200);
+  await sendOverHttp(port, canary(id), nowMs);
+  assert.deepEqual(
+    taken.map((one) => one.path),
+    ["/v1/metrics", "/v1/logs"],
+  );
+  const [metrics, logs] = taken.map((one) => JSON.stringify(one.body));
+  assert.match(metrics!, new RegExp(`"name":"canary_${id}"`));
+  assert.match(logs!, new RegExp(`"stringValue":"canary log ${id}"`));
+  for (const text of [metrics!, logs!])
+    assert.match(text, new RegExp(`"timeUnixNano":"${nowMs}000000"`));
+});
+
+test("a collector that refuses is a failure with its own words", async () => {
+  const { port } = await httpDoor(503);
+  await assert.rejects(
+    sendOverHttp(port, canary(id), nowMs),
+    /\/v1\/metrics answered 503: its words/,
+  );
+});
+
+test("a span is exported over gRPC with the canary's trace id and time", async () => {
+  const { taken, port } = await grpcDoor();
+  await sendOverGrpc(port, canary(id), nowMs);
+  assert.equal(taken.length, 1);
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64LE(BigInt(nowMs) * 1_000_000n);
+  // Field 1 of a span is its trace id, fields 7 and 8 are fixed64 times.
+  const traceId = Buffer.concat([Buffer.from([0x0a, 16]), Buffer.from(canary(id).trace, "hex")]);
+  assert.ok(taken[0]!.includes(traceId));
+  assert.ok(taken[0]!.includes(Buffer.concat([Buffer.from([0x39]), time])));
+  assert.ok(taken[0]!.includes("letta-stack-canary"));
+});
+
+test("a door where nobody listens is a failure at once", async () => {
+  const { port } = await httpDoor(200);
+  const started = performance.now();
+  await assert.rejects(sendOverGrpc(port, canary(id), nowMs));
+  assert.ok(performance.now() - started < 4000, "it was waited for until the deadline");
+});
