@@ -6,8 +6,18 @@ import { exportsOf, root, sources, target, type SourceFile } from "./sources.ts"
 
 /** Lowest first: a room may import itself and what is below it. */
 const floors = [
-  ...["common", "settings", "collector", "stack", "images", "engine", "database"],
-  ...["verification", "ledger", "rollout", "cli", "entries"],
+  "common",
+  "settings",
+  "collector",
+  "stack",
+  "images",
+  "engine",
+  "database",
+  "verification",
+  "ledger",
+  "rollout",
+  "cli",
+  "entries",
 ];
 
 /** Who may import what; packages that are not here are free. */

@@ -27,7 +27,10 @@ export function sources(): SourceFile[] {
       const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
       const [, room = ""] = path.split("/");
       return {
-        ...{ path, text, code, name: basename(path, ".ts") },
+        path,
+        text,
+        code,
+        name: basename(path, ".ts"),
         room: room.endsWith(".ts") ? "entries" : room,
         imports: [...code.matchAll(imported)].map((match) => match[1]!),
       };

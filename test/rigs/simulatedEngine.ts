@@ -131,13 +131,15 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       looks: 0,
       starts: 0,
       observed: {
-        ...{ id, service, name: `${call.project}-${service}-1`, state: "created", health: "none" },
-        ...{
-          exitCode: undefined,
-          image: wanted.image,
-          imageId: wanted.image,
-          labels: wanted.labels ?? {},
-        },
+        id,
+        service,
+        name: `${call.project}-${service}-1`,
+        state: "created",
+        health: "none",
+        exitCode: undefined,
+        image: wanted.image,
+        imageId: wanted.image,
+        labels: wanted.labels ?? {},
       },
     };
     containers.set(id, container);
@@ -157,8 +159,15 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     put(project, parts) {
       const id = `container-${(made += 1)}`;
       const observed: ObservedContainer = {
-        ...{ id, name: `${project}-${parts.service}-1`, state: "running", health: "healthy" },
-        ...{ exitCode: undefined, image: "image", imageId: "image", labels: {}, ...parts },
+        id,
+        name: `${project}-${parts.service}-1`,
+        state: "running",
+        health: "healthy",
+        exitCode: undefined,
+        image: "image",
+        imageId: "image",
+        labels: {},
+        ...parts,
       };
       const checked = observed.health !== "none";
       containers.set(id, {

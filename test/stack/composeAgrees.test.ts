@@ -17,17 +17,17 @@ function composeConfig(files: readonly string[], values: ReadonlyMap<string, str
   const found = spawnSync(
     "docker",
     [
-      ...[
-        "compose",
-        "--env-file",
-        "/dev/null",
-        "--project-directory",
-        join(root, "compose"),
-        "-p",
-        "example",
-      ],
+      "compose",
+      "--env-file",
+      "/dev/null",
+      "--project-directory",
+      join(root, "compose"),
+      "-p",
+      "example",
       ...files.flatMap((file) => ["-f", file]),
-      ...["config", "--format", "json"],
+      "config",
+      "--format",
+      "json",
     ],
     {
       encoding: "utf8",
@@ -64,28 +64,35 @@ function comparable(model: Model): Model {
   };
 }
 
-test("the docker CLI with its compose plugin is there: the tests below need it, and no engine", () => {
-  const found = spawnSync("docker", ["compose", "version", "--short"], { encoding: "utf8" });
-  assert.equal(found.status, 0, found.error?.message ?? found.stderr);
+test("Compose makes of an environment's sources what it makes of our rendered file", async (t) => {
+  const { status, stderr, error } = spawnSync("docker", ["compose", "version", "--short"], {
+    encoding: "utf8",
+  });
+  assert.equal(
+    status,
+    0,
+    `expected the docker CLI with its compose plugin (no engine is needed): ${error?.message ?? stderr}`,
+  );
+  for (const environment of environmentNames) {
+    await t.test(environment, () => agrees(environment));
+  }
 });
 
-for (const environment of environmentNames) {
-  test(`Compose makes of ${environment}'s sources what it makes of our rendered file`, () => {
-    const hostile = {
-      OTEL_BSP_SCHEDULE_DELAY: "0123",
-      LETTA_PG_USER: "us$er ${HOME} $$",
-      LETTA_DEBUG: "yes",
-    };
-    const values = valuesWithImages(environment, hostile);
-    const given = new Map([...values].filter(([, value]) => value !== ""));
-    const parts = exampleParts(environment, hostile);
-    const configs = join(folder, `${environment}-configs.yaml`);
-    const declared = [...parts.configs.keys()].map((name) => [name, { content: "any" }]);
-    writeFileSync(configs, JSON.stringify({ configs: Object.fromEntries(declared) }));
-    const rendered = join(folder, `${environment}.yaml`);
-    writeFileSync(rendered, exampleStack(environment, hostile).text);
+function agrees(environment: string): void {
+  const hostile = {
+    OTEL_BSP_SCHEDULE_DELAY: "0123",
+    LETTA_PG_USER: "us$er ${HOME} $$",
+    LETTA_DEBUG: "yes",
+  };
+  const values = valuesWithImages(environment, hostile);
+  const given = new Map([...values].filter(([, value]) => value !== ""));
+  const parts = exampleParts(environment, hostile);
+  const configs = join(folder, `${environment}-configs.yaml`);
+  const declared = [...parts.configs.keys()].map((name) => [name, { content: "any" }]);
+  writeFileSync(configs, JSON.stringify({ configs: Object.fromEntries(declared) }));
+  const rendered = join(folder, `${environment}.yaml`);
+  writeFileSync(rendered, exampleStack(environment, hostile).text);
 
-    const sources = composeConfig([...parts.files.map((file) => join(root, file)), configs], given);
-    assert.deepEqual(comparable(composeConfig([rendered], given)), comparable(sources));
-  });
+  const sources = composeConfig([...parts.files.map((file) => join(root, file)), configs], given);
+  assert.deepEqual(comparable(composeConfig([rendered], given)), comparable(sources));
 }

@@ -33,9 +33,12 @@ async function grpcDoor() {
     {
       Export: {
         path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        ...{ requestStream: false, responseStream: false },
-        ...{ requestSerialize: bytes, requestDeserialize: bytes },
-        ...{ responseSerialize: bytes, responseDeserialize: bytes },
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: bytes,
+        requestDeserialize: bytes,
+        responseSerialize: bytes,
+        responseDeserialize: bytes,
       },
     },
     {
