@@ -10,6 +10,9 @@ await command({
     const { planAnswer } = await import("./cli/planAnswer.ts");
     const answer = await planAnswer(asked, terminal);
     const differs = (answer.result["changes"] as { action: string }[]).some((one) => one.action !== "none");
-    return asked.options["exitCode"] === true && differs ? { ...answer, exit: 10 } : answer;
+    if (asked.options["exitCode"] !== true || !differs) return answer;
+    const message = "there is something to do";
+    const next = `npm run up:${asked.environment}`;
+    return { ...answer, result: { ...answer.result, code: "DIFFERENCES", exit: 10, message, next }, exit: 10 };
   },
 });

@@ -8,7 +8,7 @@ await command({
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
   async act(asked, terminal) {
-    const { refuseRemote } = await import("./cli/localOnly.ts");
+    const { refuseRemote } = await import("./cli/refuseRemote.ts");
     refuseRemote("up", asked.environment);
     if (asked.dryRun) return (await import("./cli/planAnswer.ts")).planAnswer(asked, terminal);
     const { initSecrets } = await import("./settings/initSecrets.ts");

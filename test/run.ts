@@ -11,6 +11,14 @@ const chosen = all.filter((file) => wanted.length === 0 || wanted.some((part) =>
 const real = chosen.filter((file) => file.startsWith(join("test", "real")));
 const pure = chosen.filter((file) => !real.includes(file));
 
+// Brings the engine up where it is missing, and builds what the suites run: once, with its
+// progress to be seen, rather than inside the first test that needs it.
+if (chosen.some((file) => /test.(real|stack)./.test(file))) {
+  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/images.ts", "build", "--yes"];
+  const { status } = spawnSync(process.execPath, entry, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
 let failed = false;
 for (const [files, flags] of [
   [pure, []],

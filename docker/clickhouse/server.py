@@ -1,123 +1,230 @@
-"""ClickHouse's HTTP interface, as far as the collector's exporter, Letta's reader and a
-person with curl use it, in front of chDB. Not for prod: one query at a time, one user."""
+"""ClickHouse's HTTP interface in front of chDB, as far as the collector's exporter, Letta's
+reader and writer, and a person with curl use it. Not for prod: one user, one query at a time,
+settings in the address are ignored, and a query may read whatever this process may read."""
 
 import base64
-import gzip
+import binascii
 import hmac
 import os
 import re
 import signal
+import socket
 import sys
-import tempfile
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from chdb.session import Session
 
-USER = os.environ.get("CLICKHOUSE_USER", "default")
-DATABASE = os.environ.get("CLICKHOUSE_DB", "default")
-INSERT = re.compile(rb"^\s*INSERT\s+INTO\s+(.+?)\s+FORMAT\s+(\w+)\s?", re.IGNORECASE | re.DOTALL)
-ERROR_CODE = re.compile(r"Code: (\d+)")
-ONE_AT_A_TIME = threading.Lock()
+DATA = "/var/lib/clickhouse"
+# What an error code means in HTTP, as the server itself maps them; the rest is 500.
+STATUS = {
+    **dict.fromkeys([6, 26, 27, 33, 36, 38, 41, 42, 43, 44, 53, 62, 72, 117, 427, 456, 457], 400),
+    **dict.fromkeys([192, 193, 516], 403),
+    **dict.fromkeys([46, 47, 50, 56, 60, 63, 73, 81, 115], 404),
+    48: 501,
+    159: 408,
+}
+# An INSERT whose data stand behind its FORMAT clause. With SELECT, VALUES or FROM in it, it
+# brings its rows itself.
+INSERT = re.compile(
+    rb"\s*(?P<into>INSERT\s+INTO\s(?:(?!\b(?:SELECT|VALUES|FROM|SETTINGS|FORMAT)\b).)+)"
+    rb"(?P<settings>SETTINGS\s(?:(?!\bFORMAT\b).)+)?"
+    rb"FORMAT\s+(?P<format>\w+)[ \t]*(?:\r?\n|;|(?=\W)|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+FORMAT = re.compile(rb"\bFORMAT\s+(\w+)(?:\s+SETTINGS\s[^;]+)?[\s;]*$", re.IGNORECASE)
 
 
-def password():
-    file = os.environ.get("CLICKHOUSE_PASSWORD_FILE")
-    if file:
-        with open(file, encoding="utf-8") as lines:
-            return lines.read().rstrip("\n")
-    return os.environ.get("CLICKHOUSE_PASSWORD", "")
+class Failure(Exception):
+    """Found by this server; worded as chDB words its own."""
+
+    def __init__(self, code, text, name):
+        super().__init__(f"Code: {code}. DB::Exception: {text} ({name})")
 
 
-PASSWORD = password()
-SESSION = Session("/var/lib/clickhouse")
-SESSION.query(f"CREATE DATABASE IF NOT EXISTS `{DATABASE}`")
+class Engine:
+    """chDB's one session. USE is its state, so a lock holds it and the query together."""
+
+    def __init__(self, database):
+        self.lock = threading.Lock()
+        self.session = Session(DATA)
+        self.session.query(f"CREATE DATABASE IF NOT EXISTS {name_of(database)}")
+
+    def run(self, statement, fallback, database, parameters):
+        """@returns the answer's format and its bytes"""
+        with self.lock:
+            self.session.query(f"USE {name_of(database)}")
+            insert = INSERT.match(statement)
+            if insert:
+                # Through a file, where the engine matches columns by name and undoes Native.
+                with InMemoryFile(statement[insert.end() :]) as path:
+                    settings = insert["settings"] or b""
+                    source = b"FROM INFILE '%s' %sFORMAT " % (path.encode(), settings)
+                    return self.ask(insert["into"] + source + insert["format"], "Null", parameters)
+            asked = FORMAT.search(statement)
+            return self.ask(statement, asked[1].decode() if asked else fallback, parameters)
+
+    def unpack(self, body, encoding):
+        """Content-Encoding undone by the engine, which knows all that its clients may send."""
+        if not re.fullmatch("gzip|deflate|br|lz4|zstd|xz", encoding):
+            raise Failure(48, f"Content-Encoding {encoding} is not supported", "NOT_IMPLEMENTED")
+        with self.lock, InMemoryFile(body) as path:
+            blob = f"SELECT * FROM file('{path}', 'RawBLOB', 'body String', '{encoding}')"
+            return self.ask(blob.encode(), "RawBLOB", {})[1]
+
+    def ask(self, statement, form, parameters):
+        answer = self.session.query(statement.decode(), form, params=parameters)
+        return form, bytes(answer.bytes() or b"")
+
+    def close(self):
+        with self.lock:
+            self.session.close()
+
+
+class InMemoryFile:
+    """A file that the engine can open by its path and that nothing leaves behind."""
+
+    def __init__(self, content):
+        self.file = os.fdopen(os.memfd_create("body"), "wb")
+        self.file.write(content)
+        self.file.flush()
+
+    def __enter__(self):
+        return f"/proc/self/fd/{self.file.fileno()}"
+
+    def __exit__(self, *_):
+        self.file.close()
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
-        self.answer(b"")
-
-    def do_POST(self):
-        self.answer(self.body())
-
-    def body(self):
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            raw = b"".join(parts)
-        else:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        return gzip.decompress(raw) if self.headers.get("Content-Encoding") == "gzip" else raw
-
-    def answer(self, body):
-        address = urlsplit(self.path)
-        given = {name: values[-1] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
-        if address.path == "/ping":
-            return self.reply(200, b"Ok.\n")
-        if not self.allowed(given):
-            return self.fail("Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", 403)
-        query = given.get("query", "").encode()
-        statement = query + (b"\n" if query and body else b"") + body
+        body = self.body()  # read even where nobody wants it: the connection is used again
+        path, query = urlsplit(self.path).path, urlsplit(self.path).query
+        if path == "/ping":
+            return self.reply(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
+        if path not in ("", "/"):
+            return self.reply(404, f"There is no handle {path}\n".encode())
         try:
-            with ONE_AT_A_TIME:
-                SESSION.query(f"USE `{given.get('database') or DATABASE}`")
-                return self.reply(200, self.run(statement, given))
-        except Exception as error:  # chDB raises RuntimeError with ClickHouse's own text
-            return self.fail(str(error), 500)
+            form, answer = self.answer(dict(parse_qsl(query, keep_blank_values=True)), body)
+            self.reply(200, answer, {"X-ClickHouse-Format": form})
+        except Exception as error:
+            found = re.match(r"Code: (\d+)", str(error))
+            code = int(found[1]) if found else 1001
+            headers = {"X-ClickHouse-Exception-Code": str(code)}
+            self.reply(STATUS.get(code, 500), f"{error}\n".encode(), headers)
 
-    def run(self, statement, given):
-        insert = INSERT.match(statement)
-        if insert and insert.group(2).upper() != b"VALUES":
-            return self.insert(insert, statement[insert.end():])
-        wanted = re.search(rb"\bFORMAT\s+(\w+)\s*;?\s*$", statement, re.IGNORECASE)
-        fallback = given.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
-        made = SESSION.query(statement.decode(), wanted.group(1).decode() if wanted else fallback)
-        return made.bytes() or b""
+    do_POST = do_GET
 
-    def insert(self, found, data):
-        with tempfile.NamedTemporaryFile(suffix=".data") as file:
-            file.write(data)
-            file.flush()
-            into, form = found.group(1).decode(), found.group(2).decode()
-            SESSION.query(f"INSERT INTO {into} SELECT * FROM file('{file.name}', '{form}')")
-        return b""
+    def answer(self, given, body):
+        if not self.allowed(given):
+            text = "Authentication failed: password is incorrect, or there is no such user."
+            raise Failure(516, text, "AUTHENTICATION_FAILED")
+        if "1" in (given.get("compress"), given.get("decompress")):
+            text = "compress and decompress: use Content-Encoding"
+            raise Failure(48, text, "NOT_IMPLEMENTED")
+        if body and (encoding := self.headers.get("Content-Encoding")):
+            body = self.server.engine.unpack(body, encoding)
+        query = given.get("query", "").encode()
+        database = given.get("database") or self.headers.get("X-ClickHouse-Database") or "default"
+        fallback = given.get("default_format") or self.headers.get("X-ClickHouse-Format")
+        parameters = {key[6:]: value for key, value in given.items() if key.startswith("param_")}
+        statement = query + b"\n" + body if query else body
+        return self.server.engine.run(statement, fallback or "TabSeparated", database, parameters)
 
     def allowed(self, given):
-        user, secret = given.get("user"), given.get("password")
-        user = self.headers.get("X-ClickHouse-User", user)
-        secret = self.headers.get("X-ClickHouse-Key", secret)
-        basic = self.headers.get("Authorization", "")
-        if basic.startswith("Basic "):
-            user, _, secret = base64.b64decode(basic[6:]).decode().partition(":")
-        right = hmac.compare_digest((secret or "").encode(), PASSWORD.encode())
-        return (user or "default") == USER and right
+        user = self.headers.get("X-ClickHouse-User") or given.get("user", "default")
+        password = self.headers.get("X-ClickHouse-Key") or given.get("password", "")
+        kind, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            try:
+                user, _, password = base64.b64decode(credentials).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                return False
+        right = hmac.compare_digest(password.encode(), self.server.password.encode())
+        return right and user == self.server.user
 
-    def fail(self, text, status):
-        code = ERROR_CODE.search(text)
-        self.reply(status, f"{text}\n".encode(), {"X-ClickHouse-Exception-Code": code.group(1) if code else "1000"})
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(parts)
 
-    def reply(self, status, body, headers=()):
+    def reply(self, status, body, headers=None):
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-ClickHouse-Server-Display-Name", "chdb")
-        for name, value in dict(headers).items():
+        for name, value in (headers or {}).items():
             self.send_header(name, value)
+        self.send_header("X-ClickHouse-Query-Id", str(uuid.uuid4()))
+        self.send_header("X-ClickHouse-Timezone", "UTC")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if status != 200:
+            sys.stderr.write(f"{status} {body[:500].decode(errors='replace').strip()}\n")
 
-    def log_message(self, format, *args):
-        if not str(args[1] if len(args) > 1 else "").startswith("2"):
-            sys.stderr.write("%s %s\n" % (self.command, args[1] if len(args) > 1 else ""))
+    def log_request(self, *_):
+        """Addresses may carry a password, and health checks would fill the log."""
 
 
-server = ThreadingHTTPServer(("0.0.0.0", 8123), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
-SESSION.close()
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close() waits for the answers under way
+    request_queue_size = 128
+
+    def __init__(self, engine, user, password):
+        self.engine, self.user, self.password, self.open = engine, user, password, set()
+        super().__init__(("0.0.0.0", 8123), Handler)
+
+    def process_request_thread(self, request, address):
+        self.open.add(request)
+        super().process_request_thread(request, address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def stop(self):
+        """Takes no more; idle connections read their end, busy ones still write."""
+        self.shutdown()
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass  # closed by the client meanwhile
+
+
+def name_of(database):
+    return "`" + database.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def password_of(environment):
+    if path := environment.get("CLICKHOUSE_PASSWORD_FILE"):
+        with open(path, encoding="utf-8") as file:
+            return file.read().rstrip("\r\n")
+    return environment.get("CLICKHOUSE_PASSWORD", "")
+
+
+def main(environment):
+    password = password_of(environment)
+    if not password:
+        sys.exit("expected CLICKHOUSE_PASSWORD or CLICKHOUSE_PASSWORD_FILE, got neither")
+    engine = Engine(environment.get("CLICKHOUSE_DB") or "default")
+    server = Server(engine, environment.get("CLICKHOUSE_USER") or "default", password)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: threading.Thread(target=server.stop).start())
+    print("Ready for connections on port 8123", file=sys.stderr, flush=True)
+    server.serve_forever()
+    server.server_close()
+    engine.close()
+
+
+if __name__ == "__main__":
+    main(os.environ)

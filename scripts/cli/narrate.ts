@@ -57,14 +57,14 @@ export function narrate(manner: Manner): Terminal {
       }
     },
     async confirm(question, lines) {
-      for (const line of lines) process.stderr.write(`  ${line}\n`);
-      if (manner.yes) return;
+      if (manner.yes) return lines.forEach((line) => write(`  ${line}`));
       if (!process.stdin.isTTY || !process.stderr.isTTY) {
         throw new Problem("CONFIRMATION_NEEDED", `${question} Without a terminal: nothing was done`, {
           details: lines,
           next: "the same command with -- --yes",
         });
       }
+      for (const line of lines) process.stderr.write(`  ${line}\n`);
       const { confirm, isCancel } = await import("@clack/prompts");
       const answer = await confirm({ message: question, initialValue: false, output: process.stderr });
       if (answer !== true || isCancel(answer)) throw new Problem("DECLINED", "declined: nothing was done");

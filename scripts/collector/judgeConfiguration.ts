@@ -41,6 +41,11 @@ export function judgeConfiguration(configuration: Section): string[] {
       faults.push(`${where}: expected memory_limiter first, got none`);
     }
   }
+  const ends = Object.values(pipelines);
+  for (const name of connectors) {
+    if (!ends.some((one) => one.receivers?.includes(name))) faults.push(`connectors.${name}: expected a pipeline that receives from it`);
+    if (!ends.some((one) => one.exporters?.includes(name))) faults.push(`connectors.${name}: expected a pipeline that exports to it`);
+  }
   for (const signal of ["traces", "metrics", "logs"]) {
     if (!(signal in pipelines)) faults.push(`service.pipelines: expected ${signal}`);
   }

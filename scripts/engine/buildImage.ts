@@ -27,7 +27,10 @@ export async function buildImage(
 ): Promise<void> {
   const texts = Object.entries(request.secretTexts);
   const args = [
-    ...["--progress", "rawjson", "--tag", request.tag],
+    "--progress",
+    "rawjson",
+    "--tag",
+    request.tag,
     ...(request.target === undefined ? [] : ["--target", request.target]),
     ...Object.entries(request.arguments).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
     ...Object.entries(request.secretFiles).flatMap(([id, file]) => ["--secret", `id=${id},src=${file}`]),

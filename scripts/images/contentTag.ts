@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { baseRole, type Recipe } from "./recipes.ts";
 
@@ -22,8 +22,9 @@ export function baseTag(root: string): string {
 function folderHash(root: string, role: string) {
   const folder = join(root, "docker", role);
   const hash = createHash("sha256");
-  for (const file of readdirSync(folder).sort()) {
-    hash.update(`${file}\0`).update(readFileSync(join(folder, file))).update("\0");
+  for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
+    const path = join(folder, file);
+    if (statSync(path).isFile()) hash.update(`${file}\0`).update(readFileSync(path)).update("\0");
   }
   return hash;
 }

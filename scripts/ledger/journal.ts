@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** One line of the journal: an intent before an act, its outcome after. */
@@ -18,7 +18,7 @@ export function appendEntry(directory: string, entry: Entry): void {
   const path = join(directory, "journal.jsonl");
   const torn = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, "utf8"));
   const file = openSync(path, "a", 0o600);
-  writeSync(file, `${torn ? "\n" : ""}${JSON.stringify({ ...entry, sum: checksum(text) })}\n`);
+  writeFileSync(file, `${torn ? "\n" : ""}${JSON.stringify({ ...entry, sum: checksum(text) })}\n`);
   fsyncSync(file);
   closeSync(file);
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
@@ -12,6 +12,9 @@ interface Holder {
   readonly command: string;
   readonly since: string;
 }
+
+/** Each try ends in having it, in knowing who has it, or in a dead holder less. */
+const mostTries = 20;
 
 /**
  * Takes an environment's lock, or says who holds it. A holder that is proven dead is
@@ -30,18 +33,46 @@ export function takeLock(directory: string, command: string, now: Date): () => v
     command,
     since: now.toISOString(),
   };
-  for (let tries = 0; ; tries += 1) {
-    try {
-      const file = openSync(path, "wx", 0o600);
-      writeSync(file, JSON.stringify(mine));
-      closeSync(file);
-      return () => unlinkSync(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 2) throw error;
+  // Written whole before it can be seen: a half-written lock would look like a dead holder's.
+  const whole = `${path}.${process.pid}`;
+  writeFileSync(whole, JSON.stringify(mine), { mode: 0o600 });
+  try {
+    for (let tries = 0; tries < mostTries; tries += 1) {
+      if (linked(whole, path)) return () => rmSync(path, { force: true });
       const holder = readHolder(path);
       if (holder !== undefined && isAlive(holder)) throw locked(holder);
-      unlinkSync(path);
+      succeed(path, holder);
     }
+    throw new Problem("LOCKED", `${path}: others take it again and again`, { next: "the same command again" });
+  } finally {
+    rmSync(whole, { force: true });
+  }
+}
+
+/** Makes `to` another name of `from`, unless `to` exists. */
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" || code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes a dead holder's lock. Of several who found it dead only one may: the one that
+ * gets the claim on that very holder, and only if the lock is still that holder's.
+ */
+function succeed(path: string, dead: Holder | undefined): void {
+  const claim = `${path}.dead.${dead?.pid ?? 0}.${dead?.started ?? ""}`;
+  if (!linked(path, claim)) return;
+  try {
+    const now = readHolder(path);
+    if (now?.pid === dead?.pid && now?.started === dead?.started) rmSync(path, { force: true });
+  } finally {
+    rmSync(claim, { force: true });
   }
 }
 
@@ -59,8 +90,8 @@ function startTicks(pid: number): string {
     try {
       process.kill(pid, 0);
       return process.platform === "linux" ? "gone" : "there";
-    } catch {
-      return "gone";
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "EPERM" ? "there" : "gone";
     }
   }
 }

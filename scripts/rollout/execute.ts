@@ -40,6 +40,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
     changes.filter((one) => actions.includes(one.action)).map((one) => one.service);
   await stopAll(stack, named("recreate", "remove"), tools, "stop what is replaced");
   await removeLeftovers(stack, named("remove"), tools.engine);
+  tools.signal.throwIfAborted();
   const create = named("create", "recreate");
   if (create.length > 0) {
     const call = composeCall(execution);
@@ -48,15 +49,20 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   tools.signal.throwIfAborted();
   const starting: Promise<void>[] = [];
   const ids = new Map((await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]));
-  for (const service of stack.services) {
-    const change = changes.find((one) => one.service === service.name);
-    if (change === undefined || change.action === "none") continue;
-    tools.signal.throwIfAborted();
-    await tools.say.step(stepNames[service.name] ?? `${service.name} ready`, () =>
-      startPart(execution, service, ids, starting, tools),
-    );
+  try {
+    for (const service of stack.services) {
+      const change = changes.find((one) => one.service === service.name);
+      if (change === undefined || change.action === "none") continue;
+      tools.signal.throwIfAborted();
+      await tools.say.step(stepNames[service.name] ?? `${service.name} ready`, () =>
+        startPart(execution, service, ids, starting, tools),
+      );
+    }
+    await Promise.all(starting);
+  } finally {
+    // Whatever went wrong: nobody may clean up while Compose still starts something.
+    await Promise.allSettled(starting);
   }
-  await Promise.all(starting);
 }
 
 async function startPart(

@@ -1,18 +1,31 @@
+import { join } from "node:path";
+import { revision } from "../database/revision.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
 import type { ImageChoice } from "../images/chooseImage.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { readReleases, type Release } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
-import { join } from "node:path";
+import { databaseOf } from "./databaseOf.ts";
 import { chooseImages } from "./obtainImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign } from "./preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
 import type { Tools } from "./tools.ts";
 
+/** What the plan means for the schema. */
+export interface DatabasePlan {
+  /** What the database says it is at; null where it does not run, or only a new container could ask. */
+  readonly revision: string | null;
+  /** What the server's image brings it to, known once that image has been up here. */
+  readonly heads: readonly string[];
+  readonly action: "none" | "migrate";
+}
+
 export interface Observation {
   readonly changes: readonly Change[];
   readonly images: readonly ImageChoice[];
   readonly prepared: PreparedStack;
-  readonly database: { readonly action: "none" | "migrate" };
+  readonly database: DatabasePlan;
   readonly cutover: "none" | "stop";
 }
 
@@ -24,7 +37,8 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
   const observed = await tools.engine.containers(settings.project);
   refuseForeign(settings.project, observed);
   const { choices, bySetting, idByReference } = await chooseImages(settings, imageSettings(settings), tools);
-  const key = readKey(join(settings.stateDir, settings.environment));
+  const directory = join(settings.stateDir, settings.environment);
+  const key = readKey(directory);
   const prepared = prepareStack(settings, {
     release: "000000",
     images: bySetting,
@@ -32,12 +46,37 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
     ...(key === undefined ? {} : { secretKey: key }),
   });
   const changes = planChanges(prepared.stack, observed, idByReference);
+  const image = idByReference.get(bySetting.get("LETTA_IMAGE") ?? "");
+  const heads = knownHeads(readReleases(directory), image);
+  const at = await presentRevision(settings, observed, prepared, tools);
   const does = (service: string) => changes.some((one) => one.service === service && one.action !== "none");
   return {
     changes,
     images: choices,
     prepared,
-    database: { action: does(prepared.stack.server.migrate) ? "migrate" : "none" },
+    database: {
+      revision: at,
+      heads,
+      action: at !== null && heads.join(" ") === at ? "none" : "migrate",
+    },
     cutover: observed.length > 0 && does(prepared.stack.server.service) ? "stop" : "none",
   };
+}
+
+/** A good release's revision is what its server's image migrates to. */
+function knownHeads(releases: readonly Release[], image: string | undefined): readonly string[] {
+  const same = releases.find((one) => one.outcome === "good" && one.services["server"]?.imageId === image);
+  return same?.revision ?? [];
+}
+
+async function presentRevision(
+  settings: Settings,
+  observed: readonly ObservedContainer[],
+  { stack }: PreparedStack,
+  tools: Tools,
+): Promise<string | null> {
+  const postgres = observed.find((one) => one.service === "postgres" && one.state === "running");
+  if (postgres === undefined || settings.has("LETTA_PG_URI")) return null;
+  const database = databaseOf(settings, { container: postgres.id, image: postgres.image }, tools.engine);
+  return (await revision(database, stack.server.revisionQuery)).join(" ");
 }

@@ -38,7 +38,8 @@ export async function obtainImages(
       });
     }
     if (failed !== undefined) {
-      tools.say.note(`no image registry answers (${failed}): building from docker/ instead`);
+      const why = failed.split(": ").at(-1)?.trim();
+      tools.say.note(`images cannot be pulled here (${why}): building from docker/ instead`);
       questions = questions.map((one) => ({ ...one, registry: false }));
     }
   }

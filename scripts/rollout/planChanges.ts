@@ -27,12 +27,11 @@ export function planChanges(
     const container = observed.find((one) => one.service === service.name && !leftover.test(one.name));
     return planService(service, container, imageIds.get(service.image));
   });
-  const unknown = observed.filter((one) => !stack.services.some((service) => service.name === one.service));
-  const removals = unknown.map(({ service }): Change => ({
-    service,
-    action: "remove",
-    causes: ["no longer part of the stack"],
-  }));
+  const removals = observed.flatMap(({ name, service }): Change[] => {
+    if (leftover.test(name)) return [{ service: name, action: "remove", causes: ["left over by Compose"] }];
+    if (stack.services.some((one) => one.name === service)) return [];
+    return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
+  });
   return [...changes, ...removals];
 }
 

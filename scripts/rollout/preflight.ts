@@ -47,13 +47,15 @@ export function refuseStateful(stack: Stack, changes: readonly Change[], named: 
  */
 export async function refuseTakenPorts(stack: Stack, changes: readonly Change[], tools: Tools): Promise<void> {
   const faults: string[] = [];
-  const starting = changes.filter((one) => one.action === "create" || one.action === "start");
+  const touched = changes.filter((one) => ["create", "recreate", "start"].includes(one.action));
   const observed = await tools.engine.containers(stack.project);
-  for (const service of stack.services.filter((one) => starting.some((change) => change.service === one.name))) {
-    if (observed.some((one) => one.service === service.name && one.state === "running")) continue;
+  for (const service of stack.services.filter((one) => touched.some((change) => change.service === one.name))) {
+    const own = observed.find((one) => one.service === service.name)?.name;
     for (const port of service.ports) {
       if (await isFree(port.host, port.published)) continue;
-      const holder = (await tools.engine.publisher(port.published)) ?? portHolder(port.published);
+      const publisher = await tools.engine.publisher(port.published);
+      if (publisher !== undefined && publisher === own) continue;
+      const holder = publisher ?? portHolder(port.published);
       faults.push(`${port.host}:${port.published} (${service.name}): held by ${holder ?? "another process"}`);
     }
   }

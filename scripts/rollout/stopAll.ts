@@ -19,7 +19,10 @@ export async function stopAll(
     (one) => services.includes(one.service) && ["running", "restarting", "paused"].includes(one.state),
   );
   if (running.length === 0) return;
-  const position = (service: string) => stack.services.findIndex((one) => one.name === service);
+  const position = (service: string) => {
+    const found = stack.services.findIndex((one) => one.name === service);
+    return found < 0 ? stack.services.length : found; // no longer part of the stack: first to go
+  };
   const lastFirst = running.sort((a, b) => position(b.service) - position(a.service));
   await tools.say.step(`${name}: ${lastFirst.map((one) => one.service).join(", ")}`, async (report) => {
     for (const container of lastFirst) {

@@ -1,6 +1,5 @@
-import { Problem } from "../common/problem.ts";
 import { judgeDatabase } from "../database/judgeDatabase.ts";
-import { appendEntry } from "../ledger/journal.ts";
+import { revision } from "../database/revision.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { keepRelease, nextReleaseId, readReleaseFile, readReleases, updateRelease, type Release } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
@@ -10,6 +9,7 @@ import { validateStack } from "../stack/validateStack.ts";
 import type { Check } from "../verification/verify.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { execute } from "./execute.ts";
+import { journaled } from "./journaled.ts";
 import { obtainImages, type Images } from "./obtainImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign, refuseFullDisk, refuseStateful, refuseTakenPorts } from "./preflight.ts";
@@ -85,35 +85,28 @@ async function bringUp(
     "collector.yaml": prepared.collector,
     "settings.env": settingsText(settings),
   });
-  const journal = (event: "begin" | "done" | "failed", detail?: string) =>
-    appendEntry(directory, {
-      at: new Date(tools.now()).toISOString(),
-      run: id,
-      command: `up:${settings.environment}`,
-      step: "up",
-      event,
-      ...(detail === undefined ? {} : { detail }),
-    });
-  journal("begin", changes.map((one) => `${one.action} ${one.service}`).join(", "));
+  const told = journaled(tools, directory, id, `up:${settings.environment}`);
   for (const change of changes.filter((one) => one.action !== "none")) {
     tools.say.note(`${change.action} ${change.service}: ${change.causes.join(", ")}`);
   }
   try {
     const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
-    await execute({ settings, stack: prepared.stack, file, changes, postgres }, tools);
-    const checks = await tools.say.step(
+    await execute({ settings, stack: prepared.stack, file, changes, postgres }, told);
+    const checks = await told.say.step(
       "proof",
       () => proveStack(settings, prepared, directory, tools, "whole"),
       checksSummary,
     );
     expectPassed(checks, settings.environment);
-    updateRelease(directory, { ...release, outcome: "good" });
-    journal("done");
+    const containers = await tools.engine.containers(settings.project);
+    const container = containers.find((one) => one.service === "postgres")?.id;
+    const database = databaseOf(settings, { container, image: postgres }, tools.engine);
+    const at = await revision(database, prepared.stack.server.revisionQuery);
+    updateRelease(directory, { ...release, outcome: "good", revision: at });
     return { release: id, from, changes, checks, prepared };
   } catch (error) {
     updateRelease(directory, { ...release, outcome: "failed" });
-    journal("failed", error instanceof Problem ? error.message : "a bug in the tool");
-    if (tools.signal.aborted) throw await undo(settings, prepared.stack, changes, tools);
+    if (tools.signal.aborted) throw await undo(settings, prepared.stack, changes, told);
     throw error;
   }
 }

@@ -36,8 +36,8 @@ export async function waitFor(
       // Nothing to judge yet: exit code and health are those of the time before.
     } else if (service.kind === "job") {
       if (seen.state === "exited" && seen.exitCode === 0) return;
-      if (seen.exitCode !== undefined && seen.state === "exited") {
-        throw await failure(service, container, `ended with exit code ${seen.exitCode}`, tools);
+      if (seen.state === "exited" || seen.state === "dead") {
+        throw await failure(service, container, `ended with exit code ${seen.exitCode ?? "unknown"}`, tools);
       }
     } else {
       if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;

@@ -33,6 +33,10 @@ export const stackDeclarations = declare({
     ...kind.address,
     required: ["staging", "prod"],
   },
+  PROXY_DOMAIN: {
+    about: "domain to get a certificate for; the proxy's own CA where it is unset",
+    ...kind.hostName,
+  },
   PROXY_HTTPS_PORT: {
     about: "port of this machine that the proxy is reached at",
     ...kind.port,

@@ -57,7 +57,8 @@ const rules: readonly Rule[] = [
   {
     about: "networks",
     judge: (service) =>
-      isMap(service["networks"]) || service["network_mode"] === "none"
+      (isMap(service["networks"]) && Object.keys(service["networks"]).length > 0) ||
+      service["network_mode"] === "none"
         ? undefined
         : "expected named networks or network_mode: none",
   },
@@ -67,6 +68,13 @@ const rules: readonly Rule[] = [
       const ports = stack.services.find((one) => one.name === name)?.ports ?? [];
       const open = ports.find((port) => port.host !== "127.0.0.1" && name !== "proxy");
       return open ? `expected 127.0.0.1, got ${open.host} for ${open.published}` : undefined;
+    },
+  },
+  {
+    about: "isolation",
+    judge: (service) => {
+      const shared = ["privileged", "pid", "ipc", "userns_mode", "devices"].find((key) => key in service);
+      return shared === undefined ? undefined : `expected no ${shared}`;
     },
   },
   {

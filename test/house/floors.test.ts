@@ -41,8 +41,6 @@ const otherNames: Readonly<Record<string, string>> = {
   "scripts/database/sql.ts": "a Database and the two ways to ask it, which are read together",
   "scripts/engine/streams.ts": "commands and logs, by one way of taking Docker's streams apart",
   "scripts/rollout/preflight.ts": "one refusal after the other; the file is their list",
-  "scripts/cli/localOnly.ts": "holds the one refusal; would better be refuseRemote.ts",
-  "scripts/cli/verifyCode.ts": "holds how a verification ends; would better be outcomeCode.ts",
 };
 
 const files = sources();

@@ -126,7 +126,10 @@ test("what is no longer part of the stack is removed, with what is left of it", 
   assert.equal(plan([...running(), old]), "remove sidecar: no longer part of the stack");
 });
 
-test("Compose's leftover of a cut-off recreation is not taken for the part itself", () => {
+test("Compose's leftover of a cut-off recreation is removed, and not taken for the part itself", () => {
   const observed = running({ server: { name: "0123456789ab_example-dev-server-1" } });
-  assert.equal(plan(observed), "create server: there is no container");
+  assert.equal(
+    plan(observed),
+    "create server: there is no container\nremove 0123456789ab_example-dev-server-1: left over by Compose",
+  );
 });

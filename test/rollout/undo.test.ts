@@ -34,37 +34,28 @@ async function settled(on: Rollout): Promise<void> {
   for (let turns = 0; turns < 40; turns += 1) await on.engine.ping();
 }
 
-const race = {
-  todo: "execute does not wait for the Compose call that it leaves: undo races with it",
-};
-
 for (const when of ["before", "after"] as const) {
   for (let nth = 1; nth <= length; nth += 1) {
     const call = whole.engine.calls[nth - 1]!;
-    const known = /^inspect (postgres|collector)$/.test(call) ? race : {};
-    test(
-      `Ctrl-C ${when} call ${nth} (${call}) leaves no container and keeps the volumes`,
-      known,
-      async () => {
-        const on = await interruptedAt(nth, when);
-        await settled(on);
-        if (on.problem === undefined) {
-          assert.ok(nth >= length - 1, "only in its last look it is too late to stop");
-          return;
-        }
-        assert.equal(on.problem.code, "INTERRUPTED");
-        assert.match(on.problem.message, /nothing runs, all volumes are kept/);
-        const left = await on.engine.containers(project);
-        assert.deepEqual(
-          left.map((one) => one.service),
-          [],
-        );
-        assert.ok(!on.engine.changes.includes("down with volumes"));
-        const begun = on.engine.changes.some((one) => one.startsWith("create"));
-        const made = begun ? Object.keys(devStack.model["volumes"] as object).length : 0;
-        assert.equal((await on.engine.volumes(project)).length, made);
-      },
-    );
+    test(`Ctrl-C ${when} call ${nth} (${call}) leaves no container and keeps the volumes`, async () => {
+      const on = await interruptedAt(nth, when);
+      await settled(on);
+      if (on.problem === undefined) {
+        assert.ok(nth >= length - 1, "only in its last look it is too late to stop");
+        return;
+      }
+      assert.equal(on.problem.code, "INTERRUPTED");
+      assert.match(on.problem.message, /nothing runs, all volumes are kept/);
+      const left = await on.engine.containers(project);
+      assert.deepEqual(
+        left.map((one) => one.service),
+        [],
+      );
+      assert.ok(!on.engine.changes.includes("down with volumes"));
+      const begun = on.engine.changes.some((one) => one.startsWith("create"));
+      const made = begun ? Object.keys(devStack.model["volumes"] as object).length : 0;
+      assert.equal((await on.engine.volumes(project)).length, made);
+    });
   }
 }
 

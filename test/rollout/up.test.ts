@@ -37,10 +37,8 @@ for (const call of ["create", "start migrate", "start server"]) {
       readReleases(directory).map((one) => one.outcome),
       ["failed"],
     );
-    assert.deepEqual(
-      readJournal(directory).map((one) => one.event),
-      ["begin", "failed"],
-    );
+    const last = new Map(readJournal(directory).map((one) => [one.step, one.event]));
+    assert.ok(![...last.values()].includes("begin"), "a step was begun and its end not written");
   });
 }
 
