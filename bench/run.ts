@@ -25,10 +25,16 @@ const entry = (name: string, ...args: string[]) => [
 ];
 
 /** Seconds that a command takes; what it says on failure ends the run. */
-function timed(command: string, args: readonly string[], more: Record<string, string> = {}, cwd = root): number {
+function timed(
+  command: string,
+  args: readonly string[],
+  more: Record<string, string> = {},
+  cwd = root,
+): number {
   const started = performance.now();
   const done = spawnSync(command, args, { cwd, env: { ...environment, ...more } });
-  if (done.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${done.stdout}${done.stderr}`);
+  if (done.status !== 0)
+    throw new Error(`${command} ${args.join(" ")}: ${done.stdout}${done.stderr}`);
   return (performance.now() - started) / 1000;
 }
 
@@ -37,10 +43,17 @@ const rounds = (count: number, work: () => number) => median(Array.from({ length
 
 /** The file that the last `up` rendered, for plain Compose, with the secrets it needs. */
 function plain(...args: string[]): number {
-  const releases = spawnSync("ls", [join(root, ".stack/dev/releases")]).stdout.toString().trim().split("\n");
+  const releases = spawnSync("ls", [join(root, ".stack/dev/releases")])
+    .stdout.toString()
+    .trim()
+    .split("\n");
   const file = join(root, ".stack/dev/releases", releases.at(-1)!, "compose.yaml");
   const secrets = parse(readFileSync(join(root, "env/dev.secrets.env")));
-  return timed("docker", ["compose", "--env-file", "/dev/null", "-p", "letta-bench", "-f", file, ...args], secrets);
+  return timed(
+    "docker",
+    ["compose", "--env-file", "/dev/null", "-p", "letta-bench", "-f", file, ...args],
+    secrets,
+  );
 }
 
 const up = () => timed(process.execPath, entry("up", "dev", "--yes"));
@@ -56,7 +69,12 @@ const benches: Record<string, () => Row> = {
     up();
     const ours = rounds(5, up);
     const theirs = rounds(3, () => plain("up", "-d", "--wait"));
-    return { what: "up:dev, nothing to do / compose up -d --wait", ours, theirs, claim: "under 1.5 s" };
+    return {
+      what: "up:dev, nothing to do / compose up -d --wait",
+      ours,
+      theirs,
+      claim: "under 1.5 s",
+    };
   },
   start() {
     up();
@@ -88,9 +106,16 @@ const names = asked.length > 0 ? asked : ["help", "noop", "start"];
 const rows = [["figure", "ours", "beside it", "ratio", "claim"]];
 for (const name of names) {
   const bench = benches[name];
-  if (bench === undefined) throw new Error(`expected one of ${Object.keys(benches).join(", ")}, got ${name}`);
+  if (bench === undefined)
+    throw new Error(`expected one of ${Object.keys(benches).join(", ")}, got ${name}`);
   process.stderr.write(`measuring ${name} …\n`);
   const { what, ours, theirs, claim } = bench();
-  rows.push([what, `${ours.toFixed(3)} s`, `${theirs.toFixed(3)} s`, (ours / theirs).toFixed(2), claim]);
+  rows.push([
+    what,
+    `${ours.toFixed(3)} s`,
+    `${theirs.toFixed(3)} s`,
+    (ours / theirs).toFixed(2),
+    claim,
+  ]);
 }
 process.stdout.write(table(rows));

@@ -15,7 +15,9 @@ await command({
     const findings = await examine(settings, toolsOf(terminal));
     const mark = { passed: "✓", failed: "✗", skipped: "-" } as const;
     const rows = findings.map((one) => [mark[one.outcome], one.name, one.detail]);
-    const next = findings.flatMap((one) => (one.next === null ? [] : [`  ${one.name}: ${one.next}\n`]));
+    const next = findings.flatMap((one) =>
+      one.next === null ? [] : [`  ${one.name}: ${one.next}\n`],
+    );
     const failed = findings.filter((one) => one.outcome === "failed");
     const [first] = failed;
     const fields =

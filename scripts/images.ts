@@ -26,7 +26,9 @@ await command({
     const { table } = await import("./cli/table.ts");
     return {
       result: { environment, images, steps: terminal.steps },
-      text: table(images.map((one) => [one.role, one.reference, one.built ? "built" : "unchanged"])),
+      text: table(
+        images.map((one) => [one.role, one.reference, one.built ? "built" : "unchanged"]),
+      ),
     };
   },
 });

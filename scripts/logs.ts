@@ -9,7 +9,11 @@ await command({
     ["-n, --tail <lines>", "how many lines of each"],
     ["-f, --follow", "go on until Ctrl-C"],
   ],
-  examples: ["npm run logs -- dev server", "npm run logs -- dev --tail 5", "npm run logs -- dev server -f"],
+  examples: [
+    "npm run logs -- dev server",
+    "npm run logs -- dev --tail 5",
+    "npm run logs -- dev server -f",
+  ],
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ gatherLogs }, { toolsOf }] = await Promise.all([

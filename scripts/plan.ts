@@ -9,10 +9,16 @@ await command({
   async act(asked, terminal) {
     const { planAnswer } = await import("./cli/planAnswer.ts");
     const answer = await planAnswer(asked, terminal);
-    const differs = (answer.result["changes"] as { action: string }[]).some((one) => one.action !== "none");
+    const differs = (answer.result["changes"] as { action: string }[]).some(
+      (one) => one.action !== "none",
+    );
     if (asked.options["exitCode"] !== true || !differs) return answer;
     const message = "there is something to do";
     const next = `npm run up:${asked.environment}`;
-    return { ...answer, result: { ...answer.result, code: "DIFFERENCES", exit: 10, message, next }, exit: 10 };
+    return {
+      ...answer,
+      result: { ...answer.result, code: "DIFFERENCES", exit: 10, message, next },
+      exit: 10,
+    };
   },
 });

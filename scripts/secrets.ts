@@ -20,7 +20,10 @@ await command({
     if (action !== "init") throw new Problem("USAGE", `expected init, got ${action}`);
     const environment = environmentName(name);
     const made = initSecrets({ environment, root: asked.root, random: randomBytes });
-    const generated = made.generated.length === 0 ? "nothing to generate" : `generated ${made.generated.join(", ")}`;
+    const generated =
+      made.generated.length === 0
+        ? "nothing to generate"
+        : `generated ${made.generated.join(", ")}`;
     const missing = made.missing.map((one) => `  to be filled in by you: ${one}\n`).join("");
     return { result: { ...made, environment }, text: `${made.file}: ${generated}\n${missing}` };
   },

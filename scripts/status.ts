@@ -25,7 +25,10 @@ await command({
     const nothing = `${asked.environment}: nothing runs; npm run up:${asked.environment}\n`;
     return {
       result: { ...status },
-      text: rows.length === 0 ? nothing : `${asked.environment}: release ${status.release}\n${table([head, ...rows])}`,
+      text:
+        rows.length === 0
+          ? nothing
+          : `${asked.environment}: release ${status.release}\n${table([head, ...rows])}`,
     };
   },
 });

@@ -4,7 +4,9 @@ await command({
   name: "up",
   about: "Bring the local stack up, or repair what differs, and prove that it works.",
   environment: "first",
-  options: [["--recreate <services>", "parts with data that may be recreated, with commas between"]],
+  options: [
+    ["--recreate <services>", "parts with data that may be recreated, with commas between"],
+  ],
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
   async act(asked, terminal) {
@@ -13,7 +15,11 @@ await command({
     if (asked.dryRun) return (await import("./cli/planAnswer.ts")).planAnswer(asked, terminal);
     const { initSecrets } = await import("./settings/initSecrets.ts");
     const { randomBytes } = await import("node:crypto");
-    const secrets = initSecrets({ environment: asked.environment, root: asked.root, random: randomBytes });
+    const secrets = initSecrets({
+      environment: asked.environment,
+      root: asked.root,
+      random: randomBytes,
+    });
     if (secrets.generated.length > 0) {
       terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);
     }
@@ -23,7 +29,9 @@ await command({
       import("./cli/toolsOf.ts"),
       import("./cli/upSummary.ts"),
     ]);
-    const recreate = String(asked.options["recreate"] ?? "").split(",").filter(Boolean);
+    const recreate = String(asked.options["recreate"] ?? "")
+      .split(",")
+      .filter(Boolean);
     const outcome = await up(settings, { recreate }, toolsOf(terminal));
     const version = outcome.checks.find((one) => one.name === "server version");
     return {

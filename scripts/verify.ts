@@ -16,7 +16,9 @@ await command({
     const failed = checks.filter((one) => one.outcome === "failed").length;
     const mark = { passed: "✓", failed: "✗", skipped: "-" } as const;
     const rows = checks.map((one) => [mark[one.outcome], one.name, one.detail]);
-    const drifted = drift.map((one) => `  drift: ${one.service}: ${one.causes.join(", ")}\n`).join("");
+    const drifted = drift
+      .map((one) => `  drift: ${one.service}: ${one.causes.join(", ")}\n`)
+      .join("");
     const { outcomeCode } = await import("./cli/outcomeCode.ts");
     return {
       result: { checks, drift, ...outcomeCode(failed, drift.length, asked.environment).fields },

@@ -7,7 +7,9 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..");
 const wanted = process.argv.slice(2);
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
-const chosen = all.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
+const chosen = all.filter(
+  (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
+);
 const real = chosen.filter((file) => file.startsWith(join("test", "real")));
 const pure = chosen.filter((file) => !real.includes(file));
 
@@ -15,7 +17,10 @@ const pure = chosen.filter((file) => !real.includes(file));
 // progress to be seen, rather than inside the first test that needs it.
 if (chosen.some((file) => /test.(real|stack)./.test(file))) {
   const entry = ["--import", "./scripts/cli/start.mjs", "scripts/images.ts", "build", "--yes"];
-  const { status } = spawnSync(process.execPath, entry, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  const { status } = spawnSync(process.execPath, entry, {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -25,7 +30,10 @@ for (const [files, flags] of [
   [real, ["--test-concurrency=1"]],
 ] as const) {
   if (files.length === 0) continue;
-  const { status } = spawnSync(process.execPath, ["--test", ...flags, ...files], { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["--test", ...flags, ...files], {
+    cwd: root,
+    stdio: "inherit",
+  });
   failed ||= status !== 0;
 }
 if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);

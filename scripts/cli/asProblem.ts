@@ -17,7 +17,9 @@ interface Foreign {
 export function asProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (error instanceof CommanderError) {
-    return new Problem("USAGE", error.message.replace(/^error: /, ""), { next: "the same command with -- --help" });
+    return new Problem("USAGE", error.message.replace(/^error: /, ""), {
+      next: "the same command with -- --help",
+    });
   }
   const { name, message = "", code = "", syscall, statusCode } = (error ?? {}) as Foreign;
   if (name === "AbortError") {
@@ -36,7 +38,10 @@ export function asProblem(error: unknown): Problem | undefined {
     });
   }
   if (["EROFS", "ENOSPC", "EACCES", "EPERM", "EIO"].includes(code)) {
-    return new Problem("STATE_UNUSABLE", message, { next: "make the directory writable", cause: error });
+    return new Problem("STATE_UNUSABLE", message, {
+      next: "make the directory writable",
+      cause: error,
+    });
   }
   return undefined;
 }

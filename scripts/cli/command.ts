@@ -2,7 +2,11 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
-import { environmentNames, environmentName, type EnvironmentName } from "../settings/environmentName.ts";
+import {
+  environmentNames,
+  environmentName,
+  type EnvironmentName,
+} from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { asProblem } from "./asProblem.ts";
 import { npmFlags } from "./npmFlags.ts";
@@ -61,9 +65,19 @@ export async function command(declaration: Declaration): Promise<void> {
   try {
     asked = understand(declaration);
     const { narrate } = await import("./narrate.ts");
-    const terminal = narrate({ yes: asked.yes, quiet: asked.json, hides: (secrets) => (hide = redaction(secrets)) });
+    const terminal = narrate({
+      yes: asked.yes,
+      quiet: asked.json,
+      hides: (secrets) => (hide = redaction(secrets)),
+    });
     const answer = await declaration.act(asked, terminal);
-    const object = { ok: answer.exit === undefined, command: declaration.name, environment: asked.environment, seconds: seconds(), ...answer.result };
+    const object = {
+      ok: answer.exit === undefined,
+      command: declaration.name,
+      environment: asked.environment,
+      seconds: seconds(),
+      ...answer.result,
+    };
     process.stdout.write(hide(asked.json ? `${JSON.stringify(object)}\n` : answer.text));
     process.exitCode = answer.exit ?? 0;
   } catch (error) {
@@ -89,7 +103,8 @@ export async function command(declaration: Declaration): Promise<void> {
     } else {
       process.stderr.write(hide(problem ? described(problem) : bug(error)));
     }
-    if (asked?.verbose && problem?.cause) process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
+    if (asked?.verbose && problem?.cause)
+      process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
   }
 }
 
@@ -108,16 +123,26 @@ function understand(declaration: Declaration): Asked {
   for (const [notation, about] of declaration.arguments ?? []) program.argument(notation, about);
   for (const [option, about] of declaration.options ?? []) program.option(option, about);
   if (flags.includes("yes")) program.option("-y, --yes", "do not ask, do it");
-  if (flags.includes("dryRun")) program.option("--dry-run", "show what would be done, and do nothing");
+  if (flags.includes("dryRun"))
+    program.option("--dry-run", "show what would be done, and do nothing");
   program.option("--json", "one JSON object on standard output");
   program.option("--verbose", "more words, and the cause of a failure");
   if (declaration.examples) {
-    program.addHelpText("after", `\nExamples:\n${declaration.examples.map((one) => `  ${one}`).join("\n")}`);
+    program.addHelpText(
+      "after",
+      `\nExamples:\n${declaration.examples.map((one) => `  ${one}`).join("\n")}`,
+    );
   }
-  const fromNpm = npmFlags(process.env, program.options.map((option) => option.attributeName()), declaration.name);
+  const fromNpm = npmFlags(
+    process.env,
+    program.options.map((option) => option.attributeName()),
+    declaration.name,
+  );
   program.parse([...process.argv.slice(2), ...fromNpm], { from: "user" });
   const options = program.opts();
-  const given = program.processedArgs.flat().filter((one): one is string => typeof one === "string");
+  const given = program.processedArgs
+    .flat()
+    .filter((one): one is string => typeof one === "string");
   const [first, ...others] = given;
   const named = environment !== "none" && first !== undefined;
   return {
@@ -146,12 +171,23 @@ function bug(error: unknown): string {
  * Reads the settings and has their secrets hidden from here on.
  * @param mayMiss for commands that only look: what nobody has set yet is told, not refused
  */
-export async function settingsOf(asked: Asked, terminal: Terminal, mayMiss = false): Promise<Settings> {
+export async function settingsOf(
+  asked: Asked,
+  terminal: Terminal,
+  mayMiss = false,
+): Promise<Settings> {
   const { readSettings } = await import("../settings/readSettings.ts");
   const { environment, root: project } = asked;
-  const settings = readSettings({ environment, root: project, processEnvironment: process.env, mayMiss });
+  const settings = readSettings({
+    environment,
+    root: project,
+    processEnvironment: process.env,
+    mayMiss,
+  });
   if (settings.missing.length > 0) {
-    terminal.note(`not set yet: ${settings.missing.join(", ")} (npm run secrets -- init ${environment})`);
+    terminal.note(
+      `not set yet: ${settings.missing.join(", ")} (npm run secrets -- init ${environment})`,
+    );
   }
   terminal.hides(settings.sensitive());
   return settings;

@@ -45,7 +45,9 @@ export function narrate(manner: Manner): Terminal {
         steps.push({ name, seconds: Number(elapsed().toFixed(2)), outcome: result });
         const mark = result === "done" ? "✓" : "✗";
         show.stop();
-        write(`${paint(mark, result)} ${name}${text === "" ? "" : ` — ${text}`} (${elapsed().toFixed(1)} s)`);
+        write(
+          `${paint(mark, result)} ${name}${text === "" ? "" : ` — ${text}`} (${elapsed().toFixed(1)} s)`,
+        );
       };
       try {
         const result = await work(show.report);
@@ -59,15 +61,24 @@ export function narrate(manner: Manner): Terminal {
     async confirm(question, lines) {
       if (manner.yes) return lines.forEach((line) => write(`  ${line}`));
       if (!process.stdin.isTTY || !process.stderr.isTTY) {
-        throw new Problem("CONFIRMATION_NEEDED", `${question} Without a terminal: nothing was done`, {
-          details: lines,
-          next: "the same command with -- --yes",
-        });
+        throw new Problem(
+          "CONFIRMATION_NEEDED",
+          `${question} Without a terminal: nothing was done`,
+          {
+            details: lines,
+            next: "the same command with -- --yes",
+          },
+        );
       }
       for (const line of lines) process.stderr.write(`  ${line}\n`);
       const { confirm, isCancel } = await import("@clack/prompts");
-      const answer = await confirm({ message: question, initialValue: false, output: process.stderr });
-      if (answer !== true || isCancel(answer)) throw new Problem("DECLINED", "declined: nothing was done");
+      const answer = await confirm({
+        message: question,
+        initialValue: false,
+        output: process.stderr,
+      });
+      if (answer !== true || isCancel(answer))
+        throw new Problem("DECLINED", "declined: nothing was done");
     },
   };
 }
@@ -107,7 +118,8 @@ function plainLines(name: string, elapsed: () => number, write: (line: string) =
 }
 
 function paint(mark: string, outcome: "done" | "failed"): string {
-  const colours = process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  const colours =
+    process.stderr.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
   if (!colours) return mark;
   return `\u001b[${outcome === "done" ? 32 : 31}m${mark}\u001b[39m`;
 }

@@ -26,7 +26,9 @@ export function npmFlags(
   known: readonly string[],
   command: string,
 ): string[] {
-  const eaten = ours.filter((name) => !["", "false"].includes(environment[`npm_config_${name}`] ?? ""));
+  const eaten = ours.filter(
+    (name) => !["", "false"].includes(environment[`npm_config_${name}`] ?? ""),
+  );
   const flags = eaten.map((name) => ({
     flag: `--${name.replaceAll("_", "-")}`,
     value: environment[`npm_config_${name}`] ?? "",
@@ -40,5 +42,7 @@ export function npmFlags(
       next: `npm run ${command} -- --help`,
     });
   }
-  return flags.filter((one) => known.includes(one.key)).flatMap((one) => (one.value === "true" ? [one.flag] : [one.flag, one.value]));
+  return flags
+    .filter((one) => known.includes(one.key))
+    .flatMap((one) => (one.value === "true" ? [one.flag] : [one.flag, one.value]));
 }

@@ -11,9 +11,18 @@ export async function planAnswer(asked: Asked, terminal: Terminal): Promise<Answ
   ]);
   const seen = await observeChanges(settings, toolsOf(terminal));
   const rows = seen.changes.map((one) => [one.service, one.action, one.causes.join(", ")]);
-  const images = seen.images.map((one) => [one.role, one.source, `${one.reference} (${one.cause})`]);
+  const images = seen.images.map((one) => [
+    one.role,
+    one.source,
+    `${one.reference} (${one.cause})`,
+  ]);
   return {
-    result: { changes: seen.changes, images: seen.images, database: seen.database, cutover: seen.cutover },
+    result: {
+      changes: seen.changes,
+      images: seen.images,
+      database: seen.database,
+      cutover: seen.cutover,
+    },
     text: `${table(rows)}\nimages:\n${table(images)}`,
   };
 }

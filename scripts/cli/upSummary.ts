@@ -15,15 +15,26 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
       service.ports.map((port) => `${port.host}:${port.published}`).join(" "),
     ]);
   const headline =
-    changed.length === 0 ? `nothing to do: release ${outcome.release} runs` : `release ${outcome.release} runs, proven`;
+    changed.length === 0
+      ? `nothing to do: release ${outcome.release} runs`
+      : `release ${outcome.release} runs, proven`;
   const compose = `docker compose -p ${stack.project}`;
   const facts = [
-    ["server", `http://127.0.0.1:${settings.get("PORT")}  (version ${settings.get("LETTA_VERSION")})`],
-    ["telemetry", `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`],
+    [
+      "server",
+      `http://127.0.0.1:${settings.get("PORT")}  (version ${settings.get("LETTA_VERSION")})`,
+    ],
+    [
+      "telemetry",
+      `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`,
+    ],
     ["traces", `${compose} exec collector /probe/busybox tail -n 1 /var/lib/otelcol/traces.json`],
     ["logs", `npm run logs -- ${environment} server`],
     ["credentials", `env/${environment}.secrets.env`],
-    ["next", `npm run verify -- ${environment} · npm run status -- ${environment} · npm run down:${environment}`],
+    [
+      "next",
+      `npm run verify -- ${environment} · npm run status -- ${environment} · npm run down:${environment}`,
+    ],
   ];
   return `\n${environment}: ${headline}\n\n${table(rows)}\n${table(facts)}`;
 }

@@ -1,6 +1,6 @@
 import type { Lookup } from "../settings/fillSettings.ts";
 
-export type Profile = "clickhouse" | "signoz" | "file";
+type Profile = "clickhouse" | "signoz" | "file";
 
 export interface Choice {
   readonly profile: Profile;

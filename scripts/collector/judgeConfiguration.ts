@@ -43,13 +43,19 @@ export function judgeConfiguration(configuration: Section): string[] {
   }
   const ends = Object.values(pipelines);
   for (const name of connectors) {
-    if (!ends.some((one) => one.receivers?.includes(name))) faults.push(`connectors.${name}: expected a pipeline that receives from it`);
-    if (!ends.some((one) => one.exporters?.includes(name))) faults.push(`connectors.${name}: expected a pipeline that exports to it`);
+    if (!ends.some((one) => one.receivers?.includes(name)))
+      faults.push(`connectors.${name}: expected a pipeline that receives from it`);
+    if (!ends.some((one) => one.exporters?.includes(name)))
+      faults.push(`connectors.${name}: expected a pipeline that exports to it`);
   }
   for (const signal of ["traces", "metrics", "logs"]) {
     if (!(signal in pipelines)) faults.push(`service.pipelines: expected ${signal}`);
   }
-  expectDefined((service["extensions"] ?? []) as string[], section("extensions"), "service.extensions");
+  expectDefined(
+    (service["extensions"] ?? []) as string[],
+    section("extensions"),
+    "service.extensions",
+  );
   for (const kind of ["receivers", "processors", "exporters", "connectors", "extensions"]) {
     for (const name of section(kind)) {
       if (!used.has(name)) faults.push(`${kind}.${name}: expected to be used, nothing names it`);

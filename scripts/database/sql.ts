@@ -15,10 +15,26 @@ export interface Database {
   hold(statement: string): Promise<() => Promise<void>>;
 }
 
-const flags = ["-X", "-q", "-A", "-t", "-F", "\u001f", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=sqlstate"];
+const flags = [
+  "-X",
+  "-q",
+  "-A",
+  "-t",
+  "-F",
+  "\u001f",
+  "-v",
+  "ON_ERROR_STOP=1",
+  "-v",
+  "VERBOSITY=sqlstate",
+];
 
 /** The stack's own database, asked through its container's socket, where it trusts its owner. */
-export function bundledDatabase(engine: Engine, container: string, user: string, name: string): Database {
+export function bundledDatabase(
+  engine: Engine,
+  container: string,
+  user: string,
+  name: string,
+): Database {
   const psql = ["psql", "-U", user, "-d", name, ...flags];
   return {
     ask: async (statement) => answer(await engine.exec(container, psql, `${statement};\n`)),
@@ -40,13 +56,21 @@ export function externalDatabase(engine: Engine, image: string, uri: string): Da
     PGDATABASE: address.pathname.slice(1),
     PGCONNECT_TIMEOUT: "5",
     LC_ALL: "C",
-    ...(address.searchParams.has("sslmode") ? { PGSSLMODE: address.searchParams.get("sslmode")! } : {}),
+    ...(address.searchParams.has("sslmode")
+      ? { PGSSLMODE: address.searchParams.get("sslmode")! }
+      : {}),
   };
   const shot = { image, environment, network: "bridge" };
   return {
     ask: async (statement) =>
-      answer(await engine.run({ ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n` })),
-    hold: (statement) => engine.runHeld({ ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n\\echo held\n` }, /^held$/m),
+      answer(
+        await engine.run({ ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n` }),
+      ),
+    hold: (statement) =>
+      engine.runHeld(
+        { ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n\\echo held\n` },
+        /^held$/m,
+      ),
   };
 }
 

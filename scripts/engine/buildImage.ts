@@ -32,8 +32,14 @@ export async function buildImage(
     "--tag",
     request.tag,
     ...(request.target === undefined ? [] : ["--target", request.target]),
-    ...Object.entries(request.arguments).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
-    ...Object.entries(request.secretFiles).flatMap(([id, file]) => ["--secret", `id=${id},src=${file}`]),
+    ...Object.entries(request.arguments).flatMap(([name, value]) => [
+      "--build-arg",
+      `${name}=${value}`,
+    ]),
+    ...Object.entries(request.secretFiles).flatMap(([id, file]) => [
+      "--secret",
+      `id=${id},src=${file}`,
+    ]),
     ...texts.flatMap(([id]) => ["--secret", `id=${id},env=LETTA_STACK_SECRET_${id}`]),
     request.folder,
   ];
@@ -42,7 +48,11 @@ export async function buildImage(
     ...Object.fromEntries(texts.map(([id, text]) => [`LETTA_STACK_SECRET_${id}`, text])),
   };
   const { $ } = await import("zx");
-  const build = $({ env: env as NodeJS.ProcessEnv, quiet: true, nothrow: true })`docker buildx build ${args}`;
+  const build = $({
+    env: env as NodeJS.ProcessEnv,
+    quiet: true,
+    nothrow: true,
+  })`docker buildx build ${args}`;
   const stop = () => void build.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   const progress = watch(report);
@@ -97,5 +107,9 @@ function watch(report: Report) {
 
 /** "[build 3/7] RUN --mount=… apt-get update" says enough without its mounts. */
 function shortened(name: string): string {
-  return name.replaceAll(/--mount=\S+\s*/g, "").replaceAll(/if \[ -s [^;]*;[^;]*; fi;\s*/g, "").replaceAll(/\s+/g, " ").slice(0, 60);
+  return name
+    .replaceAll(/--mount=\S+\s*/g, "")
+    .replaceAll(/if \[ -s [^;]*;[^;]*; fi;\s*/g, "")
+    .replaceAll(/\s+/g, " ")
+    .slice(0, 60);
 }

@@ -20,12 +20,21 @@ export async function composeCreate(
  * Starts a container that Compose made. Only Compose itself copies inline configs and
  * secrets in, and it does so when it starts a container, not when it creates it.
  */
-export async function composeStart(environment: Environment, call: ComposeCall, service: string): Promise<void> {
+export async function composeStart(
+  environment: Environment,
+  call: ComposeCall,
+  service: string,
+): Promise<void> {
   const options = ["--no-deps", "--no-recreate", "--pull", "never"];
   await wrapped(`start ${service}`, () => up(environment, call, [service], options));
 }
 
-async function up(environment: Environment, call: ComposeCall, services: readonly string[], options: string[]) {
+async function up(
+  environment: Environment,
+  call: ComposeCall,
+  services: readonly string[],
+  options: string[],
+) {
   const compose = await import("docker-compose");
   return compose.upMany([...services], {
     cwd: "/",

@@ -111,7 +111,12 @@ function listed(info: Docker.ContainerInfo): ObservedContainer {
     name: info.Names[0]?.slice(1) ?? "",
     service: info.Labels["com.docker.compose.service"] ?? "",
     state: info.State as ObservedContainer["state"],
-    health: health === undefined ? "none" : health === "health: starting" ? "starting" : (health as "healthy"),
+    health:
+      health === undefined
+        ? "none"
+        : health === "health: starting"
+          ? "starting"
+          : (health as "healthy"),
     exitCode: exit === undefined ? undefined : Number(exit),
     image: info.Image,
     imageId: info.ImageID,

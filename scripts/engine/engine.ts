@@ -86,10 +86,20 @@ export interface Engine {
   remove(id: string): Promise<void>;
   /** The last lines a container wrote, both streams. */
   tail(id: string, lines: number): Promise<string>;
-  follow(id: string, onLine: (line: string) => void, signal: AbortSignal, tail: number): Promise<void>;
+  follow(
+    id: string,
+    onLine: (line: string) => void,
+    signal: AbortSignal,
+    tail: number,
+  ): Promise<void>;
   exec(id: string, argv: readonly string[], stdin?: string): Promise<CommandResult>;
   /** A command whose standard input stays open until `release` is called. */
-  hold(id: string, argv: readonly string[], stdin: string, until: RegExp): Promise<() => Promise<void>>;
+  hold(
+    id: string,
+    argv: readonly string[],
+    stdin: string,
+    until: RegExp,
+  ): Promise<() => Promise<void>>;
   run(shot: OneShot): Promise<CommandResult>;
   /** The same for an image of its own instead of a running container. */
   runHeld(shot: OneShot, until: RegExp): Promise<() => Promise<void>>;

@@ -24,7 +24,8 @@ export interface HostChange {
 /** What the host is, from its own files. */
 export function observeHost(): Host {
   const release = readText("/etc/os-release");
-  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(release)?.[1] ?? "";
+  const field = (name: string) =>
+    new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(release)?.[1] ?? "";
   return {
     system: field("ID") || process.platform,
     codename: field("VERSION_CODENAME"),
@@ -42,10 +43,16 @@ export function observeHost(): Host {
 export function planEngineInstall(host: Host): HostChange[] {
   const install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends";
   const own = (packages: string) => [
-    { about: "install the Docker engine and Compose", script: `apt-get update -q && ${install} ${packages}` },
+    {
+      about: "install the Docker engine and Compose",
+      script: `apt-get update -q && ${install} ${packages}`,
+    },
   ];
   if (!host.root && ["debian", "ubuntu"].includes(host.system)) {
-    throw unsupported("expected root to install the Docker engine, got another user", "sudo npm run up:dev");
+    throw unsupported(
+      "expected root to install the Docker engine, got another user",
+      "sudo npm run up:dev",
+    );
   }
   if (host.system === "ubuntu") return own("docker.io docker-compose-v2 docker-buildx iptables");
   if (host.system === "debian" && host.codename !== "bookworm") {
@@ -53,8 +60,13 @@ export function planEngineInstall(host: Host): HostChange[] {
   }
   if (host.system === "debian" && host.mirror) {
     return [
-      { about: "add Debian trixie and sid as sources, below the default", script: bookwormSources(host) },
-      ...own("docker.io/trixie docker-cli/trixie docker-compose/sid docker-buildx/sid iptables tini"),
+      {
+        about: "add Debian trixie and sid as sources, below the default",
+        script: bookwormSources(host),
+      },
+      ...own(
+        "docker.io/trixie docker-cli/trixie docker-compose/sid docker-buildx/sid iptables tini",
+      ),
     ];
   }
   throw unsupported(
@@ -66,9 +78,13 @@ export function planEngineInstall(host: Host): HostChange[] {
 /** What it takes to have mmdebstrap, which makes the base image. */
 export function planMmdebstrap(host: Host): HostChange {
   if (!["debian", "ubuntu"].includes(host.system)) {
-    throw unsupported("expected Debian or Ubuntu to build images without a registry", "make an image registry reachable");
+    throw unsupported(
+      "expected Debian or Ubuntu to build images without a registry",
+      "make an image registry reachable",
+    );
   }
-  const script = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap debian-archive-keyring";
+  const script =
+    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap debian-archive-keyring";
   return { about: "install mmdebstrap", script };
 }
 
@@ -114,9 +130,13 @@ function debianMirror(folder: string): string | undefined {
   const listed = safely(() => readdirSync(join(folder, "sources.list.d"))) ?? [];
   const files = [
     join(folder, "sources.list"),
-    ...listed.filter((name) => /\.(list|sources)$/.test(name)).map((name) => join(folder, "sources.list.d", name)),
+    ...listed
+      .filter((name) => /\.(list|sources)$/.test(name))
+      .map((name) => join(folder, "sources.list.d", name)),
   ];
-  const addresses = files.flatMap((file) => readText(file).match(/^[^#\n]*?(https?:\/\/\S+)/gm) ?? []);
+  const addresses = files.flatMap(
+    (file) => readText(file).match(/^[^#\n]*?(https?:\/\/\S+)/gm) ?? [],
+  );
   return addresses
     .map((line) => /https?:\/\/\S+/.exec(line)![0])
     .find((address) => /\/debian\/?$/.test(address));

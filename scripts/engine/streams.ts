@@ -95,7 +95,9 @@ export async function runHeld(
   try {
     const out = gather();
     docker.modem.demuxStream(stream, out.stream, out.stream);
-    const ended = new Promise<void>((resolve) => stream.once("end", resolve).once("close", resolve));
+    const ended = new Promise<void>((resolve) =>
+      stream.once("end", resolve).once("close", resolve),
+    );
     await container.start();
     stream.write(shot.stdin ?? "");
     await matched(out, until, ended);

@@ -1,4 +1,4 @@
-export type Source = "present" | "pull" | "build";
+type Source = "present" | "pull" | "build";
 
 export interface ImageChoice {
   readonly role: string;

@@ -43,7 +43,9 @@ export function takeLock(directory: string, command: string, now: Date): () => v
       if (holder !== undefined && isAlive(holder)) throw locked(holder);
       succeed(path, holder);
     }
-    throw new Problem("LOCKED", `${path}: others take it again and again`, { next: "the same command again" });
+    throw new Problem("LOCKED", `${path}: others take it again and again`, {
+      next: "the same command again",
+    });
   } finally {
     rmSync(whole, { force: true });
   }

@@ -12,7 +12,15 @@ export interface Release {
   readonly created: string;
   readonly outcome: "begun" | "good" | "failed";
   readonly services: Readonly<
-    Record<string, { readonly image: string; readonly imageId: string; readonly digest: string; readonly release: string }>
+    Record<
+      string,
+      {
+        readonly image: string;
+        readonly imageId: string;
+        readonly digest: string;
+        readonly release: string;
+      }
+    >
   >;
   readonly revision: readonly string[];
 }
@@ -64,7 +72,11 @@ export function keepRelease(
 }
 
 /** One of a release's texts; undefined where it was not kept. */
-export function readReleaseFile(directory: string, id: string, name: keyof ReleaseFiles): string | undefined {
+export function readReleaseFile(
+  directory: string,
+  id: string,
+  name: keyof ReleaseFiles,
+): string | undefined {
   const path = join(directory, "releases", id, name);
   return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }

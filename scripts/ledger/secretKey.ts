@@ -15,10 +15,17 @@ export function readKey(directory: string): Buffer | undefined {
 
 /** A random id of this installation, for links; says nothing about the machine. */
 export function deviceId(directory: string, randomBytes: (count: number) => Buffer): string {
-  return kept(directory, "device-id", () => randomBytes(8).toString("hex"), "utf8").toString("utf8");
+  return kept(directory, "device-id", () => randomBytes(8).toString("hex"), "utf8").toString(
+    "utf8",
+  );
 }
 
-function kept(directory: string, name: string, make: () => string, encoding: "hex" | "utf8"): Buffer {
+function kept(
+  directory: string,
+  name: string,
+  make: () => string,
+  encoding: "hex" | "utf8",
+): Buffer {
   const path = join(directory, name);
   if (!existsSync(path)) writeFile(path, make());
   return Buffer.from(readFileSync(path, "utf8"), encoding);

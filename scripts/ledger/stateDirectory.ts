@@ -14,7 +14,8 @@ export function stateDirectory(stateDir: string, environment: string): string {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const found = lstatSync(path);
       if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
-      if (found.uid !== process.getuid?.()) throw unusable(path, "expected to own it, somebody else does");
+      if (found.uid !== process.getuid?.())
+        throw unusable(path, "expected to own it, somebody else does");
       if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
     }
   } catch (error) {

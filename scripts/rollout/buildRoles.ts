@@ -24,17 +24,30 @@ export async function buildRoles(
   const all = recipes(settings.environment, settings.lookup);
   const wanted = all.filter((one) => role === undefined || one.role === role);
   if (wanted.length === 0) {
-    throw new Problem("USAGE", `expected one of ${all.map((one) => one.role).join(", ")}, got ${role}`);
+    throw new Problem(
+      "USAGE",
+      `expected one of ${all.map((one) => one.role).join(", ")}, got ${role}`,
+    );
   }
   await readyEngine(tools);
   const tagged = await Promise.all(
     wanted.map(async (recipe) => {
       const reference = contentTag(settings.root, recipe);
       const present = (await tools.engine.image(reference)) !== undefined;
-      return { role: recipe.role, reference, source: "build", cause: "asked for", present } as const;
+      return {
+        role: recipe.role,
+        reference,
+        source: "build",
+        cause: "asked for",
+        present,
+      } as const;
     }),
   );
   const missing = tagged.filter((one) => !one.present);
   if (missing.length > 0) await buildAll(settings, wanted, missing, tools);
-  return tagged.map(({ role: name, reference, present }) => ({ role: name, reference, built: !present }));
+  return tagged.map(({ role: name, reference, present }) => ({
+    role: name,
+    reference,
+    built: !present,
+  }));
 }

@@ -18,11 +18,19 @@ export interface DownOutcome {
  * unless they were asked for by a flag and confirmed.
  * @throws Problem VOLUMES_PROTECTED, CONFIRMATION_NEEDED, DECLINED, LOCKED
  */
-export async function down(settings: Settings, volumes: boolean, tools: Tools): Promise<DownOutcome> {
+export async function down(
+  settings: Settings,
+  volumes: boolean,
+  tools: Tools,
+): Promise<DownOutcome> {
   if (volumes && settings.environment === "prod") {
-    throw new Problem("VOLUMES_PROTECTED", "expected volumes of prod to stay, they are never removed by this tool", {
-      next: "npm run backup -- prod",
-    });
+    throw new Problem(
+      "VOLUMES_PROTECTED",
+      "expected volumes of prod to stay, they are never removed by this tool",
+      {
+        next: "npm run backup -- prod",
+      },
+    );
   }
   const directory = stateDirectory(settings.stateDir, settings.environment);
   const unlock = takeLock(directory, `down:${settings.environment}`, new Date(tools.now()));
@@ -32,12 +40,17 @@ export async function down(settings: Settings, volumes: boolean, tools: Tools): 
     refuseForeign(stack.project, observed);
     const found = await tools.engine.volumes(stack.project);
     if (volumes && found.length > 0) {
-      await tools.say.confirm(`Remove these volumes of ${settings.environment} with all their data?`, found);
+      await tools.say.confirm(
+        `Remove these volumes of ${settings.environment} with all their data?`,
+        found,
+      );
     }
     const services = observed.map((one) => one.service);
     await stopAll(stack, services, tools, "stop");
     if (observed.length > 0 || volumes) {
-      await tools.say.step("remove containers and networks", () => tools.engine.down(stack.project, volumes));
+      await tools.say.step("remove containers and networks", () =>
+        tools.engine.down(stack.project, volumes),
+      );
     }
     return {
       stopped: services,

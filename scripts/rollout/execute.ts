@@ -48,7 +48,9 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   }
   tools.signal.throwIfAborted();
   const starting: Promise<void>[] = [];
-  const ids = new Map((await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]));
+  const ids = new Map(
+    (await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]),
+  );
   try {
     for (const service of stack.services) {
       const change = changes.find((one) => one.service === service.name);
@@ -105,9 +107,14 @@ function composeCall({ file, stack, settings }: Execution) {
   return { file, project: stack.project, secrets: Object.fromEntries(settings.secrets) };
 }
 
-async function removeLeftovers(stack: Stack, removed: readonly string[], engine: Engine): Promise<void> {
+async function removeLeftovers(
+  stack: Stack,
+  removed: readonly string[],
+  engine: Engine,
+): Promise<void> {
   for (const one of await engine.containers(stack.project)) {
-    if (/^[0-9a-f]{12}_/.test(one.name) || removed.includes(one.service)) await engine.remove(one.id);
+    if (/^[0-9a-f]{12}_/.test(one.name) || removed.includes(one.service))
+      await engine.remove(one.id);
   }
 }
 

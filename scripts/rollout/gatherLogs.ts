@@ -27,14 +27,18 @@ export async function gatherLogs(
       next: `npm run up:${settings.environment}`,
     });
   }
-  const wanted = observed.filter((one) => asked.service === undefined || one.service === asked.service);
+  const wanted = observed.filter(
+    (one) => asked.service === undefined || one.service === asked.service,
+  );
   if (wanted.length === 0) {
     const services = observed.map((one) => one.service).join(", ");
     throw new Problem("USAGE", `expected one of ${services}, got ${asked.service}`);
   }
   if (asked.follow) {
     await Promise.all(
-      wanted.map((one) => tools.engine.follow(one.id, (line) => onLine(one.service, line), tools.signal, asked.tail)),
+      wanted.map((one) =>
+        tools.engine.follow(one.id, (line) => onLine(one.service, line), tools.signal, asked.tail),
+      ),
     );
     return;
   }

@@ -36,7 +36,11 @@ export interface Observation {
 export async function observeChanges(settings: Settings, tools: Tools): Promise<Observation> {
   const observed = await tools.engine.containers(settings.project);
   refuseForeign(settings.project, observed);
-  const { choices, bySetting, idByReference } = await chooseImages(settings, imageSettings(settings), tools);
+  const { choices, bySetting, idByReference } = await chooseImages(
+    settings,
+    imageSettings(settings),
+    tools,
+  );
   const directory = join(settings.stateDir, settings.environment);
   const key = readKey(directory);
   const prepared = prepareStack(settings, {
@@ -49,7 +53,8 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
   const image = idByReference.get(bySetting.get("LETTA_IMAGE") ?? "");
   const heads = knownHeads(readReleases(directory), image);
   const at = await presentRevision(settings, observed, prepared, tools);
-  const does = (service: string) => changes.some((one) => one.service === service && one.action !== "none");
+  const does = (service: string) =>
+    changes.some((one) => one.service === service && one.action !== "none");
   return {
     changes,
     images: choices,
@@ -65,7 +70,9 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
 
 /** A good release's revision is what its server's image migrates to. */
 function knownHeads(releases: readonly Release[], image: string | undefined): readonly string[] {
-  const same = releases.find((one) => one.outcome === "good" && one.services["server"]?.imageId === image);
+  const same = releases.find(
+    (one) => one.outcome === "good" && one.services["server"]?.imageId === image,
+  );
   return same?.revision ?? [];
 }
 
@@ -77,6 +84,10 @@ async function presentRevision(
 ): Promise<string | null> {
   const postgres = observed.find((one) => one.service === "postgres" && one.state === "running");
   if (postgres === undefined || settings.has("LETTA_PG_URI")) return null;
-  const database = databaseOf(settings, { container: postgres.id, image: postgres.image }, tools.engine);
+  const database = databaseOf(
+    settings,
+    { container: postgres.id, image: postgres.image },
+    tools.engine,
+  );
   return (await revision(database, stack.server.revisionQuery)).join(" ");
 }

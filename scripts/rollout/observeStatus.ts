@@ -47,7 +47,9 @@ export async function observeStatus(
 
 async function serverVersion(settings: Settings): Promise<string | null> {
   try {
-    const reply = await request(`http://127.0.0.1:${settings.get("PORT")}/v1/health/`, { timeoutMs: 1000 });
+    const reply = await request(`http://127.0.0.1:${settings.get("PORT")}/v1/health/`, {
+      timeoutMs: 1000,
+    });
     return (JSON.parse(reply.body) as { version?: string }).version ?? null;
   } catch {
     return null;

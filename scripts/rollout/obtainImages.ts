@@ -26,7 +26,9 @@ export async function obtainImages(
   needed: readonly string[],
   tools: Tools,
 ): Promise<Images> {
-  const wanted = recipes(settings.environment, settings.lookup).filter((one) => needed.includes(one.setting));
+  const wanted = recipes(settings.environment, settings.lookup).filter((one) =>
+    needed.includes(one.setting),
+  );
   let questions = await Promise.all(wanted.map((recipe) => question(settings, recipe, tools)));
   const pulls = questions.map(chooseImage).filter((choice) => choice.source === "pull");
   if (pulls.length > 0) {
@@ -54,21 +56,31 @@ export async function chooseImages(
   needed: readonly string[],
   tools: Tools,
 ): Promise<Images & { readonly choices: readonly ImageChoice[] }> {
-  const wanted = recipes(settings.environment, settings.lookup).filter((one) => needed.includes(one.setting));
+  const wanted = recipes(settings.environment, settings.lookup).filter((one) =>
+    needed.includes(one.setting),
+  );
   const questions = await Promise.all(wanted.map((recipe) => question(settings, recipe, tools)));
   const choices = questions.map(chooseImage);
   const bySetting = new Map(choices.map((one, index) => [wanted[index]!.setting, one.reference]));
   const found = await Promise.all(choices.map((one) => tools.engine.image(one.reference)));
   const idByReference = new Map(
-    choices.flatMap((one, index) => (found[index] ? [[one.reference, found[index].id] as const] : [])),
+    choices.flatMap((one, index) =>
+      found[index] ? [[one.reference, found[index].id] as const] : [],
+    ),
   );
   return { choices, bySetting, idByReference };
 }
 
 async function question(settings: Settings, recipe: Recipe, tools: Tools): Promise<ImageQuestion> {
-  const official = officialReference(settings.get(recipe.setting as "LETTA_IMAGE"), recipe.officialVersion);
+  const official = officialReference(
+    settings.get(recipe.setting as "LETTA_IMAGE"),
+    recipe.officialVersion,
+  );
   const local = contentTag(settings.root, recipe);
-  const [officialImage, localImage] = await Promise.all([tools.engine.image(official), tools.engine.image(local)]);
+  const [officialImage, localImage] = await Promise.all([
+    tools.engine.image(official),
+    tools.engine.image(local),
+  ]);
   return {
     role: recipe.role,
     mode: settings.get("IMAGES") as ImageQuestion["mode"],
@@ -101,7 +113,9 @@ async function pullAll(choices: readonly ImageChoice[], tools: Tools): Promise<s
       );
       tools.signal.throwIfAborted();
       const failed = results.find((one) => one.status === "rejected");
-      return failed === undefined ? undefined : String((failed.reason as Error).message).split("\n")[0];
+      return failed === undefined
+        ? undefined
+        : String((failed.reason as Error).message).split("\n")[0];
     },
     (failed) => (failed === undefined ? "" : "not to be had"),
   );
@@ -137,10 +151,14 @@ export async function buildAll(
       show();
     };
     const results = await Promise.allSettled(
-      builds.map((choice) => one(choice).catch((error: unknown) => (stop.abort(error), Promise.reject(error)))),
+      builds.map((choice) =>
+        one(choice).catch((error: unknown) => (stop.abort(error), Promise.reject(error))),
+      ),
     );
     tools.signal.throwIfAborted();
-    const failed = results.find((result) => result.status === "rejected" && result.reason instanceof Problem);
+    const failed = results.find(
+      (result) => result.status === "rejected" && result.reason instanceof Problem,
+    );
     if (failed?.status === "rejected") throw failed.reason;
   });
 }
@@ -149,16 +167,24 @@ async function buildBase(settings: Settings, base: string, tools: Tools): Promis
   const host = observeHost();
   const mirror = settings.get("DEBIAN_MIRROR") || host.mirror;
   if (mirror === undefined) {
-    throw new Problem("IMAGE_UNAVAILABLE", "no image registry answers, and apt names no Debian mirror to build from", {
-      next: "set DEBIAN_MIRROR, or make a registry reachable",
-    });
+    throw new Problem(
+      "IMAGE_UNAVAILABLE",
+      "no image registry answers, and apt names no Debian mirror to build from",
+      {
+        next: "set DEBIAN_MIRROR, or make a registry reachable",
+      },
+    );
   }
   if (!isInstalled("mmdebstrap")) {
     const change = planMmdebstrap(host);
-    await tools.say.confirm("Images have to be built here. Do this on the host?", [`${change.about}: ${change.script}`]);
+    await tools.say.confirm("Images have to be built here. Do this on the host?", [
+      `${change.about}: ${change.script}`,
+    ]);
     await tools.say.step(change.about, () => changeHost(change, tools.processEnvironment));
   }
-  await tools.say.step("build base (Debian trixie)", () => tools.engine.importBase(settings.root, mirror, base));
+  await tools.say.step("build base (Debian trixie)", () =>
+    tools.engine.importBase(settings.root, mirror, base),
+  );
 }
 
 async function described(

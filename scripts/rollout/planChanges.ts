@@ -24,11 +24,14 @@ export function planChanges(
   imageIds: ReadonlyMap<string, string>,
 ): Change[] {
   const changes = stack.services.map((service) => {
-    const container = observed.find((one) => one.service === service.name && !leftover.test(one.name));
+    const container = observed.find(
+      (one) => one.service === service.name && !leftover.test(one.name),
+    );
     return planService(service, container, imageIds.get(service.image));
   });
   const removals = observed.flatMap(({ name, service }): Change[] => {
-    if (leftover.test(name)) return [{ service: name, action: "remove", causes: ["left over by Compose"] }];
+    if (leftover.test(name))
+      return [{ service: name, action: "remove", causes: ["left over by Compose"] }];
     if (stack.services.some((one) => one.name === service)) return [];
     return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
   });
@@ -40,17 +43,26 @@ function planService(
   container: ObservedContainer | undefined,
   imageId: string | undefined,
 ): Change {
-  const change = (action: Action, ...causes: string[]) => ({ service: service.name, action, causes });
+  const change = (action: Action, ...causes: string[]) => ({
+    service: service.name,
+    action,
+    causes,
+  });
   if (container === undefined) return change("create", "there is no container");
   const causes: string[] = [];
-  if (container.labels[labels.digest] !== service.labels[labels.digest]) causes.push("configuration changed");
-  if (container.labels[labels.secrets] !== service.labels[labels.secrets]) causes.push("a secret changed");
+  if (container.labels[labels.digest] !== service.labels[labels.digest])
+    causes.push("configuration changed");
+  if (container.labels[labels.secrets] !== service.labels[labels.secrets])
+    causes.push("a secret changed");
   if (imageId !== undefined && container.imageId !== imageId) causes.push("image changed");
   if (causes.length > 0) return change("recreate", ...causes);
   if (service.kind === "job") {
     if (container.state === "exited" && container.exitCode === 0) return change("none");
     if (container.state === "running") return change("start", "still running");
-    return change("start", container.state === "created" ? "has not run" : `ended with ${container.exitCode}`);
+    return change(
+      "start",
+      container.state === "created" ? "has not run" : `ended with ${container.exitCode}`,
+    );
   }
   if (container.state !== "running") {
     const code = container.exitCode === undefined ? "" : ` (${container.exitCode})`;

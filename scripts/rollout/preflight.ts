@@ -18,7 +18,8 @@ export function refuseForeign(project: string, observed: readonly ObservedContai
   if (foreign.length === 0) return;
   throw new Problem("FOREIGN_CONTAINERS", `containers of somebody else are named ${project} too`, {
     details: foreign.map((one) => `${one.name} (${one.image}, ${one.state})`),
-    next: "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
+    next:
+      "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
   });
 }
 
@@ -26,7 +27,11 @@ export function refuseForeign(project: string, observed: readonly ObservedContai
  * Refuses to replace a part that holds data, unless it was named.
  * @throws Problem STATEFUL_RECREATE
  */
-export function refuseStateful(stack: Stack, changes: readonly Change[], named: readonly string[]): void {
+export function refuseStateful(
+  stack: Stack,
+  changes: readonly Change[],
+  named: readonly string[],
+): void {
   const refused = changes.filter(
     (one) =>
       one.action === "recreate" &&
@@ -45,18 +50,26 @@ export function refuseStateful(stack: Stack, changes: readonly Change[], named: 
  * Refuses ports that somebody else listens on.
  * @throws Problem PORT_TAKEN naming each port and who holds it
  */
-export async function refuseTakenPorts(stack: Stack, changes: readonly Change[], tools: Tools): Promise<void> {
+export async function refuseTakenPorts(
+  stack: Stack,
+  changes: readonly Change[],
+  tools: Tools,
+): Promise<void> {
   const faults: string[] = [];
   const touched = changes.filter((one) => ["create", "recreate", "start"].includes(one.action));
   const observed = await tools.engine.containers(stack.project);
-  for (const service of stack.services.filter((one) => touched.some((change) => change.service === one.name))) {
+  for (const service of stack.services.filter((one) =>
+    touched.some((change) => change.service === one.name),
+  )) {
     const own = observed.find((one) => one.service === service.name)?.name;
     for (const port of service.ports) {
       if (await isFree(port.host, port.published)) continue;
       const publisher = await tools.engine.publisher(port.published);
       if (publisher !== undefined && publisher === own) continue;
       const holder = publisher ?? portHolder(port.published);
-      faults.push(`${port.host}:${port.published} (${service.name}): held by ${holder ?? "another process"}`);
+      faults.push(
+        `${port.host}:${port.published} (${service.name}): held by ${holder ?? "another process"}`,
+      );
     }
   }
   if (faults.length > 0) {
@@ -81,7 +94,11 @@ export async function refuseFullDisk(what: keyof typeof freeGb, tools: Tools): P
     return; // An engine on another host, or in a virtual machine: its disk is not ours to see.
   }
   if (free >= freeGb[what]) return;
-  throw new Problem("DISK_TOO_SMALL", `${path}: expected ${freeGb[what]} GB free, got ${free.toFixed(1)}`, {
-    next: "docker system df",
-  });
+  throw new Problem(
+    "DISK_TOO_SMALL",
+    `${path}: expected ${freeGb[what]} GB free, got ${free.toFixed(1)}`,
+    {
+      next: "docker system df",
+    },
+  );
 }

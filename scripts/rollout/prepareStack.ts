@@ -56,7 +56,9 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
     configs,
     release: present.release,
     past: pastServices(present.observed ?? []),
-    ...(present.secretKey === undefined ? {} : { secretDigest: keyed(settings, present.secretKey) }),
+    ...(present.secretKey === undefined
+      ? {}
+      : { secretDigest: keyed(settings, present.secretKey) }),
   });
   return { stack, collector, sink: choice.fragments.includes("file") ? "file" : "other" };
 }
@@ -87,6 +89,8 @@ function pastServices(observed: readonly ObservedContainer[]) {
 function keyed(settings: Settings, key: Buffer) {
   return (name: string) => {
     const value = settings.secrets.get(name as SettingName);
-    return value === undefined ? undefined : createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
+    return value === undefined
+      ? undefined
+      : createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
   };
 }

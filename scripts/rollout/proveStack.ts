@@ -20,7 +20,8 @@ export function proveStack(
   const url = settings.get("GRAFANA_URL");
   const expected = expectation(prepared.stack, {
     version: settings.get("LETTA_VERSION"),
-    password: settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
+    password:
+      settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
     sink: prepared.sink,
     grafana:
       settings.get("GRAFANA") === "true" && url !== ""

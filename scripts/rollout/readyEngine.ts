@@ -24,9 +24,13 @@ export async function readyEngine(tools: Tools): Promise<void> {
     });
   }
   if (tools.engine.endpoint !== local) {
-    throw new Problem("ENGINE_UNREACHABLE", `${tools.engine.endpoint}: expected an engine, got ${fault}`, {
-      next: "docker context ls",
-    });
+    throw new Problem(
+      "ENGINE_UNREACHABLE",
+      `${tools.engine.endpoint}: expected an engine, got ${fault}`,
+      {
+        next: "docker context ls",
+      },
+    );
   }
   const host = observeHost();
   const install = isInstalled("dockerd") && isInstalled("docker") ? [] : planEngineInstall(host);
@@ -51,9 +55,13 @@ export async function expectVersions(tools: Tools): Promise<void> {
   for (const part of ["engine", "compose"] as const) {
     // Debian's "2.40.3-3" counts as a prerelease of 2.40.3 unless it is coerced.
     if (gte(coerce(found[part]) ?? "0.0.0", oldest[part])) continue;
-    throw new Problem("ENGINE_TOO_OLD", `expected ${part} ${oldest[part]} or later, got ${found[part]}`, {
-      next: "https://docs.docker.com/engine/install/",
-    });
+    throw new Problem(
+      "ENGINE_TOO_OLD",
+      `expected ${part} ${oldest[part]} or later, got ${found[part]}`,
+      {
+        next: "https://docs.docker.com/engine/install/",
+      },
+    );
   }
 }
 
@@ -71,9 +79,13 @@ async function answers(tools: Tools): Promise<void> {
   while ((await faultOf(tools)) !== undefined) {
     tools.signal.throwIfAborted();
     if (tools.now() - started > startLimitMs) {
-      throw new Problem("ENGINE_UNREACHABLE", `expected the engine within ${startLimitMs / 1000} s, got nothing`, {
-        next: "tail /var/log/dockerd.log   (with systemd: journalctl -u docker)",
-      });
+      throw new Problem(
+        "ENGINE_UNREACHABLE",
+        `expected the engine within ${startLimitMs / 1000} s, got nothing`,
+        {
+          next: "tail /var/log/dockerd.log   (with systemd: journalctl -u docker)",
+        },
+      );
     }
     await sleep(100);
   }

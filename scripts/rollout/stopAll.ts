@@ -16,7 +16,8 @@ export async function stopAll(
   name: string,
 ): Promise<void> {
   const running = (await tools.engine.containers(stack.project)).filter(
-    (one) => services.includes(one.service) && ["running", "restarting", "paused"].includes(one.state),
+    (one) =>
+      services.includes(one.service) && ["running", "restarting", "paused"].includes(one.state),
   );
   if (running.length === 0) return;
   const position = (service: string) => {
@@ -24,11 +25,14 @@ export async function stopAll(
     return found < 0 ? stack.services.length : found; // no longer part of the stack: first to go
   };
   const lastFirst = running.sort((a, b) => position(b.service) - position(a.service));
-  await tools.say.step(`${name}: ${lastFirst.map((one) => one.service).join(", ")}`, async (report) => {
-    for (const container of lastFirst) {
-      report(container.service);
-      const known = stack.services.find((one) => one.name === container.service);
-      await tools.engine.stop(container.id, known?.graceSeconds ?? unknownGraceSeconds);
-    }
-  });
+  await tools.say.step(
+    `${name}: ${lastFirst.map((one) => one.service).join(", ")}`,
+    async (report) => {
+      for (const container of lastFirst) {
+        report(container.service);
+        const known = stack.services.find((one) => one.name === container.service);
+        await tools.engine.stop(container.id, known?.graceSeconds ?? unknownGraceSeconds);
+      }
+    },
+  );
 }

@@ -21,9 +21,12 @@ export async function undo(
   for (const container of await tools.engine.containers(stack.project)) {
     if (services.includes(container.service)) await tools.engine.remove(container.id);
   }
-  const left = (await tools.engine.containers(stack.project)).filter((one) => one.state === "running");
+  const left = (await tools.engine.containers(stack.project)).filter(
+    (one) => one.state === "running",
+  );
   if (left.length === 0) await tools.engine.down(stack.project, false);
-  const standing = left.length === 0 ? "nothing runs" : `${left.map((one) => one.service).join(", ")} still runs`;
+  const standing =
+    left.length === 0 ? "nothing runs" : `${left.map((one) => one.service).join(", ")} still runs`;
   return new Problem("INTERRUPTED", `interrupted: ${standing}, all volumes are kept`, {
     next: `npm run up:${settings.environment}`,
   });

@@ -1,7 +1,14 @@
 import { judgeDatabase } from "../database/judgeDatabase.ts";
 import { revision } from "../database/revision.ts";
 import { takeLock } from "../ledger/lock.ts";
-import { keepRelease, nextReleaseId, readReleaseFile, readReleases, updateRelease, type Release } from "../ledger/releases.ts";
+import {
+  keepRelease,
+  nextReleaseId,
+  readReleaseFile,
+  readReleases,
+  updateRelease,
+  type Release,
+} from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -58,7 +65,11 @@ async function bringUp(
 ): Promise<UpOutcome> {
   const observed = await tools.engine.containers(settings.project);
   refuseForeign(settings.project, observed);
-  const images = await obtainImages(settings, [...imageSettings(settings), "POSTGRES_IMAGE"], tools);
+  const images = await obtainImages(
+    settings,
+    [...imageSettings(settings), "POSTGRES_IMAGE"],
+    tools,
+  );
   const releases = readReleases(directory);
   const last = releases.find((one) => one.outcome === "good");
   const from = last?.id ?? null;
@@ -76,7 +87,8 @@ async function bringUp(
     return { release: from ?? id, from, changes, checks, prepared };
   }
   const judged =
-    last?.services["collector"]?.imageId === images.idByReference.get(images.bySetting.get("COLLECTOR_IMAGE") ?? "") &&
+    last?.services["collector"]?.imageId ===
+      images.idByReference.get(images.bySetting.get("COLLECTOR_IMAGE") ?? "") &&
     readReleaseFile(directory, last?.id ?? "", "collector.yaml") === prepared.collector;
   await preflight(settings, asked, prepared, changes, images, judged, tools);
   const release = describeRelease(id, settings, prepared, images, tools);

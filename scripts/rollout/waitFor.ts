@@ -37,13 +37,24 @@ export async function waitFor(
     } else if (service.kind === "job") {
       if (seen.state === "exited" && seen.exitCode === 0) return;
       if (seen.state === "exited" || seen.state === "dead") {
-        throw await failure(service, container, `ended with exit code ${seen.exitCode ?? "unknown"}`, tools);
+        throw await failure(
+          service,
+          container,
+          `ended with exit code ${seen.exitCode ?? "unknown"}`,
+          tools,
+        );
       }
     } else {
       if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;
-      if (seen.health === "unhealthy") throw await failure(service, container, "is unhealthy", tools);
+      if (seen.health === "unhealthy")
+        throw await failure(service, container, "is unhealthy", tools);
       if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before.restarts) {
-        throw await failure(service, container, `stopped by itself (exit code ${seen.exitCode ?? "unknown"})`, tools);
+        throw await failure(
+          service,
+          container,
+          `stopped by itself (exit code ${seen.exitCode ?? "unknown"})`,
+          tools,
+        );
       }
     }
     if (tools.now() - started > limitSeconds * 1000) {

@@ -9,14 +9,17 @@ export type Lookup = (name: string) => { value: string; secret: boolean } | unde
  *   Compose would fill `$NAME` or `${NAME:-x}` from its process environment
  */
 export function fillSettings(text: string, lookup: Lookup, unknown: Set<string>): string {
-  return text.replace(/\$\$|\$\{([A-Z][A-Z0-9_]*)\}|\$\{?[\w:?-]*/g, (whole, name: string | undefined) => {
-    if (whole === "$$") return whole;
-    if (name === undefined) {
-      unknown.add(whole);
-      return whole;
-    }
-    const found = lookup(name);
-    if (found === undefined) unknown.add(name);
-    return found?.secret ? whole : (found?.value ?? "").replaceAll("$", "$$$$");
-  });
+  return text.replace(
+    /\$\$|\$\{([A-Z][A-Z0-9_]*)\}|\$\{?[\w:?-]*/g,
+    (whole, name: string | undefined) => {
+      if (whole === "$$") return whole;
+      if (name === undefined) {
+        unknown.add(whole);
+        return whole;
+      }
+      const found = lookup(name);
+      if (found === undefined) unknown.add(name);
+      return found?.secret ? whole : (found?.value ?? "").replaceAll("$", "$$$$");
+    },
+  );
 }

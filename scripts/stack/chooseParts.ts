@@ -23,7 +23,9 @@ export function chooseParts(environment: string, externalDatabase: boolean, prox
 /** The settings that name images in these files: what has to be on the engine. */
 export function neededImages(root: string, parts: Parts): string[] {
   const found = parts.sources.flatMap((file) =>
-    [...readFileSync(join(root, file), "utf8").matchAll(/^\s+image: \$\{([A-Z_]+)\}$/gm)].map((match) => match[1]!),
+    [...readFileSync(join(root, file), "utf8").matchAll(/^\s+image: \$\{([A-Z_]+)\}$/gm)].map(
+      (match) => match[1]!,
+    ),
   );
   return [...new Set(found)];
 }

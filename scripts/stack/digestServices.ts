@@ -49,7 +49,9 @@ function referred(model: ValueMap, service: ValueMap): ValueMap {
 
 function secretNames(text: string): string[] {
   const inValues = [...text.matchAll(/\$\{([A-Z][A-Z0-9_]*)\}/g)].map((match) => match[1]!);
-  const asFiles = [...text.matchAll(/"environment":"([A-Z][A-Z0-9_]*)"/g)].map((match) => match[1]!);
+  const asFiles = [...text.matchAll(/"environment":"([A-Z][A-Z0-9_]*)"/g)].map(
+    (match) => match[1]!,
+  );
   return [...inValues, ...asFiles];
 }
 

@@ -17,13 +17,17 @@ const rules: readonly Rule[] = [
     about: "image",
     judge: (service) => {
       const image = String(service["image"]);
-      return pinned.test(image) ? undefined : `expected a tag other than latest or a digest, got ${image}`;
+      return pinned.test(image)
+        ? undefined
+        : `expected a tag other than latest or a digest, got ${image}`;
     },
   },
   {
     about: "healthcheck",
     judge: (service) =>
-      isJob(service) || isMap(service["healthcheck"]) ? undefined : "expected a health check, got none",
+      isJob(service) || isMap(service["healthcheck"])
+        ? undefined
+        : "expected a health check, got none",
   },
   ...["mem_limit", "cpus", "pids_limit", "stop_grace_period", "restart"].map((key) => ({
     about: key,
@@ -73,7 +77,9 @@ const rules: readonly Rule[] = [
   {
     about: "isolation",
     judge: (service) => {
-      const shared = ["privileged", "pid", "ipc", "userns_mode", "devices"].find((key) => key in service);
+      const shared = ["privileged", "pid", "ipc", "userns_mode", "devices"].find(
+        (key) => key in service,
+      );
       return shared === undefined ? undefined : `expected no ${shared}`;
     },
   },

@@ -14,7 +14,8 @@ export function interpolate(model: ValueMap, lookup: Lookup): ValueMap {
     if (Array.isArray(value)) return value.map((item) => walk(item, path));
     if (!isMap(value)) return value;
     const entries = Object.entries(value).flatMap(([key, inner]): [string, Value][] => {
-      if (inner !== null || path.at(-1) !== "environment") return [[key, walk(inner, [...path, key])]];
+      if (inner !== null || path.at(-1) !== "environment")
+        return [[key, walk(inner, [...path, key])]];
       const isSet = fillSettings(`\${${key}}`, lookup, unknown) !== "" && lookup(key)?.value !== "";
       return isSet ? [[key, fillSettings(`\${${key}}`, lookup, unknown)]] : [];
     });

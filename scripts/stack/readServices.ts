@@ -1,10 +1,7 @@
 import { Problem } from "../common/problem.ts";
 import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
 
-export type Condition =
-  | "service_started"
-  | "service_healthy"
-  | "service_completed_successfully";
+export type Condition = "service_started" | "service_healthy" | "service_completed_successfully";
 
 export interface PublishedPort {
   readonly host: string;

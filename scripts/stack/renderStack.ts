@@ -91,6 +91,6 @@ function header(parts: RenderParts): string {
 }
 
 /** YAML that YAML 1.1 readers (Compose among them) read as it was meant. */
-export function toYaml(model: unknown): string {
+function toYaml(model: unknown): string {
   return stringify(model, { compat: "yaml-1.1", lineWidth: 0, aliasDuplicateObjects: false });
 }

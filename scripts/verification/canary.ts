@@ -30,7 +30,12 @@ export async function sendOverHttp(port: number, sent: Canary, nowMs: number): P
       },
     ],
   });
-  const record = { timeUnixNano: time, severityNumber: 9, severityText: "INFO", body: { stringValue: sent.log } };
+  const record = {
+    timeUnixNano: time,
+    severityNumber: 9,
+    severityText: "INFO",
+    body: { stringValue: sent.log },
+  };
   await post(port, "logs", {
     resourceLogs: [{ resource, scopeLogs: [{ logRecords: [record] }] }],
   });
@@ -42,7 +47,8 @@ async function post(port: number, signal: string, message: object): Promise<void
     headers: { "content-type": "application/json" },
     body: JSON.stringify(message),
   });
-  if (reply.status !== 200) throw new Error(`/v1/${signal} answered ${reply.status}: ${reply.body}`);
+  if (reply.status !== 200)
+    throw new Error(`/v1/${signal} answered ${reply.status}: ${reply.body}`);
 }
 
 /** As much of opentelemetry/proto as one span takes, in protobufjs' own notation. */

@@ -20,14 +20,18 @@ export interface Asked {
 export function request(url: string, asked: Asked = {}): Promise<Reply> {
   const { method = "GET", headers = {}, body, timeoutMs = 5000 } = asked;
   return new Promise((resolve, reject) => {
-    const sent = httpRequest(url, { method, headers, signal: AbortSignal.timeout(timeoutMs) }, (reply) => {
-      const chunks: Buffer[] = [];
-      reply.on("data", (chunk: Buffer) => chunks.push(chunk));
-      reply.on("error", reject);
-      reply.on("end", () => {
-        resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
-      });
-    });
+    const sent = httpRequest(
+      url,
+      { method, headers, signal: AbortSignal.timeout(timeoutMs) },
+      (reply) => {
+        const chunks: Buffer[] = [];
+        reply.on("data", (chunk: Buffer) => chunks.push(chunk));
+        reply.on("error", reject);
+        reply.on("end", () => {
+          resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
+        });
+      },
+    );
     sent.on("error", (error) => reject(new Error(`${url}: ${error.message}`, { cause: error })));
     sent.end(body);
   });

@@ -34,7 +34,8 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
   const visitor = `letta-stack-canary/${tools.randomId()}`;
   const found = await tools.engine.containers(expected.project);
   const collector = found.find((one) => one.service === expected.collector);
-  const arrives = (file: string, what: string) => readBack(collector?.id, file, what, expected, tools);
+  const arrives = (file: string, what: string) =>
+    readBack(collector?.id, file, what, expected, tools);
   const grpc = sendOverGrpc(expected.grpcPort, sent, tools.now());
   const http = sendOverHttp(expected.httpPort, sent, tools.now());
   const read = readThroughServer(expected, visitor);
@@ -42,8 +43,14 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
     check("collector healthy", () => collectorHealthy(expected, collector?.health)),
     check("server version", () => serverVersion(expected)),
     check("database read", () => read),
-    check("OTLP gRPC", async () => (await grpc, `a span was taken on 127.0.0.1:${expected.grpcPort}`)),
-    check("OTLP HTTP", async () => (await http, `a metric and a log were taken on 127.0.0.1:${expected.httpPort}`)),
+    check(
+      "OTLP gRPC",
+      async () => (await grpc, `a span was taken on 127.0.0.1:${expected.grpcPort}`),
+    ),
+    check(
+      "OTLP HTTP",
+      async () => (await http, `a metric and a log were taken on 127.0.0.1:${expected.httpPort}`),
+    ),
     check("canary trace", async () => (await grpc, arrives("traces", sent.trace))),
     check("canary metric", async () => (await http, arrives("metrics", sent.metric))),
     check("canary log", async () => (await http, arrives("logs", sent.log))),
@@ -78,9 +85,11 @@ async function check(name: string, look: () => Promise<Seen>): Promise<Check> {
 }
 
 async function collectorHealthy(expected: Expectation, health: string | undefined): Promise<Seen> {
-  if (health !== "healthy") throw new Error(`expected a healthy container, got ${health ?? "none"}`);
+  if (health !== "healthy")
+    throw new Error(`expected a healthy container, got ${health ?? "none"}`);
   const reply = await request(`http://127.0.0.1:${expected.healthPort}/`);
-  if (reply.status !== 200) throw new Error(`expected 200 on ${expected.healthPort}, got ${reply.status}`);
+  if (reply.status !== 200)
+    throw new Error(`expected 200 on ${expected.healthPort}, got ${reply.status}`);
   return `200 on 127.0.0.1:${expected.healthPort}`;
 }
 
@@ -102,7 +111,8 @@ async function readThroughServer(expected: Expectation, visitor: string): Promis
   const bearer = expected.password ? { authorization: `Bearer ${expected.password}` } : {};
   const url = expected.serverUrl + expected.server.readPath;
   const reply = await request(url, { headers: { "user-agent": visitor, ...bearer } });
-  if (reply.status !== 200) throw new Error(`expected 200 from ${expected.server.readPath}, got ${reply.status}`);
+  if (reply.status !== 200)
+    throw new Error(`expected 200 from ${expected.server.readPath}, got ${reply.status}`);
   return `200 from ${expected.server.readPath}`;
 }
 
@@ -118,8 +128,16 @@ async function readBack(
   const file = `/var/lib/otelcol/${signal}.json`;
   const started = tools.now();
   while (tools.now() - started < arrivalMs) {
-    const { code } = await tools.engine.exec(container, ["/probe/busybox", "grep", "-q", "-F", what, file]);
-    if (code === 0) return `read back from ${file} after ${((tools.now() - started) / 1000).toFixed(1)} s`;
+    const { code } = await tools.engine.exec(container, [
+      "/probe/busybox",
+      "grep",
+      "-q",
+      "-F",
+      what,
+      file,
+    ]);
+    if (code === 0)
+      return `read back from ${file} after ${((tools.now() - started) / 1000).toFixed(1)} s`;
     await sleep(100);
   }
   throw new Error(`expected it in ${file} within ${arrivalMs / 1000} s, it did not come`);

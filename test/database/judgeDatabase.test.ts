@@ -21,7 +21,10 @@ test("a database that has never been migrated has no revision", async () => {
 });
 
 test("two heads are both told", async () => {
-  assert.deepEqual(await revision(answers([[/./, { rows: [["a1"], ["b2"]] }]]), "SELECT"), ["a1", "b2"]);
+  assert.deepEqual(await revision(answers([[/./, { rows: [["a1"], ["b2"]] }]]), "SELECT"), [
+    "a1",
+    "b2",
+  ]);
 });
 
 test("a database that does not answer is refused, not taken for an empty one", async () => {
@@ -40,11 +43,19 @@ test("the migration lock is given back when the migration fails, and its failure
 test("no migration starts while somebody else holds the lock", async () => {
   let ran = false;
   const database: Database = { ...answers([]), hold: () => Promise.reject(new Error("55P03")) };
-  await assert.rejects(withMigrationLock(database, async () => void (ran = true)), { code: "DATABASE_REFUSED" });
+  await assert.rejects(
+    withMigrationLock(database, async () => void (ran = true)),
+    { code: "DATABASE_REFUSED" },
+  );
   assert.equal(ran, false);
 });
 
 test("a failure that psql words in no way we know is still a refusal with its words", async () => {
-  const odd = answers([[/./, { state: "08000", message: "FATAL: sorry, too many clients already" }]]);
-  await assert.rejects(judgeDatabase(odd, "here"), { code: "DATABASE_REFUSED", details: ["FATAL: sorry, too many clients already"] });
+  const odd = answers([
+    [/./, { state: "08000", message: "FATAL: sorry, too many clients already" }],
+  ]);
+  await assert.rejects(judgeDatabase(odd, "here"), {
+    code: "DATABASE_REFUSED",
+    details: ["FATAL: sorry, too many clients already"],
+  });
 });

@@ -22,12 +22,18 @@ test("DOCKER_HOST wins over any context", () => {
 });
 
 test("the current context is where Compose would go, so the daemon API goes there too", () => {
-  assert.equal(endpoint({ DOCKER_CONFIG: configuration("far", "tcp://far:2375") }), "tcp://far:2375");
+  assert.equal(
+    endpoint({ DOCKER_CONFIG: configuration("far", "tcp://far:2375") }),
+    "tcp://far:2375",
+  );
 });
 
 test("DOCKER_CONTEXT chooses among contexts", () => {
   const DOCKER_CONFIG = configuration("far", "tcp://far:2375");
-  assert.equal(endpoint({ DOCKER_CONFIG, DOCKER_CONTEXT: "default" }), "unix:///var/run/docker.sock");
+  assert.equal(
+    endpoint({ DOCKER_CONFIG, DOCKER_CONTEXT: "default" }),
+    "unix:///var/run/docker.sock",
+  );
 });
 
 test("without anything said it is the local socket", () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { planEngineInstall, planEngineStart, planMmdebstrap, type Host } from "../../scripts/engine/host.ts";
+import {
+  planEngineInstall,
+  planEngineStart,
+  planMmdebstrap,
+  type Host,
+} from "../../scripts/engine/host.ts";
 
 const bookworm: Host = {
   system: "debian",
@@ -20,7 +25,10 @@ test("Debian bookworm gets two later suites from the mirror it already has, pinn
 });
 
 test("later Debian and Ubuntu get their own packages and no further source", () => {
-  for (const host of [{ ...bookworm, codename: "trixie" }, { ...bookworm, system: "ubuntu", codename: "noble" }]) {
+  for (const host of [
+    { ...bookworm, codename: "trixie" },
+    { ...bookworm, system: "ubuntu", codename: "noble" },
+  ]) {
     const [install = "", ...others] = scripts(host);
     assert.deepEqual(others, []);
     assert.match(install, /docker\.io/);
@@ -29,15 +37,26 @@ test("later Debian and Ubuntu get their own packages and no further source", () 
 });
 
 test("a system that is neither gets a clear word on what to install", () => {
-  assert.throws(() => planEngineInstall({ ...bookworm, system: "fedora" }), { code: "HOST_UNSUPPORTED", exit: 3 });
-  assert.throws(() => planMmdebstrap({ ...bookworm, system: "darwin" }), { code: "HOST_UNSUPPORTED" });
+  assert.throws(() => planEngineInstall({ ...bookworm, system: "fedora" }), {
+    code: "HOST_UNSUPPORTED",
+    exit: 3,
+  });
+  assert.throws(() => planMmdebstrap({ ...bookworm, system: "darwin" }), {
+    code: "HOST_UNSUPPORTED",
+  });
 });
 
 test("somebody who is not root is told to be", () => {
-  assert.throws(() => planEngineInstall({ ...bookworm, root: false }), { code: "HOST_UNSUPPORTED", next: /sudo/ });
+  assert.throws(() => planEngineInstall({ ...bookworm, root: false }), {
+    code: "HOST_UNSUPPORTED",
+    next: /sudo/,
+  });
 });
 
 test("the engine is started by systemd where that runs, and by itself elsewhere", () => {
-  assert.match(planEngineStart({ ...bookworm, systemd: true }).script, /^systemctl enable --now docker$/);
+  assert.match(
+    planEngineStart({ ...bookworm, systemd: true }).script,
+    /^systemctl enable --now docker$/,
+  );
   assert.match(planEngineStart(bookworm).script, /dockerd/);
 });

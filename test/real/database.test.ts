@@ -6,11 +6,21 @@ import { containerIds, docker, workspace } from "./workspace.ts";
 const place = workspace("database", 21200);
 const port = "21290";
 const outside = "letta-test-outside";
-const gateway = () => docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}");
+const gateway = () =>
+  docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}");
 const uri = (user: string, password: string, name = "letta") =>
   `postgresql://${user}:${password}@${gateway()}:${port}/${name}`;
 const psql = (...statements: string[]) =>
-  docker("exec", outside, "psql", "-U", "letta", "-d", "letta", ...statements.flatMap((one) => ["-c", one]));
+  docker(
+    "exec",
+    outside,
+    "psql",
+    "-U",
+    "letta",
+    "-d",
+    "letta",
+    ...statements.flatMap((one) => ["-c", one]),
+  );
 
 async function up(LETTA_PG_URI: string) {
   const ran = await place.run("up", ["dev", "--yes", "--json"], { LETTA_PG_URI });
@@ -23,12 +33,38 @@ async function up(LETTA_PG_URI: string) {
 before(async () => {
   const built = await place.run("images", ["build", "postgres", "--yes"]);
   assert.equal(built.code, 0, built.stderr);
-  const [image = ""] = docker("images", "letta-stack/postgres", "--format", "{{.Repository}}:{{.Tag}}").split("\n");
-  const settings = ["-e", "POSTGRES_USER=letta", "-e", "POSTGRES_DB=letta", "-e", "POSTGRES_PASSWORD=outside12345"];
+  const [image = ""] = docker(
+    "images",
+    "letta-stack/postgres",
+    "--format",
+    "{{.Repository}}:{{.Tag}}",
+  ).split("\n");
+  const settings = [
+    "-e",
+    "POSTGRES_USER=letta",
+    "-e",
+    "POSTGRES_DB=letta",
+    "-e",
+    "POSTGRES_PASSWORD=outside12345",
+  ];
   docker("run", "-d", "--name", outside, "-p", `${gateway()}:${port}:5432`, ...settings, image);
   for (let tries = 0; tries < 100; tries += 1) {
     try {
-      docker("exec", "-e", "PGPASSWORD=outside12345", outside, "psql", "-h", "127.0.0.1", "-U", "letta", "-d", "letta", "-c", "SELECT 1");
+      docker(
+        "exec",
+        "-e",
+        "PGPASSWORD=outside12345",
+        outside,
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-U",
+        "letta",
+        "-d",
+        "letta",
+        "-c",
+        "SELECT 1",
+      );
       break;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -41,10 +77,22 @@ after(async () => {
 });
 
 const refusals: [string, () => string, RegExp][] = [
-  ["a server that is not there", () => uri("letta", "outside12345").replace(port, "21299"), /expected a server that answers/],
+  [
+    "a server that is not there",
+    () => uri("letta", "outside12345").replace(port, "21299"),
+    /expected a server that answers/,
+  ],
   ["a wrong password", () => uri("letta", "wrong1234567"), /expected the password to be right/],
-  ["a database that does not exist", () => uri("letta", "outside12345", "nowhere"), /expected the database to exist/],
-  ["a missing vector extension", () => uri("letta", "outside12345"), /expected the extension vector/],
+  [
+    "a database that does not exist",
+    () => uri("letta", "outside12345", "nowhere"),
+    /expected the database to exist/,
+  ],
+  [
+    "a missing vector extension",
+    () => uri("letta", "outside12345"),
+    /expected the extension vector/,
+  ],
 ];
 for (const [what, address, words] of refusals) {
   test(`${what} is refused in its own words before anything starts`, async () => {

@@ -19,7 +19,9 @@ before(async () => {
 after(() => place.remove());
 
 test("an edit of the mounted source is served without a rebuild, by the same container", async () => {
-  const up = await place.run("up", ["development", "--yes", "--json"], { LETTA_SOURCE_DIR: source });
+  const up = await place.run("up", ["development", "--yes", "--json"], {
+    LETTA_SOURCE_DIR: source,
+  });
   assert.equal(up.code, 0, up.stdout);
   const ids = containerIds(place.project);
   const file = join(source, "letta/server/rest_api/routers/v1/health.py");
@@ -28,7 +30,10 @@ test("an edit of the mounted source is served without a rebuild, by the same con
   let served = "";
   while (!served.includes("edited") && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 250));
-    served = await fetch(health).then((reply) => reply.text(), () => "");
+    served = await fetch(health).then(
+      (reply) => reply.text(),
+      () => "",
+    );
   }
   assert.match(served, /"status":"edited"/);
   assert.deepEqual(containerIds(place.project), ids);

@@ -31,20 +31,37 @@ test("a taken port is named with who holds it", async () => {
   const said = await refused();
   holder.close();
   assert.equal(said["code"], "PORT_TAKEN");
-  assert.match(said.details.join("\n"), new RegExp(`127.0.0.1:${port} \\(collector\\): held by .* \\(pid ${process.pid}\\)`));
+  assert.match(
+    said.details.join("\n"),
+    new RegExp(`127.0.0.1:${port} \\(collector\\): held by .* \\(pid ${process.pid}\\)`),
+  );
 });
 
 test("a port that a container publishes is named with that container", async () => {
   const port = place.environment["PORT"]!;
-  const probe = docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split("\n")[0]!;
-  docker("run", "-d", "--name", "letta-test-holder", "-p", `127.0.0.1:${port}:80`, probe, "sleep", "60");
+  const probe = docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split(
+    "\n",
+  )[0]!;
+  docker(
+    "run",
+    "-d",
+    "--name",
+    "letta-test-holder",
+    "-p",
+    `127.0.0.1:${port}:80`,
+    probe,
+    "sleep",
+    "60",
+  );
   const said = await refused();
   docker("rm", "-f", "letta-test-holder");
   assert.match(said.details.join("\n"), /held by letta-test-holder/);
 });
 
 test("containers of somebody else under our project's name are left alone", async () => {
-  const probe = docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split("\n")[0]!;
+  const probe = docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split(
+    "\n",
+  )[0]!;
   const label = `com.docker.compose.project=${place.project}`;
   docker("run", "-d", "--name", "letta-test-foreign", "--label", label, probe, "sleep", "60");
   const ran = await place.run("up", ["dev", "--yes", "--json"]);
@@ -105,9 +122,16 @@ test("a project directory that cannot be written is refused, and nothing starts"
 });
 
 test("settings that are not usable are refused all at once, before the engine is asked", async () => {
-  const said = await refused({ PORT: "99999", SECURE: "perhaps", DOCKER_HOST: "unix:///nowhere.sock" });
+  const said = await refused({
+    PORT: "99999",
+    SECURE: "perhaps",
+    DOCKER_HOST: "unix:///nowhere.sock",
+  });
   assert.equal(said["exit"], 2);
   assert.equal(said["code"], "SETTINGS_INVALID");
-  assert.ok(said.details.some((line) => line.includes("PORT: expected a port")), said.details.join("\n"));
+  assert.ok(
+    said.details.some((line) => line.includes("PORT: expected a port")),
+    said.details.join("\n"),
+  );
   assert.ok(said.details.some((line) => line.includes("SECURE: expected true or false")));
 });

@@ -22,8 +22,9 @@ async function up(more: Record<string, string> = {}, ...args: string[]) {
 }
 
 const touched = (changes: readonly Change[]) =>
-  changes.filter((one) => one.action !== "none").map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`);
-
+  changes
+    .filter((one) => one.action !== "none")
+    .map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`);
 
 after(() => place.remove());
 
@@ -35,11 +36,23 @@ test("up from nothing ends proven, in the order of the original start script", a
   assert.equal(said["from"], null);
   assert.deepEqual(said["server"], { version: "0.16.8" });
   const steps = (said["steps"] as { name: string }[]).map((one) => one.name);
-  const order = ["database ready", "migrations", "sandbox permissions", "collector healthy", "server healthy", "proof"];
-  assert.deepEqual(steps.filter((name) => order.includes(name)), order);
+  const order = [
+    "database ready",
+    "migrations",
+    "sandbox permissions",
+    "collector healthy",
+    "server healthy",
+    "proof",
+  ];
+  assert.deepEqual(
+    steps.filter((name) => order.includes(name)),
+    order,
+  );
   const checks = said["checks"] as { name: string; outcome: string; detail: string }[];
   const notPassed = checks.filter((one) => one.outcome !== "passed");
-  assert.deepEqual(notPassed, [{ name: "Grafana link", outcome: "skipped", detail: "GRAFANA is off" }]);
+  assert.deepEqual(notPassed, [
+    { name: "Grafana link", outcome: "skipped", detail: "GRAFANA is off" },
+  ]);
   assert.equal(checks.length, 10);
 });
 
@@ -65,16 +78,24 @@ test("what the tool wrote and said holds no secret, and only its owner can read 
     const text = readFileSync(path, "utf8");
     for (const secret of secrets) assert.ok(!text.includes(secret), `${path} holds a secret`);
   }
-  const others = ["postgres", "collector", "permissions"].map((name) => containerIds(place.project)[name]!);
+  const others = ["postgres", "collector", "permissions"].map(
+    (name) => containerIds(place.project)[name]!,
+  );
   const inspected = docker("inspect", ...others);
-  for (const secret of secrets) assert.ok(!inspected.includes(secret), "another service shows a secret");
+  for (const secret of secrets)
+    assert.ok(!inspected.includes(secret), "another service shows a secret");
 });
 
 test("plain Compose works on the rendered file", () => {
   const file = join(place.root, ".stack/dev/releases/000001/compose.yaml");
-  const services = docker("compose", "-f", file, "-p", place.project, "ps", "--services").split("\n").sort();
+  const services = docker("compose", "-f", file, "-p", place.project, "ps", "--services")
+    .split("\n")
+    .sort();
   assert.deepEqual(services, ["collector", "postgres", "server"]);
-  assert.match(docker("compose", "-f", file, "-p", place.project, "logs", "--tail", "1", "postgres"), /postgres/);
+  assert.match(
+    docker("compose", "-f", file, "-p", place.project, "logs", "--tail", "1", "postgres"),
+    /postgres/,
+  );
 });
 
 test("a part that was killed is started again, and no other", async () => {
@@ -127,13 +148,17 @@ test("verify tells a stack that works from one that does not", async () => {
   docker("stop", containerIds(place.project)["collector"]!);
   const bad = await place.run("verify", ["dev", "--json"], more);
   assert.equal(bad.code, 5);
-  const failed = (JSON.parse(bad.stdout) as { checks: { name: string; outcome: string }[] }).checks.filter((one) => one.outcome === "failed");
+  const failed = (
+    JSON.parse(bad.stdout) as { checks: { name: string; outcome: string }[] }
+  ).checks.filter((one) => one.outcome === "failed");
   assert.ok(failed.some((one) => one.name === "collector healthy"));
   assert.ok(failed.some((one) => one.name === "OTLP gRPC"));
 });
 
 test("status and logs say what runs", async () => {
-  const status = JSON.parse((await place.run("status", ["dev", "--json"])).stdout) as { services: Record<string, string>[] };
+  const status = JSON.parse((await place.run("status", ["dev", "--json"])).stdout) as {
+    services: Record<string, string>[];
+  };
   const seen = status.services.find((one) => one["service"] === "server");
   assert.equal(seen?.["version"], "0.16.8");
   assert.match(seen?.["digest"] ?? "", /^sha256:/);
@@ -142,7 +167,12 @@ test("status and logs say what runs", async () => {
 });
 
 test("rows outlive down and up, and down stops every part by itself", async () => {
-  const agent = { name: "kept", model: "letta/letta-free", embedding: "letta/letta-free", memory_blocks: [] };
+  const agent = {
+    name: "kept",
+    model: "letta/letta-free",
+    embedding: "letta/letta-free",
+    memory_blocks: [],
+  };
   const made = await fetch(`${server}/v1/agents/`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -154,7 +184,9 @@ test("rows outlive down and up, and down stops every part by itself", async () =
   assert.deepEqual(containerIds(place.project), {});
   const { ran } = await up();
   assert.equal(ran.code, 0);
-  const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map((one) => one.name);
+  const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map(
+    (one) => one.name,
+  );
   assert.deepEqual(names, ["kept"]);
 });
 
@@ -174,5 +206,8 @@ test("volumes go only with the flag that names them", async () => {
   assert.equal(refused.code, 3, "without a terminal and without --yes");
   const down = await place.run("down", ["dev", "--volumes", "--yes", "--json"]);
   assert.equal(down.code, 0, down.stderr);
-  assert.equal(docker("volume", "ls", "-q", "--filter", `label=com.docker.compose.project=${place.project}`), "");
+  assert.equal(
+    docker("volume", "ls", "-q", "--filter", `label=com.docker.compose.project=${place.project}`),
+    "",
+  );
 });

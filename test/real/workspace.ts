@@ -17,7 +17,11 @@ export interface Workspace {
   readonly project: string;
   readonly environment: Readonly<Record<string, string>>;
   /** Runs an entry to its end, as npm would, without a terminal. */
-  run(entry: string, args: readonly string[], more?: Readonly<Record<string, string>>): Promise<Ran>;
+  run(
+    entry: string,
+    args: readonly string[],
+    more?: Readonly<Record<string, string>>,
+  ): Promise<Ran>;
   /** Runs an entry and sends it SIGINT as soon as its narration matches. */
   interrupt(entry: string, args: readonly string[], when: RegExp): Promise<Ran>;
   /** Takes away all that was made, volumes too. */
@@ -38,18 +42,32 @@ export function workspace(name: string, firstPort: number): Workspace {
   }
   symlinkSync(join(source, "node_modules"), join(root, "node_modules"));
   const project = `letta-test-${name}`;
-  const ports = ["PORT", "POSTGRES_PUBLISH_PORT", "OTEL_GRPC_PORT", "OTEL_HTTP_PORT", "OTEL_HEALTH_PORT", "OTEL_METRICS_PORT"];
+  const ports = [
+    "PORT",
+    "POSTGRES_PUBLISH_PORT",
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "OTEL_HEALTH_PORT",
+    "OTEL_METRICS_PORT",
+  ];
   const environment = {
     STACK_PROJECT: project,
     ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + index)])),
   };
   const start = (entry: string, args: readonly string[], more: Readonly<Record<string, string>>) =>
-    spawn(process.execPath, ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args], {
-      cwd: root,
-      env: { ...process.env, ...environment, ...more },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-  const finish = (child: ReturnType<typeof start>, onNarration: (text: string) => void): Promise<Ran> =>
+    spawn(
+      process.execPath,
+      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args],
+      {
+        cwd: root,
+        env: { ...process.env, ...environment, ...more },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+  const finish = (
+    child: ReturnType<typeof start>,
+    onNarration: (text: string) => void,
+  ): Promise<Ran> =>
     new Promise((resolve) => {
       let stdout = "";
       let stderr = "";
@@ -91,6 +109,19 @@ export function docker(...args: string[]): string {
 /** The ids of a project's containers by service. */
 export function containerIds(project: string): Record<string, string> {
   const format = '{{.Label "com.docker.compose.service"}} {{.ID}}';
-  const lines = docker("ps", "-a", "--no-trunc", "--filter", `label=com.docker.compose.project=${project}`, "--format", format);
-  return Object.fromEntries(lines.split("\n").filter(Boolean).map((line) => line.split(" ") as [string, string]));
+  const lines = docker(
+    "ps",
+    "-a",
+    "--no-trunc",
+    "--filter",
+    `label=com.docker.compose.project=${project}`,
+    "--format",
+    format,
+  );
+  return Object.fromEntries(
+    lines
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.split(" ") as [string, string]),
+  );
 }
