@@ -13,12 +13,14 @@ initialise() {
   local PGDATA=$1; shift
   export PGDATA POSTGRES_USER=${POSTGRES_USER:-postgres}
   export POSTGRES_DB=${POSTGRES_DB:-$POSTGRES_USER}
-  [ -n "${POSTGRES_PASSWORD:-}" ] || fail "expected POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE, got neither"
-  [ "$POSTGRES_PASSWORD" = "${POSTGRES_PASSWORD%%$'\n'*}" ] || fail "expected one line as POSTGRES_PASSWORD, got more"
+  [ -n "${POSTGRES_PASSWORD:-}" ] ||
+    fail "expected POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE, got neither"
+  [ "$POSTGRES_PASSWORD" = "${POSTGRES_PASSWORD%%$'\n'*}" ] ||
+    fail "expected one line as POSTGRES_PASSWORD, got more"
 
   # shellcheck disable=SC2086 # several arguments in one variable, as in the official image
-  initdb --username="$POSTGRES_USER" --pwfile=/dev/stdin --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
-    ${POSTGRES_INITDB_ARGS:-} <<< "$POSTGRES_PASSWORD"
+  initdb --username="$POSTGRES_USER" --pwfile=/dev/stdin --auth=trust \
+    --encoding=UTF8 --locale=C.UTF-8 ${POSTGRES_INITDB_ARGS:-} <<< "$POSTGRES_PASSWORD"
   printf '\nhost all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
   pg_ctl start --wait --silent --options="${*@Q} -c listen_addresses=''"
   if [ "$POSTGRES_DB" != postgres ]; then
@@ -38,7 +40,8 @@ initialise() {
 }
 
 run_sql() {
-  psql --variable=ON_ERROR_STOP=1 --no-password --no-psqlrc --quiet --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
+  psql --variable=ON_ERROR_STOP=1 --no-password --no-psqlrc --quiet \
+    --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
 }
 
 [[ ${1:-} != -* ]] || set -- postgres "$@"
@@ -71,7 +74,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   if [ ! -d "$ready" ]; then
     rm -rf "$unfinished" # a start that was killed half-way: no server has ever served from it
     found=$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name lost+found -printf ' %f')
-    [ -z "$found" ] || fail "expected an empty folder or a database in $PGDATA, got no PG_VERSION but$found"
+    [ -z "$found" ] ||
+      fail "expected an empty folder or a database in $PGDATA, got no PG_VERSION but$found"
     trap 'exit 130' INT TERM # in the background, so that a stop need not wait for its end
     initialise "$unfinished" "${@:2}" &
     wait $!

@@ -13,16 +13,23 @@ export function nearest(typed: string, candidates: Iterable<string>): string | u
   return best ?? [...candidates].find((one) => one.length > 2 && typed.startsWith(one));
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Levenshtein's distance with two neighbours swapped as one edit, one row at a time. */
 function distance(from: string, to: string): number {
+  let beforeThat: number[] = [];
   let above = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row += 1) {
     const current = [row];
     for (let column = 1; column <= to.length; column += 1) {
       const replaced = (above[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+      const swapped =
+        from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
+          ? (beforeThat[column - 2] ?? 0) + 1
+          : Infinity;
+      current.push(
+        Math.min(replaced, swapped, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1),
+      );
     }
-    above = current;
+    [beforeThat, above] = [above, current];
   }
   return above[to.length] ?? 0;
 }

@@ -27,8 +27,12 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
   const value = (name: string) => lookup(name)?.value ?? "";
   const letta = value("LETTA_VERSION");
   const otel = value("OTEL_VERSION");
-  // Two thirds of the collector's build are Datadog's: only where something goes there.
-  const tags = value("DD_API_KEY") === "" ? "" : "datadog";
+  // Both cost more than all the rest of the collector's build: only where something needs them.
+  const isSet = (name: string) => value(name) !== "";
+  const tags = [
+    ...(isSet("DD_API_KEY") ? ["datadog"] : []),
+    ...(isSet("CLICKHOUSE_ENDPOINT") || isSet("SIGNOZ_ENDPOINT") ? ["prometheus"] : []),
+  ];
   const target = environment === "development" ? "development" : "runtime";
   return [
     { role: "probe", setting: "PROBE_IMAGE", version: "busybox", arguments: {} },
@@ -50,8 +54,8 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
       role: "collector",
       setting: "COLLECTOR_IMAGE",
       officialVersion: otel,
-      version: tags === "" ? otel : `${otel}-${tags}`,
-      arguments: { OTEL_VERSION: otel, OTEL_BUILD_TAGS: tags },
+      version: [otel, ...tags].join("-"),
+      arguments: { OTEL_VERSION: otel, OTEL_BUILD_TAGS: tags.join(",") },
     },
     {
       role: "proxy",

@@ -37,9 +37,14 @@ function read(path: string): Recipe {
   return { path, text, head: steps.slice(0, starts[0]), stages };
 }
 
-/** The stages an image is made of: nothing copies from them, their layers are what is kept. */
+/** The stages whose layers an image keeps: those that nothing copies from, and what they stand on. */
 function kept({ stages, text }: Recipe): Stage[] {
-  return stages.filter(({ name }) => name === "" || !text.includes(`--from=${name} `));
+  const ends = stages.filter(({ name }) => name === "" || !text.includes(`--from=${name} `));
+  const withBase = (stage: Stage): Stage[] => {
+    const below = stages.find(({ name }) => name !== "" && name === stage.from);
+    return below === undefined ? [stage] : [stage, ...withBase(below)];
+  };
+  return ends.flatMap(withBase);
 }
 
 /** One line for each step that is at fault, so that a failure names the culprit. */

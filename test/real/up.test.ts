@@ -184,10 +184,102 @@ test("rows outlive down and up, and down stops every part by itself", async () =
   assert.deepEqual(containerIds(place.project), {});
   const { ran } = await up();
   assert.equal(ran.code, 0);
+  const database = docker("logs", containerIds(place.project)["postgres"]!);
+  assert.doesNotMatch(database, /not properly shut down/, "its stop was a crash");
+  assert.match(database, /database system was shut down/);
   const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map(
     (one) => one.name,
   );
   assert.deepEqual(names, ["kept"]);
+});
+
+test("down kills nothing that stops by itself", async () => {
+  const since = String(Math.floor(Date.now() / 1000));
+  const down = await place.run("down", ["dev"]);
+  assert.equal(down.code, 0, down.stderr);
+  const until = String(Math.ceil(Date.now() / 1000) + 1);
+  const label = `label=com.docker.compose.project=${place.project}`;
+  const format = "{{.Actor.Attributes.name}} {{.Actor.Attributes.signal}}";
+  const filters = ["--filter", "event=kill", "--filter", label];
+  const signals = docker(
+    "events",
+    "--since",
+    since,
+    "--until",
+    until,
+    ...filters,
+    "--format",
+    format,
+  );
+  const stopped = signals.split("\n").map((line) => line.split(" ")[0]!.split("-").at(-2));
+  assert.deepEqual(stopped, ["server", "collector", "postgres"], signals);
+  assert.doesNotMatch(signals, / 9$/m, "a part was killed");
+  const ended = docker(
+    "events",
+    "--since",
+    since,
+    "--until",
+    until,
+    "--filter",
+    "event=die",
+    "--filter",
+    label,
+    "--format",
+    "{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}",
+  );
+  assert.match(ended, /postgres-1 0$/m, ended);
+  assert.match(ended, /collector-1 0$/m, ended);
+});
+
+test("plain Compose brings the rendered file up in the same order, and up finds nothing to do", async () => {
+  const releases = readdirSync(join(place.root, ".stack/dev/releases")).sort();
+  const file = join(place.root, ".stack/dev/releases", releases.at(-1)!, "compose.yaml");
+  const secrets = join(place.root, "env/dev.secrets.env");
+  docker("compose", "--env-file", secrets, "-p", place.project, "-f", file, "up", "-d", "--wait");
+  const ids = containerIds(place.project);
+  const started = (service: string) =>
+    docker("inspect", "-f", "{{.State.StartedAt}}", ids[service]!);
+  const order = ["postgres", "migrate", "permissions", "collector", "server"];
+  const times = order.map(started);
+  assert.deepEqual([...times].sort(), times);
+  const { said } = await up();
+  assert.deepEqual(touched(said.changes), []);
+});
+
+test("a dry run writes nothing, to the engine or to the disk", async () => {
+  const since = String(Math.floor(Date.now() / 1000));
+  const before = readdirSync(join(place.root, ".stack"), { recursive: true }).sort();
+  const plan = await place.run("up", ["dev", "--dry-run", "--json"], { LETTA_DEBUG: "false" });
+  assert.equal(plan.code, 0, plan.stdout);
+  const said = JSON.parse(plan.stdout) as { changes: Change[]; database: { action: string } };
+  assert.deepEqual(touched(said.changes), [
+    "recreate migrate: configuration changed",
+    "recreate server: configuration changed",
+  ]);
+  assert.equal(said.database.action, "none", "the schema is already what the image migrates to");
+  const until = String(Math.ceil(Date.now() / 1000));
+  const filters = ["create", "destroy", "start", "stop"].flatMap((one) => [
+    "--filter",
+    `event=${one}`,
+  ]);
+  assert.equal(
+    docker("events", "--since", since, "--until", until, "--filter", "type=container", ...filters),
+    "",
+  );
+  assert.deepEqual(readdirSync(join(place.root, ".stack"), { recursive: true }).sort(), before);
+});
+
+test("two at once: one goes on, the other is told who and does nothing", async () => {
+  const both = await Promise.all([
+    place.run("up", ["dev", "--yes", "--json"], { LETTA_DEBUG: "false" }),
+    place.run("up", ["dev", "--yes", "--json"], { LETTA_DEBUG: "false" }),
+  ]);
+  assert.deepEqual(both.map((one) => one.code).sort(), [0, 6]);
+  const refused = both.find((one) => one.code === 6)!;
+  assert.match(
+    (JSON.parse(refused.stdout) as { message: string }).message,
+    /up:dev of .* holds the lock since/,
+  );
 });
 
 test("Ctrl-C while the server boots takes away what was begun, and the next up goes on", async () => {

@@ -161,7 +161,8 @@ test("an environment's name is known or answered with the nearest", () => {
 
 test("nearest wants most of what was typed to stay", () => {
   assert.equal(nearest("LETTA_PG_PASWORD", Object.keys(declarations)), "LETTA_PG_PASSWORD");
-  assert.equal(nearest("PROT", ["PORT", "HOST"]), undefined);
+  assert.equal(nearest("PROT", ["PORT", "HOST"]), "PORT");
+  assert.equal(nearest("PXYT", ["PORT", "HOST"]), undefined);
   assert.equal(nearest("PORTS", ["PORT", "HOST"]), "PORT");
   assert.equal(nearest("zzzzzz", ["PORT"]), undefined);
 });
