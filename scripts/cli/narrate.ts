@@ -22,7 +22,10 @@ const plainEveryMs = 15_000;
 export function narrate(manner: Manner): Terminal {
   const steps: StepRecord[] = [];
   const interrupted = new AbortController();
-  const live = process.stderr.isTTY && !manner.quiet && process.env["TERM"] !== "dumb";
+  // A terminal that says it has no columns (a pty of a script) sends the spinner into a loop
+  // without end: it counts lines by dividing by them.
+  const wide = (process.stderr.columns ?? 0) >= 20;
+  const live = process.stderr.isTTY && wide && !manner.quiet && process.env["TERM"] !== "dumb";
   const write = (line: string) => {
     if (!manner.quiet) process.stderr.write(`${line}\n`);
   };

@@ -184,7 +184,7 @@ test("rows outlive down and up, and down stops every part by itself", async () =
   assert.deepEqual(containerIds(place.project), {});
   const { ran } = await up();
   assert.equal(ran.code, 0);
-  const database = docker("logs", containerIds(place.project)["postgres"]!);
+  const { stdout: database } = await place.run("logs", ["dev", "postgres"]);
   assert.doesNotMatch(database, /not properly shut down/, "its stop was a crash");
   assert.match(database, /database system was shut down/);
   const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map(
