@@ -2,7 +2,7 @@ import { Problem } from "../common/problem.ts";
 import { contentTag } from "../images/contentTag.ts";
 import { recipes } from "../images/recipes.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { buildAll } from "./obtainImages.ts";
+import { buildImages } from "./buildImages.ts";
 import { readyEngine } from "./readyEngine.ts";
 import type { Tools } from "./tools.ts";
 
@@ -44,7 +44,7 @@ export async function buildRoles(
     }),
   );
   const missing = tagged.filter((one) => !one.present);
-  if (missing.length > 0) await buildAll(settings, wanted, missing, tools);
+  if (missing.length > 0) await buildImages(settings, wanted, missing, tools);
   return tagged.map(({ role: name, reference, present }) => ({
     role: name,
     reference,

@@ -6,7 +6,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import { databaseOf } from "./databaseOf.ts";
-import { chooseImages } from "./obtainImages.ts";
+import { chooseImages } from "./chooseImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign } from "./preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";

@@ -7,7 +7,6 @@ import {
   readReleaseFile,
   readReleases,
   updateRelease,
-  type Release,
 } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
@@ -17,7 +16,9 @@ import type { Check } from "../verification/verify.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { execute } from "./execute.ts";
 import { journaled } from "./journaled.ts";
-import { obtainImages, type Images } from "./obtainImages.ts";
+import { describeRelease } from "./describeRelease.ts";
+import type { Images } from "./chooseImages.ts";
+import { obtainImages } from "./obtainImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign, refuseFullDisk, refuseStateful, refuseTakenPorts } from "./preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
@@ -148,31 +149,4 @@ async function preflight(
     const place = `${settings.origin("LETTA_PG_URI")}: LETTA_PG_URI (${new URL(uri).host})`;
     await judgeDatabase(database, place);
   });
-}
-
-function describeRelease(
-  id: string,
-  settings: Settings,
-  { stack }: PreparedStack,
-  images: Images,
-  tools: Tools,
-): Omit<Release, "format"> {
-  const services = stack.services.map((service) => {
-    const { labels, image } = service;
-    const sheet = {
-      image,
-      imageId: images.idByReference.get(image) ?? "",
-      digest: labels["letta-stack.digest"] ?? "",
-      release: labels["letta-stack.release"] ?? id,
-    };
-    return [service.name, sheet] as const;
-  });
-  return {
-    id,
-    tag: settings.get("LETTA_VERSION"),
-    created: new Date(tools.now()).toISOString(),
-    outcome: "begun",
-    services: Object.fromEntries(services),
-    revision: [],
-  };
 }

@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import type { Change } from "./planChanges.ts";
-import type { Images } from "./obtainImages.ts";
+import type { Images } from "./chooseImages.ts";
 import type { Tools } from "./tools.ts";
 
 /**

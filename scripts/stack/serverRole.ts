@@ -9,8 +9,6 @@ const schema = v.object({
   versionField: v.string(),
   readPath: v.string(),
   revisionQuery: v.string(),
-  heads: v.array(v.string()),
-  spans: v.string(),
 });
 
 /** What the tool knows of the server it runs, from `x-server` in compose/server.yaml. */

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import { registry, type Registry } from "../rigs/registry.ts";
+import { containerIds, docker, workspace } from "./workspace.ts";
+
+// Images from a registry: a real pull by the real engine from one on this machine.
+const place = workspace("pull", 21500);
+let from: Registry;
+
+before(async () => {
+  const built = await place.run("images", ["build", "probe", "--yes", "--json"]);
+  const [probe] = (JSON.parse(built.stdout) as { images: { reference: string }[] }).images;
+  // A layer that the engine does not have, or it would ask for nothing but the manifest.
+  const container = docker("create", probe!.reference);
+  const file = join(place.root, "random");
+  writeFileSync(file, randomBytes(6_000_000));
+  docker("cp", file, `${container}:/random`);
+  docker("commit", container, "letta-test-pulled");
+  docker("rm", container);
+  from = await registry("letta-test-pulled");
+  docker("rmi", "letta-test-pulled");
+});
+after(async () => {
+  await place.remove();
+  docker("rmi", "-f", from.reference);
+  from.close();
+});
+
+test("what a registry has is pulled, what none has is built, and the stack runs on both", async () => {
+  const ran = await place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: from.reference });
+  assert.equal(ran.code, 0, ran.stdout);
+  assert.ok(from.asked() >= 3, "manifest, configuration and layer come from the registry");
+  const image = docker(
+    "inspect",
+    "-f",
+    "{{.Config.Image}}",
+    containerIds(place.project)["permissions"]!,
+  );
+  assert.equal(image, from.reference);
+});
+
+test("what is here is not pulled again", async () => {
+  const before = from.asked();
+  const ran = await place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: from.reference });
+  assert.equal(ran.code, 0, ran.stdout);
+  assert.equal(from.asked(), before);
+});
+
+test("IMAGES=pull is refused where the registry does not have it, and what runs goes on", async () => {
+  const ids = containerIds(place.project);
+  const more = { PROBE_IMAGE: from.reference.replace("probe:1", "probe:2"), IMAGES: "pull" };
+  const ran = await place.run("up", ["dev", "--yes", "--json"], more);
+  const said = JSON.parse(ran.stdout) as { code: string; next: string };
+  assert.equal(ran.code, 3);
+  assert.equal(said.code, "IMAGE_UNAVAILABLE");
+  assert.match(said.next, /IMAGES=local/);
+  assert.deepEqual(containerIds(place.project), ids);
+});
