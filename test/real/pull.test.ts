@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { registry, type Registry } from "../rigs/registry.ts";
@@ -22,6 +22,8 @@ before(async () => {
   docker("rm", container);
   from = await registry("letta-test-pulled");
   docker("rmi", "letta-test-pulled");
+  // Nor may it have been built here, or there would be nothing to pull it for.
+  appendFileSync(join(place.root, "docker/probe/Dockerfile"), "# never built\n");
 });
 after(async () => {
   await place.remove();

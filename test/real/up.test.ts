@@ -293,6 +293,18 @@ test("Ctrl-C while the server boots takes away what was begun, and the next up g
   assert.equal(again.code, 0);
 });
 
+test("after kill -9 in the middle the next up finds out what is and finishes it", async () => {
+  for (const when of [/✓ create/, /✓ migrations/, /✓ server healthy/]) {
+    await place.run("down", ["dev"]);
+    const killed = await place.interrupt("up", ["dev", "--yes"], when, "SIGKILL");
+    assert.equal(killed.code, null);
+    const { ran, said } = await up();
+    assert.equal(ran.code, 0, JSON.stringify(said));
+    const verified = await place.run("verify", ["dev", "--json"]);
+    assert.equal(verified.code, 0, verified.stdout);
+  }
+});
+
 test("volumes go only with the flag that names them", async () => {
   const refused = await place.run("down", ["dev", "--volumes"]);
   assert.equal(refused.code, 3, "without a terminal and without --yes");

@@ -22,8 +22,13 @@ export interface Workspace {
     args: readonly string[],
     more?: Readonly<Record<string, string>>,
   ): Promise<Ran>;
-  /** Runs an entry and sends it SIGINT as soon as its narration matches. */
-  interrupt(entry: string, args: readonly string[], when: RegExp): Promise<Ran>;
+  /** Runs an entry and sends it a signal as soon as its narration matches. */
+  interrupt(
+    entry: string,
+    args: readonly string[],
+    when: RegExp,
+    signal?: NodeJS.Signals,
+  ): Promise<Ran>;
   /** Takes away all that was made, volumes too. */
   remove(): Promise<void>;
 }
@@ -83,13 +88,13 @@ export function workspace(name: string, firstPort: number): Workspace {
     project,
     environment,
     run: (entry, args, more = {}) => finish(start(entry, args, more), () => undefined),
-    interrupt(entry, args, when) {
+    interrupt(entry, args, when, signal = "SIGINT") {
       const child = start(entry, args, {});
       let sent = false;
       return finish(child, (text) => {
         if (sent || !when.test(text)) return;
         sent = true;
-        child.kill("SIGINT");
+        child.kill(signal);
       });
     },
     async remove() {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,7 +42,9 @@ export async function registry(image: string): Promise<Registry> {
       return reply.writeHead(404).end(JSON.stringify({ errors }));
     }
     const type = kind === "manifests" ? manifest.mediaType : "application/octet-stream";
-    reply.writeHead(200, { "content-type": type, "docker-content-digest": digest });
+    const length = statSync(blob(digest)).size;
+    const headers = { "content-type": type, "content-length": length };
+    reply.writeHead(200, { ...headers, "docker-content-digest": digest });
     return request.method === "HEAD" ? reply.end() : createReadStream(blob(digest)).pipe(reply);
   });
   server.listen(0, "127.0.0.1");
