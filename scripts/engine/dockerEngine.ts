@@ -60,6 +60,7 @@ export function dockerEngine(
         labels: config.Labels,
         restarts: found.RestartCount,
         startedAt: state.StartedAt,
+        healthOutput: state.Health?.Log?.at(-1)?.Output ?? "",
       };
     },
     startWithFiles: (call, service) => composeStart(cli, call, service),

@@ -18,6 +18,8 @@ export interface Inspected extends ObservedContainer {
   readonly restarts: number;
   /** When it was last started, in the engine's own notation. */
   readonly startedAt: string;
+  /** What its health check said last. */
+  readonly healthOutput: string;
 }
 
 export interface ObservedImage {

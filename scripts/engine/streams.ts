@@ -77,7 +77,7 @@ export async function runOnce(docker: Docker, shot: OneShot): Promise<CommandRes
     await ended;
     return { code, stdout: out.text(), stderr: err.text() };
   } finally {
-    await container.remove({ force: true });
+    await container.remove({ force: true, v: true }); // an image may bring volumes of its own
   }
 }
 
@@ -90,7 +90,7 @@ export async function runHeld(
   const { container, stream } = await startShot(docker, shot);
   const release = async () => {
     stream.end();
-    await container.remove({ force: true });
+    await container.remove({ force: true, v: true }); // an image may bring volumes of its own
   };
   try {
     const out = gather();

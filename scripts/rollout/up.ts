@@ -105,16 +105,18 @@ async function bringUp(
   try {
     const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
     await execute({ settings, stack: prepared.stack, file, changes, postgres }, told);
-    const checks = await told.say.step(
-      "proof",
-      () => proveStack(settings, prepared, directory, tools, "whole"),
-      checksSummary,
-    );
-    expectPassed(checks, settings.environment);
     const containers = await tools.engine.containers(settings.project);
     const container = containers.find((one) => one.service === "postgres")?.id;
     const database = databaseOf(settings, { container, image: postgres }, tools.engine);
-    const at = await revision(database, prepared.stack.server.revisionQuery);
+    const [checks, at] = await Promise.all([
+      told.say.step(
+        "proof",
+        () => proveStack(settings, prepared, directory, tools, "whole"),
+        checksSummary,
+      ),
+      revision(database, prepared.stack.server.revisionQuery),
+    ]);
+    expectPassed(checks, settings.environment);
     updateRelease(directory, { ...release, outcome: "good", revision: at });
     return { release: id, from, changes, checks, prepared };
   } catch (error) {

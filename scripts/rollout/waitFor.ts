@@ -46,6 +46,9 @@ export async function waitFor(
       }
     } else {
       if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;
+      if (service.broken && new RegExp(service.broken.says).test(seen.healthOutput)) {
+        throw hopeless(service, service.broken, seen.healthOutput);
+      }
       if (seen.health === "unhealthy")
         throw await failure(service, container, "is unhealthy", tools);
       if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before.restarts) {
@@ -63,6 +66,18 @@ export async function waitFor(
     }
     await sleep(pollMs);
   }
+}
+
+function hopeless(
+  service: StackService,
+  broken: NonNullable<StackService["broken"]>,
+  output: string,
+): Problem {
+  const environment = service.labels[labels.environment] ?? "";
+  return new Problem("STEP_FAILED", `${service.name}: ${broken.means}`, {
+    details: output.trim().split("\n").slice(0, 1),
+    next: broken.next.replaceAll("<env>", environment),
+  });
 }
 
 async function failure(

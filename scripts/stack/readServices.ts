@@ -18,6 +18,10 @@ export interface StackService {
   readonly stateful: boolean;
   /** Configs or secrets are copied into its container when it starts. */
   readonly hasFiles: boolean;
+  /** What its health check says when it will never be healthy, what that means, and the way on. */
+  readonly broken:
+    | { readonly says: string; readonly means: string; readonly next: string }
+    | undefined;
   readonly dependsOn: ReadonlyMap<string, Condition>;
   readonly ports: readonly PublishedPort[];
   /** Seconds between SIGTERM and SIGKILL. */
@@ -72,6 +76,9 @@ function readService(name: string, service: ValueMap): StackService {
     kind: service["restart"] === "no" ? "job" : "service",
     stateful: service["x-stateful"] === true,
     hasFiles: "configs" in service || "secrets" in service,
+    broken: isMap(service["x-broken"])
+      ? (service["x-broken"] as { says: string; means: string; next: string })
+      : undefined,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
     graceSeconds: seconds(text(service["stop_grace_period"] ?? "10s")),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
@@ -303,6 +303,28 @@ test("after kill -9 in the middle the next up finds out what is and finishes it"
     const verified = await place.run("verify", ["dev", "--json"]);
     assert.equal(verified.code, 0, verified.stdout);
   }
+});
+
+test("a volume made with another password is told at once, and the way on works", async () => {
+  await place.run("down", ["dev"]);
+  const file = join(place.root, "env/dev.secrets.env");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(
+    file,
+    text.replace(/^LETTA_PG_PASSWORD=.*$/m, "LETTA_PG_PASSWORD=another1password2"),
+  );
+  const { ran, said } = await up();
+  assert.equal(ran.code, 5);
+  assert.match(
+    String(said["message"]),
+    /made with another password than the present LETTA_PG_PASSWORD/,
+  );
+  assert.equal(said["next"], "npm run down:dev -- --volumes");
+  assert.ok(!ran.stdout.includes("another1password2"));
+  assert.ok((said["seconds"] as number) < 20, "not after the whole patience with a slow database");
+  writeFileSync(file, text);
+  const again = await up({}, "--recreate", "postgres");
+  assert.equal(again.ran.code, 0, JSON.stringify(again.said));
 });
 
 test("volumes go only with the flag that names them", async () => {

@@ -203,7 +203,12 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       look(`inspect ${serviceOf(id)}`, () => {
         const container = find(id);
         progress(container);
-        return { ...container.observed, restarts: 0, startedAt: String(container.starts) };
+        return {
+          ...container.observed,
+          restarts: 0,
+          startedAt: String(container.starts),
+          healthOutput: "",
+        };
       }),
     start: (id) => change(`start ${serviceOf(id)}`, () => run(find(id))),
     async startWithFiles(call, service) {

@@ -66,6 +66,7 @@ test("what the tool reads of a service is what its container will have", () => {
     kind: "service",
     stateful: true,
     hasFiles: true,
+    broken: undefined,
     dependsOn: new Map(),
     ports: [{ host: "127.0.0.1", published: 8000, target: 80 }],
     graceSeconds: 90,
