@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
 import { withMigrationLock } from "../database/migrationLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -42,16 +43,21 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   await removeLeftovers(stack, named("remove"), tools.engine);
   tools.signal.throwIfAborted();
   const create = named("create", "recreate");
-  if (create.length > 0) {
-    const call = composeCall(execution);
-    await tools.say.step(`create ${create.join(", ")}`, () => tools.engine.create(call, create));
-  }
-  tools.signal.throwIfAborted();
+  /** Calls of Compose whose work is seen to be done before they have ended. */
   const starting: Promise<void>[] = [];
-  const ids = new Map(
-    (await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]),
-  );
   try {
+    if (create.length > 0) {
+      await tools.say.step(`create ${create.join(", ")}`, async () => {
+        const old = (await tools.engine.containers(stack.project)).map((one) => one.id);
+        const creating = tools.engine.create(composeCall(execution), create);
+        starting.push(creating);
+        return untilCreated(stack, create, old, creating, tools.engine);
+      });
+    }
+    tools.signal.throwIfAborted();
+    const ids = new Map(
+      (await tools.engine.containers(stack.project)).map((one) => [one.service, one.id]),
+    );
     for (const service of stack.services) {
       const change = changes.find((one) => one.service === service.name);
       if (change === undefined || change.action === "none") continue;
@@ -65,6 +71,39 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
     // Whatever went wrong: nobody may clean up while Compose still starts something.
     await Promise.allSettled(starting);
   }
+}
+
+const createPollMs = 50;
+
+/** Compose renames a container it made anew only when the old one has gone. */
+const leftover = /^[0-9a-f]{12}_/;
+
+/**
+ * Waits until Compose has ended, or all it was to create is there under its own name: the
+ * package tells the end half a second late.
+ */
+async function untilCreated(
+  stack: Stack,
+  services: readonly string[],
+  old: readonly string[],
+  creating: Promise<void>,
+  engine: Engine,
+): Promise<void> {
+  let ended = false;
+  const end = creating.finally(() => (ended = true));
+  const there = async () => {
+    while (!ended) {
+      const found = await engine.containers(stack.project);
+      const isThere = (name: string) =>
+        found.some(
+          (one) => one.service === name && !leftover.test(one.name) && !old.includes(one.id),
+        );
+      if (found.length >= stack.services.length && services.every(isThere)) return;
+      await sleep(createPollMs);
+    }
+    await end;
+  };
+  await Promise.race([end, there()]);
 }
 
 async function startPart(
@@ -113,8 +152,7 @@ async function removeLeftovers(
   engine: Engine,
 ): Promise<void> {
   for (const one of await engine.containers(stack.project)) {
-    if (/^[0-9a-f]{12}_/.test(one.name) || removed.includes(one.service))
-      await engine.remove(one.id);
+    if (leftover.test(one.name) || removed.includes(one.service)) await engine.remove(one.id);
   }
 }
 
