@@ -1,3 +1,4 @@
+import { bringUpCommand } from "./settings/bringUpCommand.ts";
 import { command } from "./cli/command.ts";
 
 await command({
@@ -14,7 +15,7 @@ await command({
     );
     if (asked.options["exitCode"] !== true || !differs) return answer;
     const message = "there is something to do";
-    const next = `npm run up:${asked.environment}`;
+    const next = bringUpCommand(asked.environment);
     return {
       ...answer,
       result: { ...answer.result, code: "DIFFERENCES", exit: 10, message, next },

@@ -1,3 +1,4 @@
+import { bringUpCommand } from "./settings/bringUpCommand.ts";
 import { command, settingsOf } from "./cli/command.ts";
 
 await command({
@@ -22,7 +23,7 @@ await command({
       one.release ?? "",
       one.image,
     ]);
-    const nothing = `${asked.environment}: nothing runs; npm run up:${asked.environment}\n`;
+    const nothing = `${asked.environment}: nothing runs; ${bringUpCommand(asked.environment)}\n`;
     return {
       result: { ...status },
       text:

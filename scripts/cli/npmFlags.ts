@@ -39,7 +39,7 @@ export function npmFlags(
   if (refused.length > 0) {
     const names = refused.map((one) => one.flag).join(", ");
     throw new Problem("USAGE", `${command} has no flag ${names} (npm took it for its own)`, {
-      next: `npm run ${command} -- --help`,
+      next: "the same command with -- --help",
     });
   }
   return flags

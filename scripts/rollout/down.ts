@@ -28,7 +28,7 @@ export async function down(
       "VOLUMES_PROTECTED",
       "expected volumes of prod to stay, they are never removed by this tool",
       {
-        next: "npm run backup -- prod",
+        next: "npm run status -- prod",
       },
     );
   }

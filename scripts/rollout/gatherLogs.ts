@@ -1,3 +1,4 @@
+import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Tools } from "./tools.ts";
@@ -24,7 +25,7 @@ export async function gatherLogs(
   const observed = await tools.engine.containers(settings.project);
   if (observed.length === 0) {
     throw new Problem("NOTHING_RUNS", `nothing of ${settings.environment} is there`, {
-      next: `npm run up:${settings.environment}`,
+      next: bringUpCommand(settings.environment),
     });
   }
   const wanted = observed.filter(

@@ -1,3 +1,4 @@
+import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import { Problem } from "../common/problem.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -18,7 +19,7 @@ export async function verifyStack(
   const seen = await observeChanges(settings, tools);
   if (seen.changes.every((one) => one.action === "create")) {
     throw new Problem("NOTHING_RUNS", `nothing of ${settings.environment} runs`, {
-      next: `npm run up:${settings.environment}`,
+      next: bringUpCommand(settings.environment),
     });
   }
   const directory = stateDirectory(settings.stateDir, settings.environment);
