@@ -37,7 +37,8 @@ export function bundledDatabase(
 ): Database {
   const psql = ["psql", "-U", user, "-d", name, ...flags];
   return {
-    ask: async (statement) => answer(await engine.exec(container, psql, `${statement};\n`)),
+    ask: async (statement) =>
+      answer(await engine.exec(container, psql, { stdin: `${statement};\n` })),
     hold: (statement) => engine.hold(container, psql, `${statement};\n\\echo held\n`, /^held$/m),
   };
 }

@@ -2,7 +2,15 @@ import Docker from "dockerode";
 import type { Engine, ObservedContainer } from "./engine.ts";
 import { buildImage } from "./buildImage.ts";
 import { composeCreate, composeDown, composeStart, composeVersion } from "./compose.ts";
-import { execHeld, execOnce, followLogs, runHeld, runOnce, tailLogs } from "./streams.ts";
+import {
+  connectTo,
+  execHeld,
+  execOnce,
+  followLogs,
+  runHeld,
+  runOnce,
+  tailLogs,
+} from "./streams.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
 
@@ -40,6 +48,20 @@ export function dockerEngine(
         throw error;
       }
     },
+    async tag(image, reference) {
+      const colon = reference.lastIndexOf(":");
+      const parts = { repo: reference.slice(0, colon), tag: reference.slice(colon + 1) };
+      await docker.getImage(image).tag(parts);
+    },
+    untag: (reference) => settled(docker.getImage(reference).remove()),
+    async tagged(prefix) {
+      const found = await docker.listImages({ filters: { reference: [`${prefix}*`] } });
+      return found.flatMap((one) =>
+        (one.RepoTags ?? [])
+          .filter((reference) => reference.startsWith(prefix))
+          .map((reference) => ({ reference, id: one.Id })),
+      );
+    },
     pull: (reference, report, signal) => pullImage(docker, reference, report, signal),
     build: (request, report, signal) => buildImage(cli, request, report, signal),
     importBase: (root, mirror, tag) => importBase(cli, root, mirror, tag),
@@ -61,6 +83,7 @@ export function dockerEngine(
         restarts: found.RestartCount,
         startedAt: state.StartedAt,
         healthOutput: state.Health?.Log?.at(-1)?.Output ?? "",
+        made: madeWith(found),
       };
     },
     startWithFiles: (call, service) => composeStart(cli, call, service),
@@ -69,7 +92,8 @@ export function dockerEngine(
     remove: (id) => settled(docker.getContainer(id).remove({ force: true })),
     tail: (id, lines) => tailLogs(docker, id, lines),
     follow: (id, onLine, signal, tail) => followLogs(docker, id, onLine, signal, tail),
-    exec: (id, argv, stdin) => execOnce(docker, id, argv, stdin),
+    exec: (id, argv, io) => execOnce(docker, id, argv, io),
+    connect: (id, port) => connectTo(docker, id, port),
     hold: (id, argv, stdin, until) => execHeld(docker, id, argv, stdin, until),
     run: (shot) => runOnce(docker, shot),
     runHeld: (shot, until) => runHeld(docker, shot, until),
@@ -102,6 +126,29 @@ async function settled(work: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (![304, 404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
   }
+}
+
+/** What a container was made with: what changes while it runs, or by its mere age, left out. */
+function madeWith(found: Docker.ContainerInspectInfo): string {
+  const { Config: config, HostConfig: host } = found;
+  const mounts = found.Mounts.map((one) => [
+    one.Type,
+    one.Name ?? one.Source,
+    one.Destination,
+    one.RW,
+  ]);
+  return JSON.stringify({
+    image: found.Image,
+    environment: [...(config.Env ?? [])].sort(),
+    command: [config.Entrypoint, config.Cmd, config.User, config.WorkingDir],
+    mounts: mounts.map(String).sort(),
+    tmpfs: host.Tmpfs,
+    ports: host.PortBindings,
+    networks: Object.keys(found.NetworkSettings.Networks).sort(),
+    limits: [host.Memory, host.NanoCpus, host.PidsLimit],
+    rights: [host.Privileged, host.CapAdd, host.CapDrop, host.SecurityOpt, host.ReadonlyRootfs],
+    restart: host.RestartPolicy?.Name,
+  });
 }
 
 function listed(info: Docker.ContainerInfo): ObservedContainer {

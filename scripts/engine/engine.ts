@@ -1,3 +1,5 @@
+import type { Duplex, Readable, Writable } from "node:stream";
+
 /** How a container is, as far as the tool cares. */
 export interface ObservedContainer {
   readonly id: string;
@@ -20,6 +22,12 @@ export interface Inspected extends ObservedContainer {
   readonly startedAt: string;
   /** What its health check said last. */
   readonly healthOutput: string;
+  /**
+   * What it was really made with (environment, command, mounts, ports, limits, networks), as
+   * text in a fixed order: two that are equal were made alike. Secrets stand in it: never
+   * write it anywhere, only a keyed digest of it.
+   */
+  readonly made: string;
 }
 
 export interface ObservedImage {
@@ -43,12 +51,18 @@ export interface BuildRequest {
   readonly secretTexts: Readonly<Record<string, string>>;
 }
 
-export interface OneShot {
+/** What a command is given and where its output goes, beside its arguments. */
+export interface CommandIo {
+  readonly stdin?: string | Readable;
+  /** Takes the bytes of its standard output; without it they come back as text. */
+  readonly stdout?: Writable;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface OneShot extends CommandIo {
   readonly image: string;
   readonly entrypoint: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
   readonly network?: string;
-  readonly stdin?: string;
 }
 
 export interface ComposeCall {
@@ -72,6 +86,12 @@ export interface Engine {
   versions(): Promise<{ engine: string; compose: string }>;
   containers(project: string): Promise<ObservedContainer[]>;
   image(reference: string): Promise<ObservedImage | undefined>;
+  /** Gives an image another name, which keeps it here. */
+  tag(image: string, reference: string): Promise<void>;
+  /** Takes a name away; the image goes with its last one, unless a container uses it. */
+  untag(reference: string): Promise<void>;
+  /** The names that begin so, such as "letta-stack/kept:". */
+  tagged(prefix: string): Promise<readonly { readonly reference: string; readonly id: string }[]>;
   pull(reference: string, report: Report, signal: AbortSignal): Promise<void>;
   build(request: BuildRequest, report: Report, signal: AbortSignal): Promise<void>;
   /** Makes the base image that the other roles build on, from a Debian mirror. */
@@ -94,7 +114,9 @@ export interface Engine {
     signal: AbortSignal,
     tail: number,
   ): Promise<void>;
-  exec(id: string, argv: readonly string[], stdin?: string): Promise<CommandResult>;
+  exec(id: string, argv: readonly string[], io?: CommandIo): Promise<CommandResult>;
+  /** A connection to a port inside a container, whatever it publishes; it has busybox in /probe. */
+  connect(id: string, port: number): Promise<Duplex>;
   /** A command whose standard input stays open until `release` is called. */
   hold(
     id: string,

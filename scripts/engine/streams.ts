@@ -1,6 +1,10 @@
-import { PassThrough } from "node:stream";
+import { Duplex, PassThrough, Readable } from "node:stream";
 import type Docker from "dockerode";
-import type { CommandResult, OneShot } from "./engine.ts";
+import { converse, demux } from "./demux.ts";
+import type { CommandIo, CommandResult, OneShot } from "./engine.ts";
+
+const entries = (environment: Readonly<Record<string, string>> = {}) =>
+  Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 
 /** Gathers what a stream brought, as text only at the end: a chunk may cut a character in two. */
 function gather(): { stream: PassThrough; text: () => string } {
@@ -15,22 +19,36 @@ export async function execOnce(
   docker: Docker,
   id: string,
   argv: readonly string[],
-  stdin?: string,
+  io: CommandIo = {},
 ): Promise<CommandResult> {
   const exec = await docker.getContainer(id).exec({
     Cmd: [...argv],
-    AttachStdin: stdin !== undefined,
+    Env: entries(io.environment),
+    AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
   });
-  const stream = await exec.start({ hijack: stdin !== undefined, stdin: stdin !== undefined });
-  const out = gather();
-  const err = gather();
-  docker.modem.demuxStream(stream, out.stream, err.stream);
-  if (stdin !== undefined) stream.end(stdin);
-  await new Promise((resolve, reject) => stream.once("end", resolve).once("error", reject));
+  const stream = await exec.start({ hijack: true, stdin: true });
+  const said = await converse(stream, io);
   const { ExitCode: code } = await exec.inspect();
-  return { code: code ?? -1, stdout: out.text(), stderr: err.text() };
+  return { code: code ?? -1, ...said };
+}
+
+/**
+ * A connection to a port of a container, through the busybox that all parts have in /probe:
+ * it works where nothing is published, and on an engine far away.
+ */
+export async function connectTo(docker: Docker, id: string, port: number): Promise<Duplex> {
+  const exec = await docker.getContainer(id).exec({
+    Cmd: ["/probe/busybox", "nc", "127.0.0.1", String(port)],
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+  });
+  const stream = await exec.start({ hijack: true, stdin: true });
+  const readable = Readable.from(demux(stream, () => undefined));
+  // The types know only the web's streams here; Node pairs its own the same way.
+  return Duplex.from({ readable, writable: stream } as never);
 }
 
 /**
@@ -67,15 +85,10 @@ export async function execHeld(
 export async function runOnce(docker: Docker, shot: OneShot): Promise<CommandResult> {
   const { container, stream } = await startShot(docker, shot);
   try {
-    const out = gather();
-    const err = gather();
-    docker.modem.demuxStream(stream, out.stream, err.stream);
-    const ended = new Promise((resolve) => stream.once("end", resolve).once("close", resolve));
     await container.start();
-    stream.end(shot.stdin ?? "");
+    const said = await converse(stream as Duplex, shot);
     const { StatusCode: code } = (await container.wait()) as { StatusCode: number };
-    await ended;
-    return { code, stdout: out.text(), stderr: err.text() };
+    return { code, ...said };
   } finally {
     await container.remove({ force: true, v: true }); // an image may bring volumes of its own
   }
@@ -99,7 +112,7 @@ export async function runHeld(
       stream.once("end", resolve).once("close", resolve),
     );
     await container.start();
-    stream.write(shot.stdin ?? "");
+    stream.write((shot.stdin as string | undefined) ?? "");
     await matched(out, until, ended);
     return release;
   } catch (error) {
@@ -114,7 +127,7 @@ async function startShot(docker: Docker, shot: OneShot) {
     Image: shot.image,
     Entrypoint: [program],
     Cmd: rest,
-    Env: Object.entries(shot.environment ?? {}).map(([name, value]) => `${name}=${value}`),
+    Env: entries(shot.environment),
     Labels: { "letta-stack.oneshot": "true" },
     OpenStdin: true,
     StdinOnce: true,

@@ -186,6 +186,14 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       look(`image ${reference}`, () =>
         images.has(reference) ? { id: reference, digests: [] } : undefined,
       ),
+    tag: (_image, reference) => change(`tag ${reference}`, () => void images.add(reference)),
+    untag: (reference) => change(`untag ${reference}`, () => void images.delete(reference)),
+    tagged: (prefix) =>
+      look(`tagged ${prefix}`, () =>
+        [...images]
+          .filter((one) => one.startsWith(prefix))
+          .map((reference) => ({ reference, id: reference })),
+      ),
     pull: (reference) => pulled(`pull ${reference}`, reference),
     build: (request) => pulled(`build ${request.tag}`, request.tag),
     importBase: (_root, _mirror, tag) => pulled(`import ${tag}`, tag),
@@ -208,6 +216,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
           restarts: 0,
           startedAt: String(container.starts),
           healthOutput: "",
+          made: container.observed.labels["letta-stack.digest"] ?? "",
         };
       }),
     start: (id) => change(`start ${serviceOf(id)}`, () => run(find(id))),
@@ -232,6 +241,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
       ),
     follow: (id) => look(`follow ${serviceOf(id)}`, () => undefined),
     exec: (id) => look(`exec ${serviceOf(id)}`, () => ({ code: 0, stdout: "", stderr: "" })),
+    connect: () => Promise.reject(new Error("a simulated container listens nowhere")),
     hold: (id) => held(serviceOf(id)),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
