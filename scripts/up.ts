@@ -6,6 +6,7 @@ await command({
   environment: "first",
   options: [
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
+    ["--wait", "wait for another run to end"],
   ],
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
@@ -32,7 +33,11 @@ await command({
     const recreate = String(asked.options["recreate"] ?? "")
       .split(",")
       .filter(Boolean);
-    const outcome = await up(settings, { recreate }, toolsOf(terminal));
+    const outcome = await up(
+      settings,
+      { recreate, wait: asked.options["wait"] === true },
+      toolsOf(terminal),
+    );
     const version = outcome.checks.find((one) => one.name === "server version");
     return {
       result: {

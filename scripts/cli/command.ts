@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
 import {
@@ -37,8 +37,13 @@ export interface Declaration {
   readonly about: string;
   /** Positional arguments after the environment, in commander's notation. */
   readonly arguments?: readonly (readonly [notation: string, about: string])[];
-  readonly environment: "first" | "optional" | "none";
-  readonly options?: readonly (readonly [flags: string, about: string])[];
+  /** "option": `--env <env>`, prod where it is left out. */
+  readonly environment: "first" | "optional" | "option" | "none";
+  readonly options?: readonly (readonly [
+    flags: string,
+    about: string,
+    choices?: readonly string[],
+  ])[];
   /** Which of the shared flags it has beside --json, --verbose and --help. */
   readonly flags?: readonly ("yes" | "dryRun")[];
   readonly examples?: readonly string[];
@@ -117,11 +122,17 @@ function understand(declaration: Declaration): Asked {
     .helpOption("-h, --help", "show this help")
     .configureOutput({ outputError: () => undefined });
   const { environment, flags = [] } = declaration;
-  if (environment !== "none") {
+  if (environment === "option") {
+    const option = new Option("--env <env>", "which environment");
+    program.addOption(option.choices(environmentNames).default("prod"));
+  } else if (environment !== "none") {
     program.argument(environment === "first" ? "<env>" : "[env]", environmentNames.join(", "));
   }
   for (const [notation, about] of declaration.arguments ?? []) program.argument(notation, about);
-  for (const [option, about] of declaration.options ?? []) program.option(option, about);
+  for (const [flags, about, choices] of declaration.options ?? []) {
+    const option = new Option(flags, about);
+    program.addOption(choices === undefined ? option : option.choices(choices));
+  }
   if (flags.includes("yes")) program.option("-y, --yes", "do not ask, do it");
   if (flags.includes("dryRun"))
     program.option("--dry-run", "show what would be done, and do nothing");
@@ -133,20 +144,17 @@ function understand(declaration: Declaration): Asked {
       `\nExamples:\n${declaration.examples.map((one) => `  ${one}`).join("\n")}`,
     );
   }
-  const fromNpm = npmFlags(
-    process.env,
-    program.options.map((option) => option.attributeName()),
-    declaration.name,
-  );
-  program.parse([...process.argv.slice(2), ...fromNpm], { from: "user" });
+  const typed = npmFlags(process.env, program.options, declaration.name, process.argv.slice(2));
+  program.parse(typed, { from: "user" });
   const options = program.opts();
   const given = program.processedArgs
     .flat()
     .filter((one): one is string => typeof one === "string");
   const [first, ...others] = given;
-  const named = environment !== "none" && first !== undefined;
+  const named = ["first", "optional"].includes(environment) && first !== undefined;
+  const byOption = environment === "option" ? environmentName(String(options["env"])) : "dev";
   return {
-    environment: named ? environmentName(first) : "dev",
+    environment: named ? environmentName(first) : byOption,
     arguments: named ? others : given,
     options,
     yes: options["yes"] === true,
@@ -170,18 +178,20 @@ function bug(error: unknown): string {
 /**
  * Reads the settings and has their secrets hidden from here on.
  * @param mayMiss for commands that only look: what nobody has set yet is told, not refused
+ * @param over settings that were given as arguments, such as the server's tag
  */
 export async function settingsOf(
   asked: Asked,
   terminal: Terminal,
   mayMiss = false,
+  over: Readonly<Record<string, string>> = {},
 ): Promise<Settings> {
   const { readSettings } = await import("../settings/readSettings.ts");
   const { environment, root: project } = asked;
   const settings = readSettings({
     environment,
     root: project,
-    processEnvironment: process.env,
+    processEnvironment: { ...process.env, ...over },
     mayMiss,
   });
   if (settings.missing.length > 0) {

@@ -1,5 +1,13 @@
 import { Problem } from "../common/problem.ts";
 
+/** An option as far as it matters here; commander's own fits. */
+interface KnownOption {
+  attributeName(): string;
+  /** Whether it takes a value. */
+  readonly required: boolean;
+  readonly argChoices?: readonly string[] | undefined;
+}
+
 /** Flags of ours that npm takes for its own when they stand before `--`. */
 const ours = [
   "yes",
@@ -11,38 +19,62 @@ const ours = [
   "recreate",
   "explain",
   "tail",
+  "database",
+  "env",
+  "from_dump",
+  "reason",
+  "wait",
+  "limit",
+  "proof",
 ] as const;
 
 /**
  * `npm run rollback v1 --dry-run` leaves the command without its flag: npm eats it and says
  * so only in its environment (npm_config_dry_run=true). Losing that one would be a disaster,
- * so it is read there; one that the command does not have is refused.
- * @param known the command's own flags, in camelCase
- * @returns the flags as they should have come
+ * so it is read there; one that the command does not have is refused. Of `--database carry`
+ * npm keeps the flag and hands the value on as if it stood alone: it is put back where the
+ * option's own choices tell it apart.
+ * @param typed what the command was given
+ * @returns the same with the flags as they should have come
  * @throws Problem USAGE
  */
 export function npmFlags(
   environment: Readonly<Record<string, string | undefined>>,
-  known: readonly string[],
+  known: readonly KnownOption[],
   command: string,
+  typed: readonly string[],
 ): string[] {
   const eaten = ours.filter(
     (name) => !["", "false"].includes(environment[`npm_config_${name}`] ?? ""),
   );
-  const flags = eaten.map((name) => ({
-    flag: `--${name.replaceAll("_", "-")}`,
-    value: environment[`npm_config_${name}`] ?? "",
-    key: name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
-  }));
+  const flags = eaten.map((name) => {
+    const key = name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    return {
+      flag: `--${name.replaceAll("_", "-")}`,
+      value: environment[`npm_config_${name}`] ?? "",
+      option: known.find((one) => one.attributeName() === key),
+    };
+  });
   // `yes` may stand in npm's own settings for all it runs: no reason to refuse a command without.
-  const refused = flags.filter((one) => !known.includes(one.key) && one.key !== "yes");
+  const refused = flags.filter((one) => one.option === undefined && one.flag !== "--yes");
   if (refused.length > 0) {
     const names = refused.map((one) => one.flag).join(", ");
     throw new Problem("USAGE", `${command} has no flag ${names} (npm took it for its own)`, {
       next: "the same command with -- --help",
     });
   }
-  return flags
-    .filter((one) => known.includes(one.key))
-    .flatMap((one) => (one.value === "true" ? [one.flag] : [one.flag, one.value]));
+  const rest = [...typed];
+  const found = flags.flatMap(({ flag, value, option }) => {
+    if (option === undefined) return [];
+    if (!option.required) return [flag];
+    if (value !== "true") return [flag, value];
+    const place = rest.findIndex((one) => option.argChoices?.includes(one));
+    if (place < 0) {
+      throw new Problem("USAGE", `npm took ${flag} for its own, and its value with it`, {
+        next: `npm run ${command} -- … ${flag} …   (what stands after -- is left to the command)`,
+      });
+    }
+    return [flag, ...rest.splice(place, 1)];
+  });
+  return [...rest, ...found];
 }

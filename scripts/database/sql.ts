@@ -1,86 +1,133 @@
-import type { Engine } from "../engine/engine.ts";
+import type { CommandIo, CommandResult, Engine } from "../engine/engine.ts";
+import { clientEnvironment } from "./clientEnvironment.ts";
+import { postgresWords } from "./postgresWords.ts";
+import { psqlScript } from "./psqlScript.ts";
 
 /** What a statement answered: rows of text columns, or the SQLSTATE of its failure. */
 export interface Answer {
   readonly rows: readonly (readonly string[])[];
   /** "" where all went well; "08000" where no connection came about. */
   readonly state: string;
+  /** Postgres' own words on one line, without the contents of rows. */
   readonly message: string;
 }
 
 /** Asks a database. Bundled and external ones answer alike. */
 export interface Database {
+  /**
+   * Runs one statement or several, in one session, up to the first that fails; `BEGIN; …;
+   * COMMIT` makes one transaction of them. psql's own commands (`\gset`) stand on lines of
+   * their own. The rows of all of them come back.
+   */
   ask(statement: string): Promise<Answer>;
   /** Holds a session open after this statement, until it is released. */
   hold(statement: string): Promise<() => Promise<void>>;
 }
 
-const flags = [
-  "-X",
-  "-q",
-  "-A",
-  "-t",
-  "-F",
-  "\u001f",
-  "-v",
-  "ON_ERROR_STOP=1",
-  "-v",
-  "VERBOSITY=sqlstate",
-];
+/** The Postgres server that the role's database is on, bundled or outside. */
+export interface DatabaseServer {
+  /** The role's own database. */
+  readonly name: string;
+  /** @param name the role's own where it is left out */
+  database(name?: string): Database;
+  /**
+   * Runs psql, pg_dump, pg_restore and the like on a database; credentials go by PG*
+   * variables, so that none stands in a command line.
+   */
+  client(database: string, argv: readonly string[], io?: CommandIo): Promise<CommandResult>;
+  /** A database's address as containers of the stack reach it: a secret, as it holds the password. */
+  uri(database: string): string;
+}
 
-/** The stack's own database, asked through its container's socket, where it trusts its owner. */
-export function bundledDatabase(
-  engine: Engine,
-  container: string,
-  user: string,
-  name: string,
-): Database {
-  const psql = ["psql", "-U", user, "-d", name, ...flags];
-  return {
-    ask: async (statement) =>
-      answer(await engine.exec(container, psql, { stdin: `${statement};\n` })),
-    hold: (statement) => engine.hold(container, psql, `${statement};\n\\echo held\n`, /^held$/m),
-  };
+export interface BundledPlace {
+  readonly container: string;
+  readonly user: string;
+  readonly password: string;
+  /** The role's own database. */
+  readonly name: string;
+}
+
+export interface ExternalPlace {
+  readonly uri: string;
+  /** The Postgres image whose clients ask it. */
+  readonly image: string;
+  /** The container network it is asked from. */
+  readonly network: string;
+}
+
+/** The stack's own server, asked through its container's socket, where it trusts its owner. */
+export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServer {
+  const environment = (database: string) => ({
+    ...always,
+    PGUSER: place.user,
+    PGDATABASE: database,
+  });
+  return serverOf(place.name, {
+    client: (database, argv, io = {}) =>
+      engine.exec(place.container, argv, {
+        ...io,
+        environment: { ...environment(database), ...io.environment },
+      }),
+    hold(database, stdin, until) {
+      const variables = Object.entries(environment(database)).map((pair) => pair.join("="));
+      return engine.hold(place.container, ["env", ...variables, ...psqlScript], stdin, until);
+    },
+    uri: (database) =>
+      `postgresql://${place.user}:${place.password}@postgres:5432/${encodeURIComponent(database)}`,
+  });
 }
 
 /**
- * A database outside, asked from a container of the Postgres image: from where the
+ * A server outside, asked from containers of the Postgres image: from where the stack's
  * server will ask it too.
  */
-export function externalDatabase(engine: Engine, image: string, uri: string): Database {
-  const address = new URL(uri);
-  const environment = {
-    PGHOST: address.hostname,
-    PGPORT: address.port || "5432",
-    PGUSER: decodeURIComponent(address.username),
-    PGPASSWORD: decodeURIComponent(address.password),
-    PGDATABASE: address.pathname.slice(1),
-    PGCONNECT_TIMEOUT: "5",
-    LC_ALL: "C",
-    ...(address.searchParams.has("sslmode")
-      ? { PGSSLMODE: address.searchParams.get("sslmode")! }
-      : {}),
-  };
-  const shot = { image, environment, network: "bridge" };
+export function externalServer(engine: Engine, place: ExternalPlace): DatabaseServer {
+  const { environment, name } = clientEnvironment(place.uri);
+  const shot = (database: string, entrypoint: readonly string[], io: CommandIo) => ({
+    ...io,
+    image: place.image,
+    network: place.network,
+    entrypoint,
+    environment: { ...always, ...environment, PGDATABASE: database, ...io.environment },
+  });
+  return serverOf(name, {
+    client: (database, argv, io = {}) => engine.run(shot(database, argv, io)),
+    hold: (database, stdin, until) => engine.runHeld(shot(database, psqlScript, { stdin }), until),
+    // As text: an URL object would percent-encode a password that is right as it stands.
+    uri: (database) =>
+      place.uri.replace(
+        /^([a-z]+:\/\/[^/?#]*)(?:\/[^?#]*)?/u,
+        (_, before: string) => `${before}/${encodeURIComponent(database)}`,
+      ),
+  });
+}
+
+/** The messages of our own side in English, text as UTF-8, and who we are. */
+const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: "letta-stack" };
+
+interface Access extends Pick<DatabaseServer, "client" | "uri"> {
+  hold(database: string, stdin: string, until: RegExp): Promise<() => Promise<void>>;
+}
+
+function serverOf(name: string, { client, uri, hold }: Access): DatabaseServer {
   return {
-    ask: async (statement) =>
-      answer(
-        await engine.run({ ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n` }),
-      ),
-    hold: (statement) =>
-      engine.runHeld(
-        { ...shot, entrypoint: ["psql", ...flags], stdin: `${statement};\n\\echo held\n` },
-        /^held$/m,
-      ),
+    name,
+    client,
+    uri,
+    database: (database = name) => ({
+      ask: async (statement) =>
+        answer(await client(database, psqlScript, { stdin: `${statement}\n;\n` })),
+      hold: (statement) => hold(database, `${statement};\n\\echo held\n`, /^held$/m),
+    }),
   };
 }
 
-function answer(result: { code: number; stdout: string; stderr: string }): Answer {
+function answer(result: CommandResult): Answer {
   const rows = result.stdout
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => line.split("\u001f"));
   if (result.code === 0) return { rows, state: "", message: "" };
-  const state = /ERROR:\s+([0-9A-Z]{5})$/m.exec(result.stderr)?.[1] ?? "08000";
-  return { rows: [], state, message: result.stderr.trim().split("\n")[0] ?? "" };
+  const { state, words } = postgresWords(result.stderr);
+  return { rows: [], state, message: words.join("; ") };
 }

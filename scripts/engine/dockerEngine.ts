@@ -1,6 +1,7 @@
 import Docker from "dockerode";
 import type { Engine, ObservedContainer } from "./engine.ts";
 import { buildImage } from "./buildImage.ts";
+import { composeProcesses } from "./composeProcesses.ts";
 import { composeCreate, composeDown, composeStart, composeVersion } from "./compose.ts";
 import {
   connectTo,
@@ -9,6 +10,7 @@ import {
   followLogs,
   runHeld,
   runOnce,
+  sweepShots,
   tailLogs,
 } from "./streams.ts";
 import { importBase } from "./importBase.ts";
@@ -102,6 +104,8 @@ export function dockerEngine(
       const { Volumes: found } = await docker.listVolumes({ filters: JSON.stringify(filters) });
       return (found ?? []).map((volume) => volume.Name).sort();
     },
+    othersAtWork: async (project) => composeProcesses(project),
+    sweep: () => sweepShots(docker),
     async publisher(port) {
       const [found] = await docker.listContainers({ filters: { publish: [String(port)] } });
       return found?.Names[0]?.slice(1);

@@ -130,6 +130,10 @@ export interface Engine {
   volumes(project: string): Promise<string[]>;
   /** Who publishes a port of the host, among all containers. */
   publisher(port: number): Promise<string | undefined>;
+  /** How many Compose processes of this host work on a project, whoever started them. */
+  othersAtWork(project: string): Promise<number>;
+  /** Removes one-shot containers of this host whose process has gone. */
+  sweep(): Promise<void>;
   /** Where the engine keeps images and volumes, on its own host. */
   dataRoot(): Promise<string>;
 }

@@ -1,7 +1,11 @@
+import { hostname } from "node:os";
 import { Duplex, PassThrough, Readable } from "node:stream";
 import type Docker from "dockerode";
 import { converse, demux } from "./demux.ts";
 import type { CommandIo, CommandResult, OneShot } from "./engine.ts";
+
+/** Says which process a one-shot container belongs to. */
+const shotLabel = "letta-stack.oneshot";
 
 const entries = (environment: Readonly<Record<string, string>> = {}) =>
   Object.entries(environment).map(([name, value]) => `${name}=${value}`);
@@ -128,7 +132,7 @@ async function startShot(docker: Docker, shot: OneShot) {
     Entrypoint: [program],
     Cmd: rest,
     Env: entries(shot.environment),
-    Labels: { "letta-stack.oneshot": "true" },
+    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
     OpenStdin: true,
     StdinOnce: true,
     HostConfig: {
@@ -139,6 +143,25 @@ async function startShot(docker: Docker, shot: OneShot) {
   });
   const how = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
   return { container, stream: await container.attach(how) };
+}
+
+/** Removes what a killed run of this host left. */
+export async function sweepShots(docker: Docker): Promise<void> {
+  const filters = { label: [shotLabel] };
+  for (const shot of await docker.listContainers({ all: true, filters })) {
+    const [host, pid] = (shot.Labels[shotLabel] ?? "").split(":");
+    if (host !== hostname() || isAlive(Number(pid))) continue;
+    await docker.getContainer(shot.Id).remove({ force: true, v: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function matched(

@@ -1,115 +1,124 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, userInfo } from "node:os";
-import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
+import { askHolder, type Holder } from "./askHolder.ts";
+import { holdAddress } from "./holdAddress.ts";
+import { lockAddress, type LockAddress } from "./lockAddress.ts";
+import { operator } from "./operator.ts";
 
-interface Holder {
-  readonly pid: number;
-  /** When the process started, in the kernel's ticks: tells a reused pid from the holder. */
-  readonly started: string;
-  readonly host: string;
-  readonly user: string;
-  readonly command: string;
-  readonly since: string;
+export interface LockWish {
+  /** Whether to wait until whoever holds it ends. */
+  readonly wait: boolean;
+  /** Told once for each holder that is waited for; undefined for one that does not answer. */
+  readonly onWait?: (holder: Holder | undefined) => void;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
+  /** As in `process.platform`: Linux has sockets without a file, others take a port. */
+  readonly platform?: string;
 }
 
-/** Each try ends in having it, in knowing who has it, or in a dead holder less. */
+/** What is held, and ends before it can be asked, again and again, is given up after these. */
 const mostTries = 20;
+const pauseMs = 50;
 
 /**
- * Takes an environment's lock, or says who holds it. A holder that is proven dead is
- * succeeded at once; age alone proves nothing.
- * @param now for the others to read
- * @returns gives it back
- * @throws Problem LOCKED
+ * Takes all these locks, or none and says who holds one. A lock is a socket that the process
+ * listens on: the kernel gives it back at once when the process ends, whatever ended it, and
+ * no child inherits it. It holds on the whole host (in its network namespace) for all users.
+ * Another user who listens at the same address on purpose cannot be told from a holder: that
+ * one can keep us from working, and can make nobody work without the lock.
+ * @param names see `lockNames`; taken in one order everywhere, so that two do not block each other
+ * @param holder for the others to read: what is done, and since when (ISO 8601)
+ * @returns gives them back
+ * @throws Problem LOCKED; what the signal was aborted with
  */
-export function takeLock(directory: string, command: string, now: Date): () => void {
-  const path = join(directory, "lock");
-  const mine: Holder = {
-    pid: process.pid,
-    started: startTicks(process.pid),
-    host: hostname(),
-    user: userInfo().username,
-    command,
-    since: now.toISOString(),
-  };
-  // Written whole before it can be seen: a half-written lock would look like a dead holder's.
-  const whole = `${path}.${process.pid}`;
-  writeFileSync(whole, JSON.stringify(mine), { mode: 0o600 });
-  try {
-    for (let tries = 0; tries < mostTries; tries += 1) {
-      if (linked(whole, path)) return () => rmSync(path, { force: true });
-      const holder = readHolder(path);
-      if (holder !== undefined && isAlive(holder)) throw locked(holder);
-      succeed(path, holder);
+export async function takeLock(
+  names: readonly string[],
+  holder: { readonly command: string; readonly since: string },
+  wish: LockWish,
+): Promise<() => Promise<void>> {
+  const { wait, signal, platform = process.platform } = wish;
+  const wanted = [...new Set(names)].sort();
+  const mine = { ...holder, pid: process.pid, ...operator() };
+  let told: string | undefined;
+  for (let tries = 0; ;) {
+    signal?.throwIfAborted();
+    const taken = await takeAll(wanted, mine, platform);
+    if (typeof taken === "function") return taken;
+    const address = lockAddress(taken, platform);
+    const asked = await askHolder(address);
+    if (asked.found === "nobody") {
+      tries += 1;
+      if (tries === mostTries && !wait) throw silent(address);
+      await sleep(pauseMs, undefined, signal && { signal });
+      continue;
     }
-    throw new Problem("LOCKED", `${path}: others take it again and again`, {
-      next: "the same command again",
-    });
-  } finally {
-    rmSync(whole, { force: true });
-  }
-}
-
-/** Makes `to` another name of `from`, unless `to` exists. */
-function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" || code === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/**
- * Removes a dead holder's lock. Of several who found it dead only one may: the one that
- * gets the claim on that very holder, and only if the lock is still that holder's.
- */
-function succeed(path: string, dead: Holder | undefined): void {
-  const claim = `${path}.dead.${dead?.pid ?? 0}.${dead?.started ?? ""}`;
-  if (!linked(path, claim)) return;
-  try {
-    const now = readHolder(path);
-    if (now?.pid === dead?.pid && now?.started === dead?.started) rmSync(path, { force: true });
-  } finally {
-    rmSync(claim, { force: true });
-  }
-}
-
-function isAlive(holder: Holder): boolean {
-  if (holder.host !== hostname()) return true;
-  return startTicks(holder.pid) === holder.started;
-}
-
-/** The 22nd field of /proc/<pid>/stat; elsewhere only whether the process is there. */
-function startTicks(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
     try {
-      process.kill(pid, 0);
-      return process.platform === "linux" ? "gone" : "there";
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === "EPERM" ? "there" : "gone";
+      if (asked.found === "stranger" || (asked.holder && asked.holder.lock !== taken)) {
+        throw stranger(taken, address, asked.holder);
+      }
+      if (!wait) throw asked.holder ? locked(asked.holder) : silent(address);
+      const who = JSON.stringify(asked.holder ?? null);
+      if (who !== told) wish.onWait?.(asked.holder);
+      told = who;
+      await until(asked.gone, signal);
+    } finally {
+      asked.leave();
     }
   }
 }
 
-function readHolder(path: string): Holder | undefined {
+/** @returns gives them back; or the name that somebody else has, and then none is ours */
+async function takeAll(
+  names: readonly string[],
+  mine: Omit<Holder, "lock">,
+  platform: string,
+): Promise<(() => Promise<void>) | string> {
+  const held: (() => Promise<void>)[] = [];
+  const giveBack = async () => void (await Promise.all(held.splice(0).map((one) => one())));
+  for (const name of names) {
+    const one = await holdAddress(lockAddress(name, platform), { lock: name, ...mine });
+    if (one === undefined) {
+      await giveBack();
+      return name;
+    }
+    held.push(one);
+  }
+  return giveBack;
+}
+
+async function until(gone: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const stop = Promise.withResolvers<never>();
+  const aborted = () => stop.reject(signal?.reason);
+  signal?.addEventListener("abort", aborted, { once: true });
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Holder;
-  } catch {
-    return undefined;
+    if (signal?.aborted) aborted();
+    await Promise.race([gone, stop.promise]);
+  } finally {
+    signal?.removeEventListener("abort", aborted);
   }
 }
 
-function locked(holder: Holder): Problem {
-  return new Problem(
-    "LOCKED",
-    `${holder.command} of ${holder.user} holds the lock since ${holder.since} (pid ${holder.pid} on ${holder.host})`,
-    { next: "wait for it to end, or stop that process" },
-  );
+const next = "wait for it to end (--wait), or stop that process";
+
+function locked({ command, user, host, pid, since }: Holder): Problem {
+  const who = `${command} of ${user} holds the lock since ${since} (pid ${pid} on ${host})`;
+  return new Problem("LOCKED", who, { next });
+}
+
+function silent(address: LockAddress): Problem {
+  const who = `somebody who does not answer holds the lock (${place(address)})`;
+  const details = ["a process that was stopped, such as by Ctrl-Z, holds it until it ends"];
+  return new Problem("LOCKED", who, { details, next });
+}
+
+function stranger(name: string, address: LockAddress, other: Holder | undefined): Problem {
+  const who = other ? `another lock, ${other.lock} (pid ${other.pid})` : "no letta-stack";
+  return new Problem("LOCKED", `expected the lock ${name} at ${place(address)}, found ${who}`, {
+    next: "stop what listens there, or wait for it to end",
+  });
+}
+
+function place(address: LockAddress): string {
+  if ("port" in address) return `port ${address.port} of ${address.host}`;
+  return `socket @${address.path.slice(1)}`;
 }

@@ -1,55 +1,92 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { Problem } from "../common/problem.ts";
+import { parseRelease, releaseFormat, type Release, type SheetFault } from "./release.ts";
+import { syncFolder } from "./syncFolder.ts";
 import { writeFile } from "./writeFile.ts";
 
-const format = 1;
-
-/** A release as it is kept: one unit of images, settings, rendered stack and configuration. */
-export interface Release {
-  readonly format: number;
-  readonly id: string;
-  readonly tag: string;
-  readonly created: string;
-  readonly outcome: "begun" | "good" | "failed";
-  readonly services: Readonly<
-    Record<
-      string,
-      {
-        readonly image: string;
-        readonly imageId: string;
-        readonly digest: string;
-        readonly release: string;
-      }
-    >
-  >;
-  readonly revision: readonly string[];
-}
+export type { Release } from "./release.ts";
 
 /** The texts that belong to a release, beside its sheet. */
 export interface ReleaseFiles {
   readonly "compose.yaml": string;
   readonly "collector.yaml": string;
   readonly "settings.env": string;
+  /** The proxy's configuration, where the stack has a proxy. */
+  readonly Caddyfile?: string;
 }
 
-/** All releases, newest first. One of another format, or unreadable, is left out. */
-export function readReleases(directory: string): Release[] {
+/** Whose state it is expected to be. */
+export interface Owner {
+  readonly project: string;
+  readonly environment: string;
+}
+
+/** A release whose sheet cannot be read. */
+export interface DamagedRelease extends SheetFault {
+  readonly id: string;
+  readonly path: string;
+}
+
+/**
+ * The releases that can be read, newest first, one sheet at a time: whoever stops at the
+ * first good one has read no other. What cannot be read is passed over.
+ * @param owner refuses a sheet that names another project or environment
+ * @throws Problem STATE_UNUSABLE
+ */
+export function* releasesNewestFirst(directory: string, owner?: Owner): Generator<Release> {
+  for (const id of releaseIds(directory)) {
+    const read = readRelease(directory, id);
+    if ("why" in read) continue;
+    if (owner) expectOwned(sheetPath(directory, id), read, owner);
+    yield read;
+  }
+}
+
+/** The release that a new one comes after; reads no sheet beyond it. */
+export function newestGood(directory: string, owner?: Owner): Release | undefined {
+  return releasesNewestFirst(directory, owner).find((one) => one.outcome === "good");
+}
+
+/** All of them, newest first. */
+export function readReleases(directory: string, owner?: Owner): Release[] {
+  return [...releasesNewestFirst(directory, owner)];
+}
+
+/** The releases that cannot be read, newest first, and why. Reads all sheets. */
+export function damagedReleases(directory: string): DamagedRelease[] {
+  return releaseIds(directory).flatMap((id) => {
+    const read = readRelease(directory, id);
+    return "why" in read ? [{ id, path: sheetPath(directory, id), ...read }] : [];
+  });
+}
+
+/** The ids that have a folder, newest first. */
+export function releaseIds(directory: string): string[] {
   const folder = join(directory, "releases");
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^\d{6}$/.test(name))
-    .sort((a, b) => (a < b ? 1 : -1))
-    .flatMap((name) => {
-      const release = readSheet(join(folder, name, "release.json"));
-      return release?.format === format ? [release] : [];
-    });
+  const names = readdirSync(folder).filter((name) => /^\d{6}$/.test(name));
+  return names.sort().reverse();
 }
 
 /** The id after the highest that was ever given. */
 export function nextReleaseId(directory: string): string {
-  const folder = join(directory, "releases");
-  const given = existsSync(folder) ? readdirSync(folder).map(Number).filter(Number.isInteger) : [];
-  return String(Math.max(0, ...given) + 1).padStart(6, "0");
+  return String(Number(releaseIds(directory)[0] ?? 0) + 1).padStart(6, "0");
+}
+
+/** One release; what is wrong with its sheet where it cannot be read. */
+export function readRelease(directory: string, id: string): Release | SheetFault {
+  let text: string;
+  try {
+    text = readFileSync(sheetPath(directory, id), "utf8");
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return { why: "is missing" };
+    if (["ENOTDIR", "EISDIR", "ELOOP"].includes(code)) return { why: "is not a file" };
+    throw error;
+  }
+  const read = parseRelease(text);
+  return "why" in read || read.id === id ? read : { why: `expected id ${id}, got ${read.id}` };
 }
 
 /**
@@ -65,9 +102,12 @@ export function keepRelease(
   const beside = join(directory, "releases", `.${release.id}`);
   rmSync(beside, { recursive: true, force: true });
   mkdirSync(beside, { mode: 0o700 });
-  for (const [name, text] of Object.entries(files)) writeFile(join(beside, name), text as string);
+  for (const [name, text] of Object.entries(files) as [string, string | undefined][]) {
+    if (text !== undefined) writeFile(join(beside, name), text);
+  }
   writeFile(join(beside, "release.json"), sheet(release));
   renameSync(beside, folder);
+  syncFolder(join(directory, "releases"));
   return join(folder, "compose.yaml");
 }
 
@@ -83,17 +123,25 @@ export function readReleaseFile(
 
 /** Rewrites a release's sheet: its outcome became known. */
 export function updateRelease(directory: string, release: Omit<Release, "format">): void {
-  writeFile(join(directory, "releases", release.id, "release.json"), sheet(release));
+  writeFile(sheetPath(directory, release.id), sheet(release));
+}
+
+/** Where a release's sheet is. */
+export function sheetPath(directory: string, id: string): string {
+  return join(directory, "releases", id, "release.json");
 }
 
 function sheet(release: Omit<Release, "format">): string {
-  return `${JSON.stringify({ ...release, format }, null, 2)}\n`;
+  return `${JSON.stringify({ ...release, format: releaseFormat }, null, 2)}\n`;
 }
 
-function readSheet(path: string): Release | undefined {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Release;
-  } catch {
-    return undefined;
+function expectOwned(path: string, release: Release, owner: Owner): void {
+  for (const name of ["project", "environment"] as const) {
+    if (release[name] === null || release[name] === owner[name]) continue;
+    throw new Problem(
+      "STATE_UNUSABLE",
+      `${path}: expected ${name} ${owner[name]}, got ${release[name]}`,
+      { next: "set STATE_DIR to the directory of this project's own state" },
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeFile } from "./writeFile.ts";
@@ -11,6 +12,11 @@ export function secretKey(directory: string, randomBytes: (count: number) => Buf
 export function readKey(directory: string): Buffer | undefined {
   const path = join(directory, "key");
   return existsSync(path) ? Buffer.from(readFileSync(path, "utf8"), "hex") : undefined;
+}
+
+/** What tells two values apart without telling either. */
+export function keyedDigest(key: Buffer, value: string): string {
+  return createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
 }
 
 /** A random id of this installation, for links; says nothing about the machine. */

@@ -2,6 +2,8 @@ import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 
+const folders = ["releases", "backups", "evidence"];
+
 /**
  * The directory that keeps an environment's state, made where it is missing.
  * @returns its absolute path
@@ -10,7 +12,7 @@ import { Problem } from "../common/problem.ts";
 export function stateDirectory(stateDir: string, environment: string): string {
   const directory = join(stateDir, environment);
   try {
-    for (const path of [stateDir, directory, join(directory, "releases")]) {
+    for (const path of [stateDir, directory, ...folders.map((name) => join(directory, name))]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const found = lstatSync(path);
       if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");

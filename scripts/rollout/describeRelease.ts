@@ -1,34 +1,59 @@
-import type { Release } from "../ledger/releases.ts";
-import type { Settings } from "../settings/readSettings.ts";
+import type { Release } from "../ledger/release.ts";
+import { secretKey } from "../ledger/secretKey.ts";
 import { labels } from "../stack/renderStack.ts";
-import type { Images } from "./chooseImages.ts";
-import type { PreparedStack } from "./prepareStack.ts";
-import type { Tools } from "./tools.ts";
+import { secretDigests } from "./prepareStack.ts";
+import type { Session } from "./session.ts";
+import type { Target } from "./target.ts";
+
+export interface ReleaseParts {
+  readonly kind: Release["kind"];
+  readonly id: string;
+  /** The release that was good before. */
+  readonly present: Release | undefined;
+  readonly heads: readonly string[];
+  /** What the database will be at. */
+  readonly revision: readonly string[];
+  readonly way: Release["way"];
+  readonly backup: string | null;
+  readonly proofs: Release["proofs"];
+  readonly rehearsal: unknown;
+  readonly titles?: Readonly<Record<string, string>>;
+}
 
 /** The sheet of a release that is about to begin. */
 export function describeRelease(
-  id: string,
-  settings: Settings,
-  { stack }: PreparedStack,
-  images: Images,
-  tools: Tools,
-): Omit<Release, "format"> {
-  const services = stack.services.map((service) => {
+  parts: ReleaseParts,
+  { settings, prepared, images, restores }: Target,
+  { directory, tools, by, reason }: Pick<Session, "directory" | "tools" | "by" | "reason">,
+): Release {
+  const digestOf = secretDigests(settings, secretKey(directory, tools.randomBytes));
+  const services = prepared.stack.services.map((service) => {
     const { labels: carried, image } = service;
     const sheet = {
       image,
       imageId: images.idByReference.get(image) ?? "",
       digest: carried[labels.digest] ?? "",
-      release: carried[labels.release] ?? id,
+      release: carried[labels.release] ?? parts.id,
     };
     return [service.name, sheet] as const;
   });
+  const { present, ...own } = parts;
   return {
-    id,
+    ...own,
+    format: 2,
+    project: settings.project,
+    environment: settings.environment,
     tag: settings.get("LETTA_VERSION"),
     created: new Date(tools.now()).toISOString(),
     outcome: "begun",
+    from: present?.id ?? null,
+    restores: restores ?? parts.id,
+    by,
+    reason,
+    seconds: null,
     services: Object.fromEntries(services),
-    revision: [],
+    secrets: Object.fromEntries(
+      [...settings.secrets.keys()].map((name) => [name, digestOf(name) ?? ""]),
+    ),
   };
 }

@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { takeLock } from "../ledger/lock.ts";
+import { lockNames } from "../ledger/lockNames.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { refuseForeign } from "./preflight.ts";
@@ -33,7 +34,11 @@ export async function down(
     );
   }
   const directory = stateDirectory(settings.stateDir, settings.environment);
-  const unlock = takeLock(directory, `down:${settings.environment}`, new Date(tools.now()));
+  const unlock = await takeLock(
+    lockNames(settings.project, directory),
+    { command: `down:${settings.environment}`, since: new Date(tools.now()).toISOString() },
+    { wait: false, signal: tools.signal },
+  );
   try {
     const { stack } = prepareStack(settings, { release: "000000" });
     const observed = await tools.engine.containers(stack.project);
@@ -58,6 +63,6 @@ export async function down(
       keptVolumes: volumes ? [] : found,
     };
   } finally {
-    unlock();
+    await unlock();
   }
 }

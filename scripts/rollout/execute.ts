@@ -18,6 +18,8 @@ export interface Execution {
   readonly changes: readonly Change[];
   /** The Postgres image, for asking a database outside. */
   readonly postgres: string;
+  /** Whether the migration step runs, or is only made as the release says. */
+  readonly migrates?: boolean;
 }
 
 /** What each step of the start is called, for people; others go by their service's name. */
@@ -61,6 +63,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
     for (const service of stack.services) {
       const change = changes.find((one) => one.service === service.name);
       if (change === undefined || change.action === "none") continue;
+      if (service.name === stack.server.migrate && execution.migrates === false) continue;
       tools.signal.throwIfAborted();
       await tools.say.step(stepNames[service.name] ?? `${service.name} ready`, () =>
         startPart(execution, service, ids, starting, tools),
@@ -120,7 +123,7 @@ async function startPart(
   if (service.name === stack.server.migrate) {
     const where = { container: ids.get("postgres"), image: postgres };
     // Once begun, a migration is seen through: some of Letta's commit in the middle.
-    await withMigrationLock(databaseOf(settings, where, tools.engine), async () => {
+    await withMigrationLock(databaseOf(settings, where, tools.engine).database(), async () => {
       await tools.engine.start(id);
       await waitFor(service, before, limit, tools, undefined);
     });

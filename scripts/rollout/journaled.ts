@@ -2,34 +2,87 @@ import { Problem } from "../common/problem.ts";
 import { appendEntry, type Entry } from "../ledger/journal.ts";
 import type { Tools } from "./tools.ts";
 
+/** Who began a command, and why. */
+interface Beginning {
+  readonly by: string;
+  readonly reason: string | null;
+}
+
+interface Ending {
+  readonly release?: string | null;
+  readonly from?: string | null;
+  readonly way?: string | null;
+}
+
+export interface Journal {
+  /** The same tools, with every step's intent and outcome written down. */
+  readonly tools: Tools;
+  /** The command itself, as `history` tells it. */
+  command<Result extends Ending>(begin: Beginning, work: () => Promise<Result>): Promise<Result>;
+}
+
 /**
- * The same tools, with every step written to the journal: its intent before it begins, its
- * outcome after. So whoever comes after a `kill -9` knows what was under way.
- * @param run the release it works towards
+ * Writes every step to the journal: its intent before it begins, its outcome after. So
+ * whoever comes after a `kill -9` knows what was under way.
+ * @param command such as "deploy:prod"
  */
-export function journaled(tools: Tools, directory: string, run: string, command: string): Tools {
-  const write = (step: string, event: Entry["event"], detail?: string) =>
+export function journaled(tools: Tools, directory: string, command: string): Journal {
+  const run = tools.randomBytes(6).toString("hex");
+  let beginning: Partial<Entry> | undefined;
+  let begun = false;
+  const write = (step: string, event: Entry["event"], more: Partial<Entry> = {}) => {
+    // A command that finds nothing to do leaves no trace.
+    if (!begun && step !== "") {
+      begun = true;
+      write("", "begin", beginning);
+    }
     appendEntry(directory, {
       at: new Date(tools.now()).toISOString(),
       run,
       command,
       step,
       event,
-      ...(detail === undefined ? {} : { detail }),
+      ...more,
     });
+  };
+  const told = (error: unknown) => (error instanceof Problem ? error.message : String(error));
   const say: Tools["say"] = {
     ...tools.say,
     async step(name, work, outcome) {
       write(name, "begin");
       try {
         const result = await tools.say.step(name, work, outcome);
-        write(name, "done", outcome?.(result));
+        const detail = outcome?.(result) ?? "";
+        write(name, "done", detail === "" ? {} : { detail });
         return result;
       } catch (error) {
-        write(name, "failed", error instanceof Problem ? error.message : String(error));
+        write(name, "failed", { detail: told(error) });
         throw error;
       }
     },
   };
-  return { ...tools, say };
+  return {
+    tools: { ...tools, say },
+    async command({ by, reason }, work) {
+      const started = tools.now();
+      const seconds = () => (tools.now() - started) / 1000;
+      beginning = { by, ...(reason === null ? {} : { reason }) };
+      try {
+        const result = await work();
+        if (begun) write("", "done", { seconds: seconds(), ...named(result) });
+        return result;
+      } catch (error) {
+        if (begun) write("", "failed", { seconds: seconds(), message: told(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+function named({ release, from, way }: Ending): Partial<Entry> {
+  return {
+    ...(release ? { release } : {}),
+    ...(from ? { from } : {}),
+    ...(way ? { way } : {}),
+  };
 }

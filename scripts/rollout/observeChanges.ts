@@ -89,5 +89,5 @@ async function presentRevision(
     { container: postgres.id, image: postgres.image },
     tools.engine,
   );
-  return (await revision(database, stack.server.revisionQuery)).join(" ");
+  return (await revision(database.database(), stack.server.revisionQuery)).join(" ");
 }

@@ -17,17 +17,21 @@ const leftover = /^[0-9a-f]{12}_/;
  * What has to be done so that the engine has what the stack says, and why: pure, from what
  * was observed. A part that is as it should be is left alone.
  * @param imageIds the id of each reference's image on the engine
+ * @param migrates whether the migration step has to have run; not where the schema is right
  */
 export function planChanges(
   stack: Stack,
   observed: readonly ObservedContainer[],
   imageIds: ReadonlyMap<string, string>,
+  migrates = true,
 ): Change[] {
-  const changes = stack.services.map((service) => {
+  const changes = stack.services.map((service): Change => {
     const container = observed.find(
       (one) => one.service === service.name && !leftover.test(one.name),
     );
-    return planService(service, container, imageIds.get(service.image));
+    const change = planService(service, container, imageIds.get(service.image));
+    const isIdle = service.name === stack.server.migrate && !migrates;
+    return isIdle && change.action === "start" ? { ...change, action: "none", causes: [] } : change;
   });
   const removals = observed.flatMap(({ name, service }): Change[] => {
     if (leftover.test(name))

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { keyedDigest } from "../ledger/secretKey.ts";
 import { chooseProfile } from "../collector/chooseProfile.ts";
 import { composeConfiguration } from "../collector/composeConfiguration.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
@@ -8,7 +8,7 @@ import type { SettingName, Settings } from "../settings/readSettings.ts";
 import { chooseParts, neededImages } from "../stack/chooseParts.ts";
 import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
 import { readSources } from "../stack/readSources.ts";
-import { labels, renderStack, type Stack } from "../stack/renderStack.ts";
+import { labels, renderStack, type LabelParts, type Stack } from "../stack/renderStack.ts";
 
 /** A stack with the texts that belong to it. */
 export interface PreparedStack {
@@ -23,7 +23,7 @@ export interface Present {
   readonly images?: ReadonlyMap<string, string>;
   readonly observed?: readonly ObservedContainer[];
   /** For the keyed digests of secrets; without it the label is left out. */
-  readonly secretKey?: Buffer;
+  readonly secretKey?: Buffer | undefined;
 }
 
 const hasProxy = (settings: Settings) => ["staging", "prod"].includes(settings.environment);
@@ -45,8 +45,7 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
   const configs = new Map([["collector", collector]]);
   if (hasProxy(settings)) configs.set("proxy", proxyConfiguration(settings.lookup));
   const stack = renderStack({
-    project: settings.project,
-    environment: settings.environment,
+    ...labelParts(settings, present),
     sources: readSources(settings.root, sources),
     library: readSources(settings.root, library),
     lookup: (name) => {
@@ -54,13 +53,21 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
       return image === undefined ? settings.lookup(name) : { value: image, secret: false };
     },
     configs,
+  });
+  return { stack, collector, sink: choice.fragments.includes("file") ? "file" : "other" };
+}
+
+/** What the labels of a stack say: its release, where each part came from, the secrets of now. */
+export function labelParts(settings: Settings, present: Omit<Present, "images">): LabelParts {
+  return {
+    project: settings.project,
+    environment: settings.environment,
     release: present.release,
     past: pastServices(present.observed ?? []),
     ...(present.secretKey === undefined
       ? {}
-      : { secretDigest: keyed(settings, present.secretKey) }),
-  });
-  return { stack, collector, sink: choice.fragments.includes("file") ? "file" : "other" };
+      : { secretDigest: secretDigests(settings, present.secretKey) }),
+  };
 }
 
 function parts(settings: Settings) {
@@ -86,11 +93,10 @@ function pastServices(observed: readonly ObservedContainer[]) {
   );
 }
 
-function keyed(settings: Settings, key: Buffer) {
+/** Each secret's keyed digest: tells that one changed, and nothing else. */
+export function secretDigests(settings: Settings, key: Buffer) {
   return (name: string) => {
     const value = settings.secrets.get(name as SettingName);
-    return value === undefined
-      ? undefined
-      : createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
+    return value === undefined ? undefined : keyedDigest(key, value);
   };
 }

@@ -2,12 +2,29 @@ import { Problem } from "../common/problem.ts";
 import { deviceId } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { expectation } from "../verification/expectation.ts";
-import { verify, verifyQuickly, type Check } from "../verification/verify.ts";
+import {
+  verify,
+  verifyQuickly,
+  verifyServer,
+  verifyTelemetry,
+  type Check,
+} from "../verification/verify.ts";
 import type { PreparedStack } from "./prepareStack.ts";
 import type { Tools } from "./tools.ts";
 
-/** A quick look asks whether what runs still answers; the whole proof sends canaries too. */
-export type Depth = "quick" | "whole";
+/**
+ * A quick look asks whether what runs still answers; the whole proof sends canaries too, and
+ * waits for the server's spans; the proof in an incident leaves those out, as they take as
+ * long as all batches on their way.
+ */
+export type Depth = "quick" | "whole" | "telemetry" | "server";
+
+const depths = {
+  quick: verifyQuickly,
+  whole: verify,
+  telemetry: verifyTelemetry,
+  server: verifyServer,
+} as const;
 
 /** Proves a running stack against what its rendered form promises. */
 export function proveStack(
@@ -20,6 +37,7 @@ export function proveStack(
   const url = settings.get("GRAFANA_URL");
   const expected = expectation(prepared.stack, {
     version: settings.get("LETTA_VERSION"),
+    serverName: settings.get("PROXY_DOMAIN") || undefined,
     password:
       settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
     sink: prepared.sink,
@@ -28,8 +46,7 @@ export function proveStack(
         ? { url, deviceId: deviceId(directory, tools.randomBytes) }
         : undefined,
   });
-  const prove = depth === "quick" ? verifyQuickly : verify;
-  return prove(expected, {
+  return depths[depth](expected, {
     engine: tools.engine,
     now: tools.now,
     randomId: () => tools.randomBytes(8).toString("hex"),

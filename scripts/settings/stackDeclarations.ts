@@ -50,5 +50,19 @@ export const stackDeclarations = declare({
   DATABASE_WAIT_SECONDS: { about: "patience with the database", ...kind.count, required },
   MIGRATION_WAIT_SECONDS: { about: "patience with migrations", ...kind.count, required },
   COLLECTOR_WAIT_SECONDS: { about: "patience with the collector", ...kind.count, required },
+  BAKE_SECONDS: { about: "how long a deploy watches what it has proven", ...kind.count, required },
+  HOOK_SECONDS: { about: "patience with a hook", ...kind.count, required },
+  RELEASES_KEEP: { about: "how many releases can be gone back to", ...kind.count, required },
+  BACKUPS_KEEP: { about: "how many backups are kept at least", ...kind.count, required },
+  BACKUPS_DAYS: { about: "for how many days backups are kept at least", ...kind.count, required },
+  REQUIRE_STAGING: {
+    about: "whether prod takes only what staging has proven",
+    ...kind.flag,
+    required: ["prod"],
+  },
+  STAGING_PROOF: {
+    about: "a proof exported where staging runs, if that is another host",
+    ...kind.directory,
+  },
   SERVER_WAIT_SECONDS: { about: "patience with the server", ...kind.count, required },
 });

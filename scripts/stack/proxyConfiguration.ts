@@ -17,7 +17,7 @@ export function proxyConfiguration(lookup: Lookup): string {
 	}
 }
 
-:8080 {
+http://:8080 {
 	bind 127.0.0.1
 	respond /healthz 200
 }

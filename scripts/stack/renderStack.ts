@@ -49,15 +49,30 @@ export interface RenderParts {
  */
 export function renderStack(parts: RenderParts): Stack {
   const merged = interpolate(mergeSources(parts.sources, parts.library), parts.lookup);
-  const server = readServerRole(merged);
   const model: ValueMap = { name: parts.project };
   for (const [key, value] of Object.entries(merged)) {
-    if (!key.startsWith("x-")) model[key] = structuredClone(value);
+    if (!key.startsWith("x-") || key === "x-server") model[key] = structuredClone(value);
   }
   const configs = Object.fromEntries(
     [...parts.configs].map(([name, text]) => [name, { content: text.replaceAll("$", "$$$$") }]),
   );
   model["configs"] = { ...(isMap(model["configs"]) ? model["configs"] : {}), ...configs };
+  return labelStack(model, parts);
+}
+
+/** What the labels of a stack say beside what it is made of. */
+export type LabelParts = Pick<
+  RenderParts,
+  "project" | "environment" | "release" | "past" | "secretDigest"
+>;
+
+/**
+ * A model with its labels, as text: for one just rendered, and for one of a past release that
+ * is to come back.
+ * @param model is changed: its services get their labels
+ * @throws Problem SOURCE_INVALID
+ */
+export function labelStack(model: ValueMap, parts: LabelParts): Stack {
   const digests = digestServices(model, parts.secretDigest);
   for (const [name, service] of Object.entries(model["services"] as ValueMap)) {
     if (!isMap(service)) continue;
@@ -77,11 +92,11 @@ export function renderStack(parts: RenderParts): Stack {
     text: header(parts) + toYaml(model),
     model,
     services: readServices(model),
-    server,
+    server: readServerRole(model),
   };
 }
 
-function header(parts: RenderParts): string {
+function header(parts: LabelParts): string {
   return [
     `# Rendered by letta-stack from compose/, otel/ and env/: change those, not this file.`,
     `# Secrets are not in it. For \`up\` by hand, give them to Compose:`,

@@ -2,6 +2,8 @@ import * as v from "valibot";
 import { Problem } from "../common/problem.ts";
 import type { ValueMap } from "./mergeSources.ts";
 
+const argv = v.pipe(v.array(v.string()), v.minLength(1));
+
 const schema = v.object({
   service: v.string(),
   migrate: v.string(),
@@ -9,6 +11,24 @@ const schema = v.object({
   versionField: v.string(),
   readPath: v.string(),
   revisionQuery: v.string(),
+  /** Prints the image's revisions, one a line: revision, those before it, title; tabs between. */
+  history: argv,
+  /** Brings a database down to the revision that is appended. */
+  downgrade: argv,
+  /** Environment that a rehearsal leaves out: nobody is to hear of it. */
+  quiet: v.array(v.string()),
+  /** Requests that write, read and delete, each answered with 2xx; `{name}` is what was kept. */
+  smoke: v.array(
+    v.object({
+      request: v.pipe(v.string(), v.regex(/^(GET|POST|PATCH|PUT|DELETE) \//)),
+      send: v.optional(v.record(v.string(), v.unknown())),
+      keep: v.optional(v.record(v.string(), v.string())),
+    }),
+  ),
+  /** What an older server needs changed in a newer one's rows; semver ranges say when. */
+  repairs: v.array(
+    v.object({ about: v.string(), from: v.string(), to: v.string(), sql: v.array(v.string()) }),
+  ),
 });
 
 /** What the tool knows of the server it runs, from `x-server` in compose/server.yaml. */

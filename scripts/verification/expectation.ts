@@ -1,3 +1,4 @@
+import type { PublishedPort } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 
 /** What must be true of a running stack, read from its rendered form and nothing else. */
@@ -7,8 +8,10 @@ export interface Expectation {
   readonly healthPort: number;
   readonly grpcPort: number;
   readonly httpPort: number;
-  /** Where the server answers; undefined where only the proxy is open. */
+  /** Where the server answers: at its own port, or through the proxy where that is the door. */
   readonly serverUrl: string | undefined;
+  /** The name the proxy has a certificate for. */
+  readonly serverName: string | undefined;
   readonly server: Stack["server"];
   readonly version: string;
   /** The bearer of requests, where the server asks for one. */
@@ -18,6 +21,7 @@ export interface Expectation {
 }
 
 export interface ExpectationParts {
+  readonly serverName: string | undefined;
   readonly version: string;
   readonly password: string | undefined;
   readonly sink: "file" | "other";
@@ -31,14 +35,21 @@ export function expectation(stack: Stack, parts: ExpectationParts): Expectation 
       .find((one) => one.name === service)
       ?.ports.find((port) => target === undefined || port.target === target)?.published;
   const server = published(stack.server.service, undefined);
+  const door = stack.services.find((one) => one.name === "proxy")?.ports[0];
   return {
     project: stack.project,
     collector: "collector",
     healthPort: published("collector", 13133) ?? 13133,
     grpcPort: published("collector", 4317) ?? 4317,
     httpPort: published("collector", 4318) ?? 4318,
-    serverUrl: server === undefined ? undefined : `http://127.0.0.1:${server}`,
+    serverUrl: server !== undefined ? `http://127.0.0.1:${server}` : door && doorUrl(door),
     server: stack.server,
     ...parts,
   };
+}
+
+/** The proxy's address as this machine reaches it. */
+function doorUrl({ host, published }: PublishedPort): string {
+  const reached = ({ "0.0.0.0": "127.0.0.1", "::": "[::1]" } as Record<string, string>)[host];
+  return `https://${reached ?? host}:${published}`;
 }

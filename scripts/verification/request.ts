@@ -1,4 +1,5 @@
 import { request as httpRequest } from "node:http";
+import type { Duplex } from "node:stream";
 
 export interface Reply {
   readonly status: number;
@@ -6,10 +7,14 @@ export interface Reply {
 }
 
 export interface Asked {
-  readonly method?: "GET" | "POST";
+  readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs?: number;
+  /** The name a certificate is for; without it any certificate will do. */
+  readonly serverName?: string;
+  /** A connection that is there already, such as one into a container. */
+  readonly connection?: Duplex;
 }
 
 /**
@@ -17,12 +22,28 @@ export interface Asked {
  * refuses some ports.
  * @throws Error where no reply came in time (5 s)
  */
-export function request(url: string, asked: Asked = {}): Promise<Reply> {
-  const { method = "GET", headers = {}, body, timeoutMs = 5000 } = asked;
+export async function request(url: string, asked: Asked = {}): Promise<Reply> {
+  const { method = "GET", headers = {}, body, timeoutMs = 5000, serverName, connection } = asked;
+  const isTls = url.startsWith("https:");
+  // Without a domain the proxy signs for itself; it is asked on this very machine.
+  const tls = {
+    rejectUnauthorized: serverName !== undefined,
+    servername: serverName ?? "localhost",
+  };
+  const ask = isTls ? (await import("node:https")).request : httpRequest;
   return new Promise((resolve, reject) => {
-    const sent = httpRequest(
+    // A connection of one's own is taken only where no agent is named.
+    const given =
+      connection === undefined ? { agent: false } : { createConnection: () => connection };
+    const sent = ask(
       url,
-      { method, headers, signal: AbortSignal.timeout(timeoutMs) },
+      {
+        method,
+        headers,
+        ...(isTls ? tls : {}),
+        ...given,
+        signal: AbortSignal.timeout(timeoutMs),
+      },
       (reply) => {
         const chunks: Buffer[] = [];
         reply.on("data", (chunk: Buffer) => chunks.push(chunk));

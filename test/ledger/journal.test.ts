@@ -80,3 +80,38 @@ for (const line of ["null", "5", "[]", "{}", '"text"', "\u0000\u0000"]) {
 test("the journal is nobody else's to read", () => {
   assert.equal(statSync(journal("a").file).mode & 0o777, 0o600);
 });
+
+test("appending costs the same however long the journal is", () => {
+  const { directory, file } = journal("a");
+  const line = readFileSync(file, "utf8");
+  for (let part = 0; part < 20; part += 1) appendFileSync(file, line.repeat(10_000));
+  const before = performance.now();
+  for (let times = 0; times < 5; times += 1) appendEntry(directory, entry("b"));
+  const took = (performance.now() - before) / 5;
+  assert.ok(took < 25, `${took} ms for a line`);
+});
+
+test("every field of an entry comes back", () => {
+  const { directory } = journal();
+  const whole: Entry = {
+    ...entry(""),
+    by: "ann@box",
+    reason: ',"sum":"',
+    release: "000002",
+    from: "000001",
+    seconds: 1.5,
+    way: "keep",
+    message: "ö\n",
+  };
+  appendEntry(directory, whole);
+  assert.deepEqual(readJournal(directory), [whole]);
+});
+
+test("a journal that an earlier version wrote is read", () => {
+  const { directory, file } = journal();
+  // Written by the first version of this tool.
+  const line =
+    '{"at":"2026-01-02T03:04:05.000Z","run":"000001","command":"up:dev","step":"a","event":"begin","sum":"a2133fb9"}';
+  writeFileSync(file, `${line}\n`);
+  assert.deepEqual(readJournal(directory), [entry("a")]);
+});

@@ -1,138 +1,279 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
-import { test } from "node:test";
+import { createServer } from "node:net";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Problem } from "../../scripts/common/problem.ts";
+import type { Holder } from "../../scripts/ledger/askHolder.ts";
 import { takeLock } from "../../scripts/ledger/lock.ts";
+import { lockAddress } from "../../scripts/ledger/lockAddress.ts";
+import { lockHolder } from "../../scripts/ledger/lockHolder.ts";
+import { lockNames } from "../../scripts/ledger/lockNames.ts";
 import { folder } from "./folder.ts";
 
-const now = new Date("2026-05-04T03:02:01Z");
 const module = new URL("../../scripts/ledger/lock.ts", import.meta.url).href;
+const me = { command: "up:dev", since: "2026-05-04T03:02:01.000Z" };
+const children: ChildProcess[] = [];
+after(() => children.forEach((one) => one.kill("SIGKILL")));
 
-/** Another process that takes the lock, says so, and keeps it until it is killed. */
-async function holderOf(directory: string) {
-  const script = `
-    const { takeLock } = await import(${JSON.stringify(module)});
-    takeLock(${JSON.stringify(directory)}, "deploy:prod", new Date("2026-01-02T03:04:05Z"));
-    process.stdout.write("held");
-    setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
-  await once(child.stdout, "data");
+let count = 0;
+/** Names that no other test has. */
+const fresh = () => [`test/${process.pid}/${(count += 1)}/b`, `test/${process.pid}/${count}/a`];
+const { platform } = process;
+
+/** Another process that runs this with the lock's module; it says what it has to say. */
+function other(script: string) {
+  const text = `const { takeLock } = await import(${JSON.stringify(module)});\n${script}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", text], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  children.push(child);
+  return { child, says: async () => String((await once(child.stdout, "data"))[0]) };
+}
+
+/** Another process that holds these until it is ended; `then` runs while it does. */
+async function holderOf(names: readonly string[], system: string = platform, then = "") {
+  const { child, says } = other(`
+    globalThis.giveBack = await takeLock(${JSON.stringify(names)},
+      { command: "deploy:prod", since: "2026-01-02T03:04:05.000Z" },
+      { wait: false, platform: ${JSON.stringify(system)} });
+    setInterval(() => {}, 1000);
+    ${then}
+    process.stdout.write("held");`);
+  assert.equal(await says(), "held");
   return child;
 }
 
-test("the second taker is told who holds it, since when and doing what", async () => {
-  const directory = folder();
-  const holder = await holderOf(directory);
-  try {
-    assert.throws(
-      () => takeLock(directory, "up:dev", now),
-      (error: Problem) => {
-        assert.equal(error.code, "LOCKED");
-        assert.equal(error.exit, 6);
-        assert.match(
-          error.message,
-          /^deploy:prod of \S+ holds the lock since 2026-01-02T03:04:05\.000Z/,
-        );
-        assert.ok(error.message.includes(`pid ${holder.pid} on ${hostname()}`));
-        return true;
-      },
+/** Takes and gives back, or says why not. */
+async function tried(names: readonly string[], system: string = platform) {
+  return takeLock(names, me, { wait: false, platform: system }).then(
+    async (giveBack) => void (await giveBack()),
+    (error: Problem) => error,
+  );
+}
+
+for (const system of ["linux", "darwin"]) {
+  test(`${system}: the second taker is told who holds it, since when and doing what`, async () => {
+    const names = fresh();
+    const holder = await holderOf(names, system);
+    const problem = await tried(names, system);
+    assert.equal(problem?.code, "LOCKED");
+    assert.equal(problem?.exit, 6);
+    assert.match(
+      problem?.message ?? "",
+      /^deploy:prod of \S+ holds the lock since 2026-01-02T03:04:05\.000Z/,
     );
-  } finally {
+    assert.ok(problem?.message.includes(`pid ${holder.pid} on ${hostname()}`));
+  });
+
+  test(`${system}: a holder that was killed is succeeded at once`, async () => {
+    const names = fresh();
+    const holder = await holderOf(names, system);
     holder.kill("SIGKILL");
+    await once(holder, "exit");
+    assert.equal(await tried(names, system), undefined);
+  });
+
+  test(`${system}: a child that outlives a killed holder does not hold the lock`, async () => {
+    const names = fresh();
+    const { child, says } = other(`
+      const { spawn } = await import("node:child_process");
+      await takeLock(${JSON.stringify(names)}, { command: "up:dev", since: "" },
+        { wait: false, platform: ${JSON.stringify(system)} });
+      const child = spawn("sleep", ["60"], { stdio: "inherit", detached: true });
+      process.stdout.write(String(child.pid));`);
+    const grandchild = Number(await says());
+    try {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      assert.ok(process.kill(grandchild, 0), "the grandchild ended with its parent");
+      assert.equal(await tried(names, system), undefined);
+    } finally {
+      process.kill(grandchild, "SIGKILL");
+    }
+  });
+
+  test(`${system}: who waits goes on within 200 ms after the holder was killed`, async () => {
+    const names = fresh();
+    const holder = await holderOf(names, system);
+    const seen: (Holder | undefined)[] = [];
+    const onWait = (one: Holder | undefined) => void seen.push(one);
+    const waiting = takeLock(names, me, { wait: true, onWait, platform: system });
+    while (seen.length === 0) await sleep(5);
+    await sleep(100);
+    const started = performance.now();
+    holder.kill("SIGKILL");
+    await (
+      await waiting
+    )();
+    const took = performance.now() - started;
+    assert.ok(took < 200, `${took} ms`);
+    assert.deepEqual(
+      seen.map((one) => [one?.pid, one?.command]),
+      [[holder.pid, "deploy:prod"]],
+    );
+  });
+}
+
+test("a holder that was stopped is still a holder", async () => {
+  const names = fresh();
+  const holder = await holderOf(names);
+  holder.kill("SIGSTOP");
+  const problem = await tried(names);
+  assert.equal(problem?.code, "LOCKED");
+  assert.match(problem?.message ?? "", /^somebody who does not answer holds the lock/);
+  assert.equal(await lockHolder(names), "silent");
+});
+
+test("who waits for a stopped holder goes on when it is killed", async () => {
+  const names = fresh();
+  const holder = await holderOf(names);
+  holder.kill("SIGSTOP");
+  const seen: unknown[] = [];
+  const waiting = takeLock(names, me, { wait: true, onWait: (one) => void seen.push(one) });
+  while (seen.length === 0) await sleep(20);
+  holder.kill("SIGKILL");
+  await (
+    await waiting
+  )();
+  assert.deepEqual(seen, [undefined]);
+});
+
+test("who waits goes on when the lock is given back by a holder that lives on", async () => {
+  const names = fresh();
+  const giveBack = await takeLock(names, { ...me, command: "first" }, { wait: false });
+  let waited = false;
+  const waiting = takeLock(names, me, { wait: true, onWait: () => (waited = true) });
+  while (!waited) await sleep(5);
+  await giveBack();
+  await (
+    await waiting
+  )();
+});
+
+test("waiting ends when it is told to, and the lock is as it was", async () => {
+  const names = fresh();
+  const holder = await holderOf(names);
+  const stop = new AbortController();
+  const onWait = () => void setTimeout(() => stop.abort(), 20);
+  await assert.rejects(takeLock(names, me, { wait: true, onWait, signal: stop.signal }), {
+    name: "AbortError",
+  });
+  const found = await lockHolder(names);
+  assert.equal(typeof found === "object" && found.pid, holder.pid);
+});
+
+test("of two that reach for it at the same moment, one holds: twenty times", async () => {
+  const names = fresh();
+  const takers = [0, 1].map(() =>
+    other(`
+      process.stdout.write("ready");
+      process.stdin.setEncoding("utf8");
+      for await (const moment of process.stdin) {
+        while (Date.now() < Number(moment));
+        try {
+          const giveBack = await takeLock(${JSON.stringify(names)},
+            { command: "up:dev", since: "" }, { wait: false });
+          setTimeout(async () => { await giveBack(); process.stdout.write("held"); }, 150);
+        } catch (error) { process.stdout.write(String(error.code)); }
+      }`),
+  );
+  await Promise.all(takers.map((one) => one.says()));
+  for (let round = 0; round < 20; round += 1) {
+    const said = takers.map((one) => one.says());
+    const moment = Date.now() + 30;
+    for (const one of takers) one.child.stdin.write(String(moment));
+    assert.deepEqual((await Promise.all(said)).sort(), ["LOCKED", "held"], `round ${round}`);
   }
 });
 
-test("a holder that was killed is succeeded at once", async () => {
-  const directory = folder();
-  const holder = await holderOf(directory);
-  holder.kill("SIGKILL");
-  await once(holder, "exit");
-  takeLock(directory, "up:dev", now)();
-  assert.ok(!existsSync(join(directory, "lock")));
+test("two clones with the same project exclude each other, and so do two projects with one state", async () => {
+  const [one, two] = [folder(), folder()];
+  const project = `test-${process.pid}`;
+  const giveBack = await takeLock(lockNames(project, one), me, { wait: false });
+  try {
+    assert.equal((await tried(lockNames(project, two)))?.code, "LOCKED");
+    assert.equal((await tried(lockNames(`${project}-b`, one)))?.code, "LOCKED");
+    assert.equal(await tried(lockNames(`${project}-b`, two)), undefined);
+  } finally {
+    await giveBack();
+  }
 });
 
-test("a process that has a dead holder's number is not taken for it", () => {
-  const directory = folder();
-  const holder = {
-    pid: process.pid,
-    started: "1",
-    host: hostname(),
-    user: "u",
-    command: "c",
-    since: "s",
-  };
-  writeFileSync(join(directory, "lock"), JSON.stringify(holder));
-  takeLock(directory, "up:dev", now);
-  const mine = JSON.parse(readFileSync(join(directory, "lock"), "utf8")) as { command: string };
-  assert.equal(mine.command, "up:dev");
+test("who got only one of two names keeps none", async () => {
+  const [later = "", first = ""] = fresh();
+  const giveBack = await takeLock([later], me, { wait: false });
+  assert.equal((await tried([later, first]))?.code, "LOCKED");
+  assert.equal(await tried([first]), undefined);
+  await giveBack();
 });
 
-test("a holder on another host cannot be proven dead", () => {
-  const directory = folder();
-  const holder = { pid: 1, started: "1", host: "elsewhere", user: "u", command: "c", since: "s" };
-  writeFileSync(join(directory, "lock"), JSON.stringify(holder));
-  assert.throws(() => takeLock(directory, "up:dev", now), { code: "LOCKED" });
+test("what was given back can be taken again, and giving back twice takes it from nobody", async () => {
+  const names = fresh();
+  const first = await takeLock(names, me, { wait: false });
+  await first();
+  const second = await takeLock(names, me, { wait: false });
+  await first();
+  assert.equal((await tried(names))?.code, "LOCKED");
+  await second();
 });
 
-test("age alone proves nothing", () => {
-  const directory = folder();
-  takeLock(directory, "up:dev", new Date(0));
-  assert.throws(() => takeLock(directory, "up:dev", now), { code: "LOCKED" });
+test("the lock does not keep a process alive, and a process that ends gives it back", async () => {
+  const names = fresh();
+  const { child } = other(`
+    await takeLock(${JSON.stringify(names)}, { command: "up:dev", since: "" }, { wait: false });`);
+  const [exit] = (await once(child, "exit")) as [number];
+  assert.equal(exit, 0);
+  assert.equal(await lockHolder(names), undefined);
 });
 
-test("what was given back can be taken again", () => {
-  const directory = folder();
-  takeLock(directory, "up:dev", now)();
-  takeLock(directory, "up:dev", now)();
-});
-
-test("the lock is nobody else's to read", () => {
-  const directory = folder();
-  takeLock(directory, "up:dev", now);
-  assert.equal(statSync(join(directory, "lock")).mode & 0o777, 0o600);
-});
-
-/** What many processes are told that reach for one lock at the same moment. */
-async function rush(directory: string): Promise<string[]> {
-  const moment = Date.now() + 900;
-  const script = `
-    const { takeLock } = await import(${JSON.stringify(module)});
-    while (Date.now() < ${moment});
-    try { takeLock(${JSON.stringify(directory)}, "up:dev", new Date()); process.stdout.write("held"); }
-    catch (error) { process.stdout.write(String(error.code)); }
-    setTimeout(() => {}, 5000);`;
-  const takers = Array.from({ length: 6 }, () =>
-    spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: ["ignore", "pipe", "inherit"],
-    }),
-  );
-  const said = await Promise.all(
-    takers.map(async (one) => String((await once(one.stdout, "data"))[0])),
-  );
-  for (const one of takers) one.kill("SIGKILL");
-  return said.sort();
+/** Something else that listens where a name's lock would be, and says this. */
+async function strangerAt(name: string, says: string) {
+  const server = createServer((socket) => void socket.on("error", () => undefined).end(says));
+  server.listen(lockAddress(name, "darwin"));
+  await once(server, "listening");
+  return () => server.close();
 }
 
-const oneOfSix = [...Array.from({ length: 5 }, () => "LOCKED"), "held"];
-
-test("of many that find no lock at the same moment, one holds", async () => {
-  assert.deepEqual(await rush(folder()), oneOfSix);
+test("a stranger on a lock's port is told from a holder, with the port", async () => {
+  const [name = ""] = fresh();
+  const close = await strangerAt(name, "HTTP/1.1 400 Bad Request\r\n\r\n");
+  const problem = await tried([name], "darwin");
+  assert.equal(problem?.code, "LOCKED");
+  assert.match(problem?.message ?? "", /at port 4\d{4} of 127\.0\.0\.1, found no letta-stack$/);
+  close();
 });
 
-test("of many that find a dead holder's lock at the same moment, one holds", async () => {
-  const directory = folder();
-  const holder = {
-    pid: process.pid,
-    started: "1",
-    host: hostname(),
-    user: "u",
-    command: "c",
-    since: "s",
-  };
-  writeFileSync(join(directory, "lock"), JSON.stringify(holder));
-  assert.deepEqual(await rush(directory), oneOfSix);
+test("another lock that fell on the same port is named", async () => {
+  const [name = ""] = fresh();
+  const close = await strangerAt(name, `${JSON.stringify({ lock: "project/x", pid: 5 })}\n`);
+  const problem = await tried([name], "darwin");
+  assert.match(problem?.message ?? "", /found another lock, project\/x \(pid 5\)$/);
+  close();
+});
+
+test("somebody who hangs up without a word is given up after a while", async () => {
+  const [name = ""] = fresh();
+  const close = await strangerAt(name, "");
+  const problem = await tried([name], "darwin");
+  assert.match(problem?.message ?? "", /^somebody who does not answer/);
+  close();
+});
+
+test("what a stranger calls itself cannot move the terminal's cursor", async () => {
+  const [name = ""] = fresh();
+  const said = { lock: name, pid: 5, host: "h", user: "\u001B[2Jroot", command: "c", since: "s" };
+  const close = await strangerAt(name, `${JSON.stringify(said)}\n`);
+  const problem = await tried([name], "darwin");
+  assert.equal(problem?.message, "c of [2Jroot holds the lock since s (pid 5 on h)");
+  close();
+});
+
+test("a name fits into an abstract socket's 107 bytes, however long it is", () => {
+  const long = (end: string) => lockAddress(`state/${"ä".repeat(500)}${end}`, "linux");
+  for (const one of [long("1"), lockAddress("project/a", "linux")])
+    assert.ok("path" in one && Buffer.byteLength(one.path) <= 107);
+  assert.notDeepEqual(long("1"), long("2"));
 });

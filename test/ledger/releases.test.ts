@@ -1,36 +1,45 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Release } from "../../scripts/ledger/release.ts";
 import {
+  damagedReleases,
   keepRelease,
+  newestGood,
   nextReleaseId,
+  readReleaseFile,
   readReleases,
+  releasesNewestFirst,
+  sheetPath,
   updateRelease,
 } from "../../scripts/ledger/releases.ts";
+import { setAsideDamaged } from "../../scripts/ledger/setAsideDamaged.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import { exampleRelease as release } from "./exampleRelease.ts";
 import { folder } from "./folder.ts";
 
 const files = {
   "compose.yaml": "services: {}\n",
   "collector.yaml": "a: 1\n",
   "settings.env": "A=1\n",
+  Caddyfile: ":443 {}\n",
 };
-
-const release = (id: string) => ({
-  id,
-  tag: "0.16.8",
-  created: "2026-01-02T03:04:05.000Z",
-  outcome: "begun" as const,
-  services: {},
-  revision: [],
-});
+const now = new Date("2026-11-21T07:31:05.123Z");
 
 /** A state directory that keeps these releases. */
 function kept(...ids: string[]): string {
   const directory = stateDirectory(folder(), "dev");
   for (const id of ids) keepRelease(directory, release(id), files);
   return directory;
+}
+
+/** The same, with this in place of the newest one's sheet. */
+function keptWith(sheet: string, ...ids: string[]): { directory: string; path: string } {
+  const directory = kept(...ids);
+  const path = sheetPath(directory, ids.at(-1)!);
+  writeFileSync(path, sheet);
+  return { directory, path };
 }
 
 const ids = (directory: string) => readReleases(directory).map((one) => one.id);
@@ -50,12 +59,160 @@ test("releases come newest first", () => {
   assert.deepEqual(ids(kept("000009", "000010", "000001")), ["000010", "000009", "000001"]);
 });
 
-test("a release of another format is left out, as is what cannot be read", () => {
-  const directory = kept("000001", "000002", "000003");
-  const sheet = (id: string) => join(directory, "releases", id, "release.json");
-  writeFileSync(sheet("000002"), JSON.stringify({ ...release("000002"), format: 2 }));
-  writeFileSync(sheet("000003"), "{");
+test("every field of a sheet comes back", () => {
+  const directory = kept("000001");
+  const good = release("000001", {
+    outcome: "good",
+    backup: "000001-20260102T030405Z",
+    way: "keep",
+  });
+  updateRelease(directory, good);
+  assert.deepEqual(readReleases(directory), [{ ...good, format: 2 }]);
+});
+
+test("a sheet without what is optional is whole", () => {
+  const { titles: _, ...plain } = release("000001");
+  const services = { a: { image: "a", imageId: "b", digest: "c", release: "000001" } };
+  const directory = kept();
+  keepRelease(directory, { ...plain, services }, files);
+  assert.deepEqual(readReleases(directory), [{ ...plain, services, format: 2 }]);
+});
+
+test("a sheet that the first version wrote is read, and what it did not know is filled in", () => {
+  const services = {
+    server: { image: "letta", imageId: "sha256:1", digest: "d", release: "000001" },
+  };
+  const first = {
+    id: "000001",
+    tag: "0.16.8",
+    created: "2026-01-02T03:04:05.000Z",
+    outcome: "good",
+    services,
+    revision: ["1c28e167b74f"],
+    format: 1,
+  };
+  const { directory } = keptWith(JSON.stringify(first), "000001");
+  const [read] = readReleases(directory, { project: "any", environment: "any" });
+  const expected: Release = {
+    ...first,
+    outcome: "good",
+    project: null,
+    environment: null,
+    kind: "up",
+    from: null,
+    restores: "000001",
+    by: "unknown",
+    reason: null,
+    seconds: null,
+    way: null,
+    heads: ["1c28e167b74f"],
+    secrets: {},
+    backup: null,
+    proofs: [],
+    rehearsal: null,
+  };
+  assert.deepEqual(read, expected);
+});
+
+const whole = JSON.stringify({ ...release("000002"), format: 2 });
+const damage: Readonly<Record<string, [sheet: string, why: RegExp]>> = {
+  empty: ["", /^is empty$/],
+  "cut off": [whole.slice(0, 200), /^is not whole JSON$/],
+  "not an object": ["null", /^expected a format up to 2, got undefined$/],
+  "without a format": [JSON.stringify(release("000002")), /^expected a format up to 2/],
+  "without a field": [whole.replace('"outcome":"begun",', ""), /^outcome: expected "outcome"/],
+  "with a wrong value": [whole.replace('"begun"', '"best"'), /^outcome: expected .*, got "best"$/],
+  "of another id": [whole.replace('"id":"000002"', '"id":"000003"'), /^expected id 000002, got 0/],
+};
+
+for (const [name, [sheet, why]] of Object.entries(damage)) {
+  test(`a sheet that is ${name} is passed over, reported, and set aside with every byte`, () => {
+    const { directory, path } = keptWith(sheet, "000001", "000002");
+    assert.deepEqual(ids(directory), ["000001"]);
+    const [damaged, ...others] = damagedReleases(directory);
+    assert.deepEqual([damaged?.id, damaged?.path, others], ["000002", path, []]);
+    assert.match(damaged?.why ?? "", why);
+    const aside = setAsideDamaged(directory, now);
+    const at = `${path}.corrupt-20261121T073105Z`;
+    assert.deepEqual(
+      aside.map((one) => [one.id, one.kept]),
+      [["000002", at]],
+    );
+    assert.equal(readFileSync(at, "utf8"), sheet);
+    assert.deepEqual(setAsideDamaged(directory, now), []);
+    assert.deepEqual(ids(directory), ["000001"]);
+    assert.equal(nextReleaseId(directory), "000003");
+  });
+}
+
+test("a sheet of a later format is passed over by those who read and refused by those who write", () => {
+  const later = JSON.stringify({ ...release("000002"), format: 3 });
+  const { directory, path } = keptWith(later, "000001", "000002");
   assert.deepEqual(ids(directory), ["000001"]);
+  assert.equal(damagedReleases(directory)[0]?.laterFormat, 3);
+  assert.throws(() => setAsideDamaged(directory, now), {
+    code: "STATE_UNUSABLE",
+    exit: 3,
+    message: `${path}: expected a format up to 2, found 3`,
+  });
+  assert.equal(readFileSync(path, "utf8"), later);
+});
+
+test("where one sheet is of a later format, no other is set aside", () => {
+  const { directory } = keptWith("{", "000001", "000002");
+  writeFileSync(sheetPath(directory, "000001"), JSON.stringify({ format: 9 }));
+  assert.throws(() => setAsideDamaged(directory, now));
+  assert.equal(readFileSync(sheetPath(directory, "000002"), "utf8"), "{");
+});
+
+test("whole sheets are not set aside", () => {
+  const directory = kept("000001", "000002");
+  assert.deepEqual(setAsideDamaged(directory, now), []);
+  assert.deepEqual(ids(directory), ["000002", "000001"]);
+});
+
+test("a folder in place of a sheet is set aside too", () => {
+  const directory = kept("000001");
+  rmSync(sheetPath(directory, "000001"));
+  mkdirSync(sheetPath(directory, "000001"));
+  assert.equal(damagedReleases(directory)[0]?.why, "is not a file");
+  assert.equal(setAsideDamaged(directory, now).length, 1);
+});
+
+const owner = { project: "letta-stack-dev", environment: "dev" };
+for (const name of ["project", "environment"] as const) {
+  test(`a release of another ${name} is refused, with the sheet that says so`, () => {
+    const directory = kept("000001");
+    keepRelease(directory, release("000002", { [name]: "other" }), files);
+    assert.throws(() => readReleases(directory, owner), {
+      code: "STATE_UNUSABLE",
+      message: `${sheetPath(directory, "000002")}: expected ${name} ${owner[name]}, got other`,
+    });
+  });
+}
+
+test("one's own releases are not refused", () => {
+  assert.equal(readReleases(kept("000001", "000002"), owner).length, 2);
+});
+
+test("the newest good one among 10,000 costs one folder and one sheet", () => {
+  const directory = kept();
+  for (let id = 1; id < 10_000; id += 1)
+    mkdirSync(join(directory, "releases", String(id).padStart(6, "0")));
+  keepRelease(directory, release("010000", { outcome: "good" }), files);
+  const before = performance.now();
+  const found = newestGood(directory);
+  const took = performance.now() - before;
+  assert.equal(found?.id, "010000");
+  assert.ok(took < 50, `${took} ms`);
+});
+
+test("no sheet is read before it is asked for", () => {
+  const directory = kept("000001", "000002");
+  const releases = releasesNewestFirst(directory);
+  assert.equal(releases.next().value?.id, "000002");
+  updateRelease(directory, release("000001", { outcome: "failed" }));
+  assert.equal(releases.next().value?.outcome, "failed");
 });
 
 test("a release that was cut off while it was written is none", () => {
@@ -68,14 +225,20 @@ test("a release that was cut off while it was written is none", () => {
 
 test("a release's texts come back as they were given", () => {
   const directory = kept("000001");
-  for (const [name, text] of Object.entries(files)) {
-    assert.equal(readFileSync(join(directory, "releases", "000001", name), "utf8"), text);
-  }
+  for (const name of Object.keys(files) as (keyof typeof files)[])
+    assert.equal(readReleaseFile(directory, "000001", name), files[name]);
+});
+
+test("where there is no proxy no configuration of one is kept", () => {
+  const directory = kept();
+  const { Caddyfile: _, ...others } = files;
+  keepRelease(directory, release("000001"), others);
+  assert.equal(readReleaseFile(directory, "000001", "Caddyfile"), undefined);
 });
 
 test("an outcome that became known is kept in place of the first", () => {
   const directory = kept("000001");
-  updateRelease(directory, { ...release("000001"), outcome: "good" });
+  updateRelease(directory, release("000001", { outcome: "good" }));
   assert.equal(readReleases(directory)[0]?.outcome, "good");
   assert.deepEqual(
     readdirSync(join(directory, "releases", "000001")).sort(),

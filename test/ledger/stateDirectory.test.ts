@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { secretKey, readKey, deviceId } from "../../scripts/ledger/secretKey.ts";
@@ -42,12 +50,16 @@ test("a link that is refused was not followed", () => {
   assert.deepEqual(readdirSync(elsewhere), []);
 });
 
-test("a link in place of the releases is refused", () => {
-  const [state, elsewhere] = [folder(), folder()];
-  mkdirSync(join(state, "dev"));
-  symlinkSync(elsewhere, join(state, "dev", "releases"));
-  assert.throws(() => stateDirectory(state, "dev"), { code: "STATE_UNUSABLE" });
-});
+for (const name of ["releases", "backups", "evidence"]) {
+  test(`${name}/ is made, for its owner alone; a link in its place is refused`, () => {
+    const [state, elsewhere] = [folder(), folder()];
+    const directory = stateDirectory(state, "dev");
+    assert.equal(mode(join(directory, name)), "700");
+    rmdirSync(join(directory, name));
+    symlinkSync(elsewhere, join(directory, name));
+    assert.throws(() => stateDirectory(state, "dev"), { code: "STATE_UNUSABLE" });
+  });
+}
 
 test("a file in its place is refused with what to do", () => {
   const state = join(folder(), "file");

@@ -247,6 +247,8 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     runHeld: (shot) => held(shot.image),
     volumes: (project) =>
       look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
+    othersAtWork: () => look("others at work", () => 0),
+    sweep: () => look("sweep", () => undefined),
     publisher: () => look("publisher", () => undefined),
     dataRoot: () => look("data root", () => "/not/on/this/host"),
   };

@@ -1,0 +1,39 @@
+import type { RollbackAsked } from "../rollout/rollback.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Answer } from "./command.ts";
+import type { Terminal } from "./narrate.ts";
+
+/** What a deploy or a rollback would do now, and why: read, written nowhere. */
+export async function releasePlanAnswer(
+  settings: Settings,
+  rollback: Pick<RollbackAsked, "wanted" | "way" | "onlyConfiguration"> | undefined,
+  terminal: Terminal,
+): Promise<Answer> {
+  const [{ planRollout }, { toolsOf }] = await Promise.all([
+    import("../rollout/planRollout.ts"),
+    import("./toolsOf.ts"),
+  ]);
+  const { decision, lines, images, cutover } = await planRollout(
+    settings,
+    rollback,
+    toolsOf(terminal),
+  );
+  const { schema, changes } = decision;
+  return {
+    result: {
+      changes,
+      images,
+      database: {
+        revision: schema.revision === undefined ? null : schema.revision.join(" "),
+        heads: schema.heads,
+        action: schema.action,
+        why: schema.why,
+        migrations: schema.migrations,
+        ways: schema.ways,
+      },
+      cutover,
+      plan: lines,
+    },
+    text: lines.map((line) => `${line}\n`).join(""),
+  };
+}

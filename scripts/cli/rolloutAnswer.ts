@@ -1,0 +1,68 @@
+import type { RolloutOutcome } from "../rollout/deploy.ts";
+import type { StepRecord } from "../rollout/narration.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Answer } from "./command.ts";
+import { table } from "./table.ts";
+
+/** What a deploy or a rollback came to, for scripts and for people. */
+export function rolloutAnswer(
+  settings: Settings,
+  outcome: RolloutOutcome,
+  steps: readonly StepRecord[],
+): Answer {
+  const { environment } = settings;
+  const { schema } = outcome.decision;
+  const version = outcome.checks.find((one) => one.name === "server version");
+  const same = outcome.release === outcome.from;
+  const headline = same
+    ? `nothing to do: release ${outcome.release} (${outcome.tag}) runs`
+    : `release ${outcome.release} (${outcome.tag}) runs, proven`;
+  const proof = outcome.rehearsal?.wayBack;
+  const rows = [
+    ["database", describeWay(outcome)],
+    [
+      "server away",
+      outcome.awaySeconds === null ? "not at all" : `${outcome.awaySeconds.toFixed(1)} s`,
+    ],
+    ...(proof
+      ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
+      : []),
+    [
+      "next",
+      `npm run verify -- ${environment} · npm run status -- ${environment} · npm run releases -- ${environment}`,
+    ],
+  ];
+  return {
+    result: {
+      release: outcome.release,
+      from: outcome.from,
+      tag: outcome.tag,
+      way: outcome.way,
+      steps,
+      server: { version: version?.outcome === "passed" ? version.detail : null },
+      changes: outcome.changes,
+      checks: outcome.checks,
+      database: {
+        revision: schema.revision?.join(" ") ?? null,
+        heads: schema.heads,
+        action: outcome.way,
+      },
+      awaySeconds: outcome.awaySeconds,
+      rehearsal: outcome.rehearsal,
+    },
+    text: `\n${environment}: ${headline}\n\n${table(rows)}`,
+  };
+}
+
+function describeWay({ way, decision }: RolloutOutcome): string {
+  const at = decision.schema.heads.join(", ");
+  const words: Record<string, string> = {
+    none: `at ${at}, as before`,
+    migrate: `migrated to ${at}`,
+    keep: "the newer schema stays; no row was lost",
+    carry: `the rows of now in the older schema, at ${at}; the former database is kept`,
+    downgrade: `downgraded to ${at}; the former database is kept`,
+    restore: `as it was in the backup, at ${at}; the former database is kept`,
+  };
+  return words[way ?? "none"] ?? "";
+}

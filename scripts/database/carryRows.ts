@@ -1,0 +1,80 @@
+import { Problem } from "../common/problem.ts";
+import { countTables } from "./countTables.ts";
+import { createDatabase } from "./createDatabase.ts";
+import type { DumpSheet } from "./dump.ts";
+import { dropScratch } from "./dropScratch.ts";
+import { planCarry, type Place } from "./planCarry.ts";
+import { pourRows } from "./pourRows.ts";
+import { readSchema } from "./readSchema.ts";
+import { checkDump, finishDatabase, pgRestore, type DumpFile } from "./restoreDump.ts";
+import type { DatabaseServer } from "./sql.ts";
+import type { Loss } from "./wouldLose.ts";
+
+export interface CarryAsked {
+  /** The live database; nobody should write to it any longer. */
+  readonly from: string;
+  readonly dump: DumpFile & { readonly sheet: Pick<DumpSheet, "rows"> };
+  /** A name of scratchName that does not exist yet. */
+  readonly into: string;
+  /** Tables that get the dump's rows instead of the present ones. */
+  readonly fromDump: readonly string[];
+}
+
+export interface Carried {
+  /** Rows by table. */
+  readonly copied: Readonly<Record<string, number>>;
+  /** The same for the tables that have the dump's rows; Alembic's own is always among them. */
+  readonly fromDump: Readonly<Record<string, number>>;
+  /** What the old schema has no place for: lost in the new database. */
+  readonly noPlace: readonly Loss[];
+  /** What only the old schema has: empty, or at its default. */
+  readonly unfilled: readonly Place[];
+}
+
+/**
+ * Makes a database of a dump's schema with the rows of now, for every table and column that
+ * both know. Indexes and foreign keys are made last, so that Postgres itself proves that all
+ * rows fit. The live database is only read; the new one is dropped again where this fails.
+ * @throws Problem BACKUP_DAMAGED; USAGE for a table that the dump does not have;
+ *   DATABASE_REFUSED with Postgres' own words where a row does not fit
+ */
+export async function carryRows(server: DatabaseServer, asked: CarryAsked): Promise<Carried> {
+  const { from, dump, into } = asked;
+  const { path, sheet } = dump;
+  await checkDump(dump);
+  await createDatabase(server, into, sheet.locale);
+  try {
+    await pgRestore(server, into, path, ["--section=pre-data"]);
+    const [live, old] = await Promise.all(
+      [from, into].map((name) => readSchema(server.database(name))),
+    );
+    const plan = planCarry(old!, live!, asked.fromDump);
+    const poured = await pourRows(server, from, into, plan, live!);
+    for (const [schema, names] of plan.restored) {
+      const tables = names.map((name) => `--table=${name}`);
+      await pgRestore(server, into, path, ["--section=data", `--schema=${schema}`, ...tables]);
+    }
+    await pgRestore(server, into, path, ["--section=post-data"]);
+    const ofDump = plan.fromDump.map((table) => [table, sheet.rows[table] ?? 0] as const);
+    const fromDump = Object.fromEntries(ofDump);
+    await proveRows(server, into, { ...poured.rows, ...fromDump });
+    await finishDatabase(server, into, sheet.settings);
+    return { copied: poured.rows, fromDump, noPlace: poured.noPlace, unfilled: plan.unfilled };
+  } catch (error) {
+    await dropScratch(server, into);
+    throw error;
+  }
+}
+
+async function proveRows(
+  server: DatabaseServer,
+  into: string,
+  expected: Readonly<Record<string, number>>,
+): Promise<void> {
+  const found = await countTables(server.database(into));
+  const details = Object.entries(expected)
+    .filter(([table, rows]) => found[table] !== rows)
+    .map(([table, rows]) => `${table}: expected ${rows} rows, got ${found[table] ?? 0}`);
+  if (details.length === 0) return;
+  throw new Problem("DATABASE_REFUSED", "not all rows have arrived", { details });
+}

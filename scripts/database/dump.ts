@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Writable } from "node:stream";
+import { Problem } from "../common/problem.ts";
+import { openSnapshot } from "./countTables.ts";
+import { factsScript, parseFacts, type Facts } from "./facts.ts";
+import { postgresWords } from "./postgresWords.ts";
+import { psqlScript } from "./psqlScript.ts";
+import type { DatabaseServer } from "./sql.ts";
+
+/** What a dump holds and how to tell that it is whole; kept beside it. */
+export interface DumpSheet extends Facts {
+  /** The database it was taken of. */
+  readonly database: string;
+  /** Of the dump, in hex. */
+  readonly sha256: string;
+  /** Of the dump. */
+  readonly bytes: number;
+  /** The server's roles and their settings, without passwords, as SQL; null where `globalsFault` says why. */
+  readonly globals: string | null;
+  readonly globalsFault: string | null;
+}
+
+/**
+ * gzip, as any pg_restore reads it, at its fastest: a deploy waits for it. No subscriptions:
+ * they hold passwords, and a restored one would begin to replicate. A table that somebody has
+ * locked is waited for a minute.
+ */
+const pgDump =
+  "pg_dump --format=custom --compress=gzip:1 --no-password --no-subscriptions --lock-wait-timeout=60s";
+
+/**
+ * Dumps a database into a file of the host (0600), which appears whole or not at all. The
+ * counts on the sheet are of the very snapshot that is dumped: psql holds it open, counts, and
+ * runs pg_dump on it.
+ * @param asked.revisionQuery the role's own, see x-server in compose/server.yaml
+ * @throws Problem DATABASE_REFUSED with the words of pg_dump or psql, DISK_TOO_SMALL
+ */
+export async function dump(
+  server: DatabaseServer,
+  asked: { readonly database: string; readonly path: string; readonly revisionQuery: string },
+): Promise<DumpSheet> {
+  const { database, path } = asked;
+  // `\!` sees psql's environment: a snapshot's name is the only thing that goes through a shell.
+  const script = `${openSnapshot}
+SELECT pg_export_snapshot() AS snapshot \\gset
+\\setenv SNAPSHOT :snapshot
+${factsScript(asked.revisionQuery, "warn")}
+\\! ${pgDump} --snapshot="$SNAPSHOT" </dev/null
+\\warn pg_dump ended with :SHELL_EXIT_CODE
+COMMIT;
+`;
+  const [written, globals] = await Promise.all([
+    writeWhole(path, async (sink) => {
+      const ran = await server.client(database, psqlScript, { stdin: script, stdout: sink });
+      if (ran.code === 0 && /^pg_dump ended with 0$/mu.test(ran.stderr)) return ran.stderr;
+      throw new Problem("DATABASE_REFUSED", `${database} could not be dumped`, {
+        details: wordsOf(ran.stderr),
+      });
+    }),
+    dumpGlobals(server, database),
+  ]);
+  const { sha256, bytes, result } = written;
+  return { database, sha256, bytes, ...parseFacts(result), ...globals };
+}
+
+/** What the server knows beside its databases. A managed server may not tell: that is no failure. */
+async function dumpGlobals(
+  server: DatabaseServer,
+  database: string,
+): Promise<Pick<DumpSheet, "globals" | "globalsFault">> {
+  const name = database.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
+  const ran = await server.client(database, [
+    "pg_dumpall",
+    "--globals-only",
+    "--no-role-passwords",
+    "--no-password",
+    `--database=dbname='${name}'`,
+  ]);
+  return ran.code === 0
+    ? { globals: ran.stdout, globalsFault: null }
+    : { globals: null, globalsFault: wordsOf(ran.stderr).join("; ") };
+}
+
+function wordsOf(stderr: string): string[] {
+  const lines = stderr.split("\n").filter((line) => !line.startsWith("facts "));
+  return postgresWords(lines.join("\n")).words;
+}
+
+/** Lets work write a file: beside it, to the disk, then renamed; nothing stays where it fails. */
+async function writeWhole<Result>(path: string, work: (sink: Writable) => Promise<Result>) {
+  const beside = `${path}.new`;
+  await rm(beside, { force: true });
+  const file = await open(beside, "wx", 0o600);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      file.writeFile(chunk).then(() => done(), done);
+    },
+  });
+  try {
+    const result = await work(sink);
+    await file.sync();
+    await file.close();
+    await rename(beside, path);
+    const folder = await open(dirname(path), "r");
+    await folder.sync().finally(() => folder.close());
+    return { sha256: hash.digest("hex"), bytes, result };
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await rm(beside, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    throw new Problem("DISK_TOO_SMALL", `${path}: the disk is full, ${bytes} bytes did fit`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import { PassThrough } from "node:stream";
+import { Problem } from "../common/problem.ts";
+import type { CommandResult } from "../engine/engine.ts";
+import { openSnapshot } from "./countTables.ts";
+import type { CarryPlan } from "./planCarry.ts";
+import { postgresWords } from "./postgresWords.ts";
+import { quoteText } from "./quote.ts";
+import type { Schema } from "./readSchema.ts";
+import { psqlScript } from "./psqlScript.ts";
+import type { DatabaseServer } from "./sql.ts";
+import { countPlaces, losses, type Loss } from "./wouldLose.ts";
+
+export interface Poured {
+  /** By table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly noPlace: readonly Loss[];
+}
+
+/** How both sides write values down: nothing of a database's or a role's own settings may come in between. */
+const sameNotation = `SET search_path = ''; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
+SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = 'content';`;
+
+/**
+ * Copies rows from one database into another: one psql writes a script of COPY and its data,
+ * another runs it as one transaction, and nothing is kept in between.
+ * @throws Problem DATABASE_REFUSED with Postgres' words where a row does not fit
+ */
+export async function pourRows(
+  server: DatabaseServer,
+  from: string,
+  into: string,
+  plan: CarryPlan,
+  live: Schema,
+): Promise<Poured> {
+  const pipe = new PassThrough();
+  const [read, written] = await Promise.allSettled([
+    server.client(from, psqlScript, { stdin: readingScript(plan, live), stdout: pipe }),
+    server.client(into, psqlScript, { stdin: pipe }),
+  ]);
+  // A reader that failed says so itself; one whose output was cut off has the writer to blame.
+  if (read.status === "fulfilled") expectDone(read.value, `${from} could not be read`);
+  if (written.status === "fulfilled")
+    expectDone(written.value, "a row has no place in the old schema");
+  if (written.status === "rejected") throw written.reason;
+  if (read.status === "rejected") throw read.reason;
+  const lines = read.value.stderr.split("\n");
+  const copied = lines.flatMap((line) => {
+    const [, index, rows] = /^copied (\d+) (\d+)$/u.exec(line) ?? [];
+    return index === undefined ? [] : [[plan.copied[Number(index)]!.table, Number(rows)] as const];
+  });
+  const lost = lines.find((line) => line.startsWith("lost "))!.slice("lost ".length);
+  return {
+    rows: Object.fromEntries(copied),
+    noPlace: losses(plan.noPlace, JSON.parse(lost) as { place: number; rows: number }[]),
+  };
+}
+
+/** psql's script for the reading side; what it prints is the one for the writing side. */
+function readingScript({ copied, sequences, noPlace }: CarryPlan, live: Schema): string {
+  const say = (text: string) => `SELECT ${quoteText(text)};`;
+  return [
+    openSnapshot,
+    sameNotation,
+    say(`${sameNotation}\nSET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;`),
+    say("BEGIN;"),
+    ...copied.flatMap(({ table, columns }, index) => {
+      const only = live.tables[table]!.partitioned ? "" : "ONLY ";
+      const names = columns.join(", ");
+      return [
+        say(`COPY ${table} (${names}) FROM stdin;`),
+        `COPY (SELECT ${names} FROM ${only}${table}) TO STDOUT;`,
+        `\\warn copied ${index} :ROW_COUNT`,
+        say("\\."),
+      ];
+    }),
+    ...sequences.map(
+      (name) =>
+        `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', ${quoteText(name)}, last_value, is_called) FROM ${name};`,
+    ),
+    `SELECT coalesce(jsonb_agg(counted), '[]') AS lost FROM (${countPlaces(noPlace, live)}) counted \\gset`,
+    "\\warn lost :lost",
+    // Comes only if all went well: without it the writing side undoes what it did.
+    say("COMMIT;"),
+    "COMMIT;",
+  ].join("\n");
+}
+
+function expectDone({ code, stderr }: CommandResult, failure: string): void {
+  if (code === 0) return;
+  const lines = stderr.split("\n").filter((line) => !/^(?:copied|lost) /u.test(line));
+  const { words } = postgresWords(lines.join("\n"));
+  throw new Problem("DATABASE_REFUSED", failure, { details: words });
+}

@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { Problem } from "../common/problem.ts";
+import { createDatabase } from "./createDatabase.ts";
+import { applyOwn } from "./databaseOwn.ts";
+import { dropScratch } from "./dropScratch.ts";
+import type { DumpSheet } from "./dump.ts";
+import { postgresWords } from "./postgresWords.ts";
+import type { DatabaseServer } from "./sql.ts";
+
+/** A dump in a file of the host, and its sheet. */
+export interface DumpFile {
+  readonly path: string;
+  readonly sheet: Pick<DumpSheet, "sha256" | "bytes" | "settings" | "locale">;
+}
+
+/**
+ * Restores a dump into a database made for it, which is dropped again where that fails.
+ * Objects belong to the role that restores, as it is the one that will serve: a role of
+ * another machine need not exist here. Grants stay as they were.
+ * @param into a name of scratchName that does not exist yet
+ * @throws Problem BACKUP_DAMAGED where the file is not what was dumped, DATABASE_REFUSED
+ */
+export async function restoreDump(
+  server: DatabaseServer,
+  dump: DumpFile,
+  into: string,
+): Promise<void> {
+  await checkDump(dump);
+  await createDatabase(server, into, dump.sheet.locale);
+  try {
+    await pgRestore(server, into, dump.path);
+    await finishDatabase(server, into, dump.sheet.settings);
+  } catch (error) {
+    await dropScratch(server, into);
+    throw error;
+  }
+}
+
+/**
+ * Whether a dump is byte for byte what was written.
+ * @throws Problem BACKUP_DAMAGED
+ */
+export async function checkDump({ path, sheet }: DumpFile): Promise<void> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (error) {
+    throw damaged(path, [(error as Error).message]);
+  }
+  if (bytes !== sheet.bytes) {
+    throw damaged(path, [`expected ${sheet.bytes} bytes, got ${bytes}`]);
+  }
+  const sha256 = hash.digest("hex");
+  if (sha256 === sheet.sha256) return;
+  throw damaged(path, [`expected the SHA-256 ${sheet.sha256}, got ${sha256}`]);
+}
+
+/**
+ * Feeds a dump to pg_restore.
+ * @param flags what of it, such as --section=pre-data
+ * @throws Problem DATABASE_REFUSED with its words
+ */
+export async function pgRestore(
+  server: DatabaseServer,
+  into: string,
+  path: string,
+  flags: readonly string[] = [],
+): Promise<void> {
+  const argv = ["pg_restore", "--exit-on-error", "--no-owner", "--no-password", "--dbname="];
+  const { code, stderr } = await server.client(into, [...argv, ...flags], {
+    stdin: createReadStream(path),
+    // Whoever uses the new database commits first, and that brings all before it to the disk.
+    environment: { PGOPTIONS: "-c synchronous_commit=off" },
+  });
+  if (code === 0) return;
+  throw new Problem("DATABASE_REFUSED", `the dump could not be restored into ${into}`, {
+    details: postgresWords(stderr).words,
+  });
+}
+
+/**
+ * Gives a filled database its statistics and what is its own.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function finishDatabase(
+  server: DatabaseServer,
+  name: string,
+  settings: readonly string[],
+): Promise<void> {
+  // Its own settings come last: one of them may make it read-only.
+  const { state, message } = await server
+    .database(name)
+    .ask(`ANALYZE;\n${applyOwn(name, settings)}`);
+  if (state === "") return;
+  throw new Problem("DATABASE_REFUSED", `${name} could not be given its own settings`, {
+    details: [message],
+  });
+}
+
+function damaged(path: string, details: readonly string[]): Problem {
+  return new Problem("BACKUP_DAMAGED", `${path} is not what was dumped`, { details });
+}

@@ -1,0 +1,117 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { DumpSheet } from "../database/dump.ts";
+import { writeFile } from "./writeFile.ts";
+
+const format = 1;
+
+/** The sheet of a backup: what its dump holds, how to know that it still does, and why it is. */
+export interface Backup extends DumpSheet {
+  /** The release it was taken at, and when: "000003-20261121T073105Z". */
+  readonly id: string;
+  /** ISO 8601. */
+  readonly created: string;
+  /** Why it was taken: "before 000004", "asked for". */
+  readonly reason: string;
+  readonly release: string;
+  /** When it was restored to see that it can be; null where it never was. */
+  readonly proven: string | null;
+}
+
+/** Something in backups/ that is no whole backup. */
+export interface DamagedBackup {
+  readonly id: string;
+  readonly why: string;
+}
+
+export interface Backups {
+  /** Newest first: by release, then by time. */
+  readonly backups: readonly Backup[];
+  readonly damaged: readonly DamagedBackup[];
+}
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const time = v.pipe(v.string(), v.isoTimestamp());
+const schema = v.object({
+  format: v.literal(format),
+  id: v.string(),
+  created: time,
+  reason: v.string(),
+  release: v.string(),
+  database: v.string(),
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  bytes: count,
+  revision: v.array(v.string()),
+  rows: v.record(v.string(), count),
+  proven: v.nullable(time),
+  serverVersion: v.string(),
+  globals: v.nullable(v.string()),
+  globalsFault: v.nullable(v.string()),
+  settings: v.array(v.string()),
+  locale: v.string(),
+  databaseBytes: count,
+  extensions: v.record(v.string(), v.string()),
+  invalidIndexes: v.array(v.string()),
+});
+
+const named = /^(\d{6}-\d{8}T\d{6}Z)\.(dump|json)$/;
+
+/** The id of a backup that is taken now. */
+export function backupId(release: string, now: Date): string {
+  return `${release}-${now.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
+}
+
+/**
+ * Where a backup's dump is. Whoever writes it writes `<path>.part`, waits for the disk and
+ * renames: what has no sheet yet counts as no backup.
+ */
+export function dumpPath(directory: string, id: string): string {
+  return join(directory, "backups", `${id}.dump`);
+}
+
+/** Keeps a backup's sheet, whole or not at all: after its dump, or when it was proven. */
+export function keepBackup(directory: string, backup: Backup): void {
+  writeFile(sheetPath(directory, backup.id), `${JSON.stringify({ format, ...backup }, null, 2)}\n`);
+}
+
+/** All backups, and what looks like one and is not whole. Dumps are not read. */
+export function readBackups(directory: string): Backups {
+  const folder = join(directory, "backups");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const ids = new Set(names.flatMap((name) => named.exec(name)?.[1] ?? []));
+  const backups: Backup[] = [];
+  const damaged: DamagedBackup[] = [];
+  for (const id of [...ids].sort().reverse()) {
+    const read = readBackup(directory, id);
+    if (typeof read === "string") damaged.push({ id, why: read });
+    else backups.push(read);
+  }
+  return { backups, damaged };
+}
+
+/** Removes a backup. Its sheet goes last: what is left half removed is seen. */
+export function removeBackup(directory: string, id: string): void {
+  rmSync(dumpPath(directory, id), { force: true });
+  rmSync(sheetPath(directory, id), { force: true });
+}
+
+/** One backup; what is wrong with it where it is not whole. */
+function readBackup(directory: string, id: string): Backup | string {
+  if (!existsSync(sheetPath(directory, id))) return "its sheet is missing";
+  const text = readFileSync(sheetPath(directory, id), "utf8");
+  const judged = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text);
+  if (!judged.success) {
+    const [issue] = judged.issues;
+    return `${v.getDotPath(issue) ?? "its sheet"}: expected ${issue.expected ?? "JSON"}, got ${issue.received}`;
+  }
+  const { format: _, ...backup } = judged.output;
+  if (backup.id !== id) return `expected id ${id}, got ${backup.id}`;
+  const bytes = statSync(dumpPath(directory, id), { throwIfNoEntry: false })?.size;
+  if (bytes === undefined) return "its dump is missing";
+  return bytes === backup.bytes ? backup : `expected a dump of ${backup.bytes} bytes, got ${bytes}`;
+}
+
+function sheetPath(directory: string, id: string): string {
+  return join(directory, "backups", `${id}.json`);
+}

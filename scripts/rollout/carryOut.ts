@@ -1,0 +1,169 @@
+import { scratchName } from "../database/scratchName.ts";
+import { copyDatabase } from "../database/copyDatabase.ts";
+import { dropScratch } from "../database/dropScratch.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Proof, Release } from "../ledger/release.ts";
+import { keepRelease } from "../ledger/releases.ts";
+import { secretKey } from "../ledger/secretKey.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { withoutMigration } from "../stack/withoutMigration.ts";
+import { activate, type Activated } from "./activate.ts";
+import { describeRelease } from "./describeRelease.ts";
+import { callHook } from "./callHook.ts";
+import type { SchemaPlan } from "./planSchema.ts";
+import { labelParts } from "./prepareStack.ts";
+import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
+import type { Session } from "./session.ts";
+import { settingsText } from "./settingsText.ts";
+import type { Situation } from "./situation.ts";
+import { takeBackup } from "./takeBackup.ts";
+import type { Actor } from "./stage.ts";
+import type { Target } from "./target.ts";
+import { tryWays, type ReadyWay } from "./tryWays.ts";
+import { wayBack } from "./wayBack.ts";
+
+/** Everything that was decided, before anything is done. */
+export interface Rollout {
+  readonly kind: Release["kind"];
+  readonly id: string;
+  /** The settings of now, for everything that is not the target's own. */
+  readonly settings: Settings;
+  readonly target: Target;
+  readonly situation: Situation;
+  readonly schema: SchemaPlan;
+  /** What serves now, for a rehearsal of the way back and for going back. */
+  readonly former: (Actor & { readonly imageId: string }) | undefined;
+  /** Whose image knows the database's revision, for a downgrade. */
+  readonly knower: Actor | undefined;
+  /** Tables whose rows come from the backup in a `carry`. */
+  readonly fromDump: readonly string[];
+  /** Nobody waits for spans and bake time. */
+  readonly incident: boolean;
+}
+
+/** What was learnt and made ready while the former release still served. */
+interface Readiness {
+  readonly way: Release["way"];
+  readonly backup: string | null;
+  readonly proofs: readonly Proof[];
+  readonly rehearsal: Rehearsal | null;
+  readonly awayWork: ReadyWay["awayWork"];
+}
+
+/**
+ * Carries a decided rollout out: tries on a copy what was not proven before, while what runs
+ * goes on serving; then does it, proves it, and goes back by itself where that fails.
+ * @throws Problem REHEARSAL_FAILED and ROLLBACK_UNSAFE with nothing touched; ROLLED_BACK where
+ *   the former release serves again; STEP_FAILED and INTERRUPTED where a person must act
+ */
+export async function carryOut(
+  rollout: Rollout,
+  session: Session,
+): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
+  const { directory, tools } = session;
+  const ready = await makeReady(rollout, session);
+  const { target, rehearsal } = prepared(rollout, ready, session);
+  const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
+  const hookFacts = { rollout, directory };
+  await callHook(before, hookFacts, tools);
+  const { schema } = rollout;
+  const sheet = describeRelease(
+    {
+      kind: rollout.kind,
+      id: rollout.id,
+      present: rollout.situation.present,
+      heads: schema.heads,
+      revision: ready.way === "keep" ? (schema.revision ?? []) : schema.heads,
+      way: ready.way,
+      backup: ready.backup,
+      proofs: ready.proofs,
+      rehearsal: ready.rehearsal,
+      titles: Object.fromEntries(schema.migrations.map((one) => [one.id, one.title])),
+    },
+    target,
+    session,
+  );
+  const file = keepRelease(directory, sheet, {
+    "compose.yaml": target.prepared.stack.text,
+    "collector.yaml": target.prepared.collector,
+    "settings.env": settingsText(target.settings),
+  });
+  const awayWork =
+    ready.awayWork &&
+    (async (server: DatabaseServer, told: typeof tools) => {
+      if (ready.way === "migrate") await callHook("pre-migrate", hookFacts, told);
+      await ready.awayWork!(server, told);
+    });
+  try {
+    const activation = { sheet, target, directory, file, incident: rollout.incident, awayWork };
+    const done = await activate(activation, tools);
+    await forgetScratch(rollout, session);
+    const after = rollout.kind === "deploy" ? "post-deploy" : "post-rollback";
+    await callHook(after, hookFacts, tools);
+    return { ...done, rehearsal, way: ready.way };
+  } catch (error) {
+    throw await wayBack({ failed: sheet, settings: rollout.settings, error }, session);
+  }
+}
+
+async function makeReady(rollout: Rollout, session: Session): Promise<Readiness> {
+  const { schema, situation, target, former } = rollout;
+  const { directory, tools } = session;
+  const nothing = { backup: null, proofs: [], rehearsal: null, awayWork: undefined } as const;
+  if (schema.action === "none") return { ...nothing, way: "none" };
+  const isEmpty = (schema.revision ?? []).length === 0 || situation.database === undefined;
+  if (schema.action === "migrate" && isEmpty) return { ...nothing, way: "migrate" };
+  const server = situation.database!;
+  const scratch = rehearsalName(server);
+  const role = target.prepared.stack.server;
+  const backUp = () => {
+    const release = situation.present?.id ?? null;
+    const reason = `before ${rollout.kind} ${rollout.id}`;
+    return takeBackup({ directory, server, role, reason, release, scratch }, tools);
+  };
+  if (schema.action === "migrate") {
+    const backup = await backUp();
+    const newcomer = { stack: target.prepared.stack, settings: target.settings };
+    const rehearsal = await rehearse(
+      { directory, settings: rollout.settings, server, scratch, newcomer, former },
+      tools,
+    );
+    return {
+      way: "migrate",
+      backup: backup.id,
+      proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
+      rehearsal,
+      awayWork: async (now, told) => {
+        await told.say.step("keep a copy of the database as it was", () =>
+          copyDatabase(now, now.name, scratchName(now.name, "before", rollout.id)),
+        );
+      },
+    };
+  }
+  const chosen = await tryWays(rollout, backUp, session);
+  return { ...nothing, ...chosen, rehearsal: null };
+}
+
+/** A server on a schema newer than its own must not try to migrate it. */
+function prepared({ target, id, situation }: Rollout, ready: Readiness, session: Session) {
+  if (ready.way !== "keep") return { target, rehearsal: ready.rehearsal };
+  const key = secretKey(session.directory, session.tools.randomBytes);
+  const present = { release: id, observed: situation.observed, secretKey: key };
+  const stack = withoutMigration(target.prepared.stack, labelParts(target.settings, present));
+  return {
+    target: { ...target, prepared: { ...target.prepared, stack } },
+    rehearsal: ready.rehearsal,
+  };
+}
+
+/** The copy of before is the tool's own: what was proven needs it no more. */
+async function forgetScratch({ situation, id }: Rollout, { tools }: Session): Promise<void> {
+  const server = situation.database;
+  if (server === undefined) return;
+  await tools.say.step("clear the copies away", async () => {
+    for (const purpose of ["before", "next"] as const) {
+      await dropScratch(server, scratchName(server.name, purpose, id));
+    }
+    await dropScratch(server, rehearsalName(server));
+  });
+}

@@ -1,0 +1,50 @@
+import { judgeDatabase } from "../database/judgeDatabase.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { validateStack } from "../stack/validateStack.ts";
+import type { Images } from "./chooseImages.ts";
+import { databaseOf } from "./databaseOf.ts";
+import type { Change } from "./planChanges.ts";
+import { refuseFullDisk, refuseStateful, refuseTakenPorts } from "./preflight.ts";
+import type { PreparedStack } from "./prepareStack.ts";
+import { expectVersions } from "./readyEngine.ts";
+import type { Tools } from "./tools.ts";
+import { validateCollector } from "./validateCollector.ts";
+
+export interface CheckedRollout {
+  readonly settings: Settings;
+  readonly prepared: PreparedStack;
+  readonly changes: readonly Change[];
+  readonly images: Images;
+  /** Stateful parts that may be recreated. */
+  readonly recreate: readonly string[];
+  /** Whether this collector has judged this very configuration before. */
+  readonly judged: boolean;
+}
+
+/**
+ * Every check that comes before anything is touched: versions, the model, the collector's own
+ * judgement, ports, disk, the database outside, parts that hold data.
+ * @throws Problem of the check that fails first
+ */
+export async function checkRollout(
+  { settings, prepared, changes, images, recreate, judged }: CheckedRollout,
+  tools: Tools,
+): Promise<void> {
+  const { stack, collector } = prepared;
+  refuseStateful(stack, changes, recreate);
+  await tools.say.step("preflight", async () => {
+    await Promise.all([
+      expectVersions(tools),
+      validateStack(stack),
+      judged ? undefined : validateCollector(collector, changes, images, tools),
+      refuseTakenPorts(stack, changes, tools),
+      refuseFullDisk("run", tools),
+    ]);
+    const uri = settings.secrets.get("LETTA_PG_URI");
+    if (uri === undefined) return;
+    const image = images.bySetting.get("POSTGRES_IMAGE")!;
+    const server = databaseOf(settings, { container: undefined, image }, tools.engine);
+    const place = `${settings.origin("LETTA_PG_URI")}: LETTA_PG_URI (${new URL(uri).host})`;
+    await judgeDatabase(server.database(), place);
+  });
+}

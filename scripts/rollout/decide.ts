@@ -1,0 +1,100 @@
+import type { History } from "../database/history.ts";
+import { headsOf } from "../database/history.ts";
+import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { withoutMigration } from "../stack/withoutMigration.ts";
+import { imageHistory } from "./imageHistory.ts";
+import { planChanges, type Change } from "./planChanges.ts";
+import type { AskedWay } from "./askableWays.ts";
+import { planSchema, type SchemaPlan } from "./planSchema.ts";
+import { labelParts } from "./prepareStack.ts";
+import { situation, type Situation } from "./situation.ts";
+import type { Making, Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
+import { newestBackupAt } from "./tryWays.ts";
+
+/** What would be done, and why. */
+export interface Decision {
+  readonly situation: Situation;
+  readonly schema: SchemaPlan;
+  readonly changes: readonly Change[];
+  /** The good release whose image brought the database to where it is. */
+  readonly knower: Release | undefined;
+}
+
+/**
+ * Looks, and decides: the schema's fate first, then what happens to each part. Reads only.
+ * @param settings those of now
+ * @throws Problem FOREIGN_CONTAINERS, DATABASE_REFUSED, IMAGE_UNAVAILABLE
+ */
+export async function decide(
+  settings: Settings,
+  target: Target,
+  making: Making,
+  asked: AskedWay | undefined,
+  tools: Tools,
+): Promise<Decision> {
+  const { directory } = making;
+  const { stack } = target.prepared;
+  const reference = target.images.bySetting.get("LETTA_IMAGE")!;
+  const image = target.images.idByReference.get(reference);
+  const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
+  const [seen, history] = await Promise.all([
+    situation(settings, directory, stack.server, postgres, tools),
+    // An image that is not here yet tells nothing.
+    image === undefined ? [] : imageHistory(image, stack.server, tools),
+  ]);
+  const revision = seen.revision;
+  const isAtHead = revision !== undefined && same(revision, headsOf(history));
+  const knower = isAtHead || revision === undefined ? undefined : knowerOf(directory, revision);
+  const schema = planSchema({
+    revision,
+    image: image ?? "",
+    target: history,
+    present: isAtHead ? history : await historyOf(knower, stack.server, tools),
+    proofs: isAtHead ? [] : proofsOf(directory),
+    backup: isAtHead ? undefined : newestBackupAt(directory, headsOf(history)),
+    asked,
+  });
+  const parts = { release: making.id, observed: seen.observed, secretKey: making.secretKey };
+  const planned =
+    schema.action === "keep" ? withoutMigration(stack, labelParts(target.settings, parts)) : stack;
+  const migrates = schema.action === "migrate";
+  const changes = planChanges(planned, seen.observed, target.images.idByReference, migrates);
+  return { situation: seen, schema, changes, knower };
+}
+
+/** The newest good release whose image leads to this revision. */
+function knowerOf(directory: string, revision: readonly string[]): Release | undefined {
+  for (const release of releasesNewestFirst(directory)) {
+    if (release.outcome === "good" && same(release.heads, revision)) return release;
+  }
+  return undefined;
+}
+
+async function historyOf(
+  release: Release | undefined,
+  server: Target["prepared"]["stack"]["server"],
+  tools: Tools,
+): Promise<History> {
+  const image = release?.services[server.service]?.imageId;
+  if (image === undefined || (await tools.engine.image(image)) === undefined) return [];
+  return imageHistory(image, server, tools);
+}
+
+/** How many releases back a proof is looked for. */
+const proofsLookAt = 50;
+
+function proofsOf(directory: string): Release["proofs"] {
+  const found: Release["proofs"][number][] = [];
+  let looked = 0;
+  for (const release of releasesNewestFirst(directory)) {
+    found.push(...release.proofs);
+    if ((looked += 1) === proofsLookAt) break;
+  }
+  return found;
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return [...one].sort().join(" ") === [...other].sort().join(" ");
+}

@@ -1,0 +1,85 @@
+import { readReleaseFile, type Release } from "../ledger/releases.ts";
+import type { Decision } from "./decide.ts";
+import type { SchemaPlan } from "./planSchema.ts";
+import { settingsText } from "./settingsText.ts";
+import type { Target } from "./target.ts";
+
+/** How many lines of a difference are shown; the rest can be read in the release itself. */
+const mostLines = 40;
+
+/**
+ * A decision as people read it before they confirm it, and as tests compare it: what changes
+ * and why, differences of settings and configuration, the schema, and for how long no server
+ * answers. No secret is in it.
+ * @param present the release that serves, whose texts are compared
+ */
+export async function describePlan(
+  target: Target,
+  decision: Decision,
+  present: Release | undefined,
+  directory: string,
+): Promise<string[]> {
+  const { changes, schema } = decision;
+  const touched = changes.filter((one) => one.action !== "none");
+  const origin = present && (present.restores ?? present.id);
+  const past = (name: "settings.env" | "collector.yaml" | "Caddyfile") =>
+    origin === undefined ? "" : (readReleaseFile(directory, origin, name) ?? "");
+  const lines = [
+    `${present ? `${present.tag} (release ${present.id})` : "nothing"} → ${target.settings.get("LETTA_VERSION")}`,
+    ...(touched.length === 0 ? ["no part changes"] : []),
+    ...touched.map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`),
+  ];
+  if (present !== undefined) {
+    lines.push(
+      ...(await difference("settings", past("settings.env"), settingsText(target.settings))),
+      ...(await difference("collector", past("collector.yaml"), target.prepared.collector)),
+      ...(target.restores === null ? [] : ["secrets stay the present ones"]),
+    );
+  }
+  return [...lines, ...describeSchema(schema), describeInterruption(decision, present)];
+}
+
+/** What happens to the database, and where it is not obvious, what else could. */
+export function describeSchema(schema: SchemaPlan): string[] {
+  const { action, migrations, ways } = schema;
+  const word = action === "migrate" || action === "none" ? "" : " would be without";
+  return [
+    `database: ${action === "none" ? "stays as it is" : action}: ${schema.why}`,
+    ...(schema.revision?.length === 0 || schema.revision === undefined
+      ? []
+      : migrations.map((one) => `  ${word === "" ? "" : "ahead by "}${one.id} ${one.title}`)),
+    ...ways.map((one) => `  --database ${one.way} (${one.state}): ${one.detail}`),
+  ];
+}
+
+/** Whether and why no server answers for a while. */
+function describeInterruption({ changes, schema }: Decision, present: Release | undefined): string {
+  const server = changes.find((one) => one.service === "server");
+  if (present === undefined || server === undefined || server.action === "none") {
+    return "interruption: none of the server";
+  }
+  const seconds = (present.rehearsal as { bootSeconds?: number } | null)?.bootSeconds;
+  const known =
+    seconds === undefined ? "" : `, which took ${seconds.toFixed(0)} s when it was rehearsed`;
+  const work = schema.action === "none" ? "" : ` and ${schema.action}`;
+  return `interruption: for as long as the server takes to stop, boot${work}${known}`;
+}
+
+async function difference(what: string, before: string, after: string): Promise<string[]> {
+  if (before === after) return [];
+  const { diffLines } = await import("diff");
+  const marked = diffLines(before, after).flatMap((part) =>
+    part.added || part.removed
+      ? part.value
+          .trimEnd()
+          .split("\n")
+          .map((line) => `  ${part.added ? "+" : "-"} ${line}`)
+      : [],
+  );
+  const rest = marked.length - mostLines;
+  return [
+    `${what}:`,
+    ...marked.slice(0, mostLines),
+    ...(rest > 0 ? [`  … and ${rest} more lines`] : []),
+  ];
+}

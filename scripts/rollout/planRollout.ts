@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { ImageChoice } from "../images/chooseImage.ts";
+import { nextReleaseId } from "../ledger/releases.ts";
+import { readKey } from "../ledger/secretKey.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { chooseImages } from "./chooseImages.ts";
+import { decide, type Decision } from "./decide.ts";
+import { describePlan } from "./describePlan.ts";
+import { imageSettings } from "./prepareStack.ts";
+import { rollbackTarget, type RollbackAsked } from "./rollback.ts";
+import { newTarget } from "./target.ts";
+import type { Tools } from "./tools.ts";
+
+export interface RolloutPlan {
+  readonly decision: Decision;
+  /** For people. */
+  readonly lines: readonly string[];
+  /** Where the images of a deploy would come from; none for a rollback. */
+  readonly images: readonly ImageChoice[];
+  readonly cutover: "stop" | "none";
+}
+
+/**
+ * What a deploy, or this rollback, would do now. Nothing is written, built or pulled.
+ * @throws Problem ENGINE_UNREACHABLE, RELEASE_UNKNOWN, IMAGE_UNAVAILABLE
+ */
+export async function planRollout(
+  settings: Settings,
+  rollback: Pick<RollbackAsked, "wanted" | "way" | "onlyConfiguration"> | undefined,
+  tools: Tools,
+): Promise<RolloutPlan> {
+  const directory = join(settings.stateDir, settings.environment);
+  const making = {
+    id: nextReleaseId(directory),
+    directory,
+    observed: await tools.engine.containers(settings.project),
+    secretKey: readKey(directory),
+  };
+  const target =
+    rollback === undefined
+      ? await newTarget(settings, making, false, tools)
+      : await rollbackTarget(settings, rollback, making, tools);
+  const images =
+    rollback === undefined
+      ? (await chooseImages(settings, imageSettings(settings), tools)).choices
+      : [];
+  const decision = await decide(settings, target, making, rollback?.way, tools);
+  const { present, observed } = decision.situation;
+  const server = decision.changes.find((one) => one.service === "server");
+  const isAway = observed.length > 0 && server !== undefined && server.action !== "none";
+  return {
+    decision,
+    lines: [
+      ...(await describePlan(target, decision, present, directory)),
+      ...images
+        .filter((one) => one.source !== "present")
+        .map((one) => `${one.source} ${one.reference}: ${one.cause}`),
+    ],
+    images,
+    cutover: isAway ? "stop" : "none",
+  };
+}

@@ -1,0 +1,126 @@
+import { ancestorsOf, between, headsOf, type History, type Revision } from "../database/history.ts";
+import { ways, type AskedWay, type Way } from "./askableWays.ts";
+
+/** How a server's image went on a database of this revision, when that was tried. */
+export interface SchemaProof {
+  readonly image: string;
+  readonly revision: readonly string[];
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+export interface SchemaFacts {
+  /** What the database says it is at: nothing where it is empty; undefined where it does not run. */
+  readonly revision: readonly string[] | undefined;
+  readonly image: string;
+  /** The migrations of the image that is to serve. */
+  readonly target: History;
+  /** Those of the image that serves now, or served last. */
+  readonly present: History;
+  readonly proofs: readonly SchemaProof[];
+  /** The newest proven backup whose revision is the target's own. */
+  readonly backup: { readonly id: string; readonly created: string } | undefined;
+  readonly asked: AskedWay | undefined;
+}
+
+export interface WayPlan {
+  readonly way: Way;
+  readonly state: "proven" | "untried" | "failed" | "impossible";
+  /** What is known of it, and what it would lose. */
+  readonly detail: string;
+}
+
+export interface SchemaPlan {
+  readonly revision: readonly string[] | undefined;
+  readonly heads: readonly string[];
+  readonly action: "none" | "migrate" | "refuse" | Way;
+  /** What a migration would do, oldest first; on a way back what would be missing below. */
+  readonly migrations: readonly Revision[];
+  /** The ways through, where the database is ahead. */
+  readonly ways: readonly WayPlan[];
+  /** Which of them to try, in this order; the first one is `action`. */
+  readonly attempts: readonly Way[];
+  /** One line: why this action. */
+  readonly why: string;
+}
+
+/** What has to happen to the schema so that an image can serve on it. Pure. */
+export function planSchema(facts: SchemaFacts): SchemaPlan {
+  const heads = headsOf(facts.target);
+  const plan = (
+    action: SchemaPlan["action"],
+    why: string,
+    more: Partial<SchemaPlan> = {},
+  ): SchemaPlan => ({
+    revision: facts.revision,
+    heads,
+    action,
+    why,
+    migrations: [],
+    ways: [],
+    attempts: [],
+    ...more,
+  });
+  const { revision, target } = facts;
+  if (revision === undefined || revision.length === 0) {
+    return plan("migrate", "the database is empty", { migrations: between(target, [], heads) });
+  }
+  const at = revision.join(", ");
+  if (same(revision, heads)) return plan("none", `the database is at ${at}, the image's own head`);
+  const own = new Set(target.map((one) => one.id));
+  if (revision.every((id) => own.has(id))) {
+    const migrations = between(target, revision, heads);
+    return plan("migrate", `${migrations.length} migrations from ${at} to ${heads.join(", ")}`, {
+      migrations,
+    });
+  }
+  const known = ancestorsOf(facts.present, revision);
+  const isAhead = revision.every((id) => known.has(id)) && heads.every((id) => known.has(id));
+  if (!isAhead) {
+    return plan("refuse", `no image at hand knows the database's revision ${at}`);
+  }
+  const migrations = between(facts.present, heads, revision);
+  const options = ways.map((way) => planWay(way, facts));
+  const usable = (way: Way) => options.find((one) => one.way === way)!.state !== "impossible";
+  const proven = options.find((one) => one.way === "keep")?.state === "proven";
+  const ahead = `the database is ${migrations.length} migrations ahead of the image (${at}, its head is ${heads.join(", ")})`;
+  const attempts = attemptsFor(facts.asked, proven).filter(usable);
+  const [first] = attempts;
+  return plan(first ?? "refuse", ahead, { migrations, ways: options, attempts });
+}
+
+function attemptsFor(asked: AskedWay | undefined, keepIsProven: boolean): readonly Way[] {
+  if (asked === undefined) return keepIsProven ? ["keep"] : [];
+  // What a restore loses nobody may lose without having asked for it by name.
+  return asked === "auto" ? ["keep", "carry", "downgrade"] : [asked];
+}
+
+function planWay(way: Way, facts: SchemaFacts): WayPlan {
+  const { backup } = facts;
+  const from = backup && `backup ${backup.id} of ${backup.created}`;
+  if (way === "keep") {
+    const proof = facts.proofs.find(
+      (one) => one.image === facts.image && same(one.revision, facts.revision ?? []),
+    );
+    const state = proof === undefined ? "untried" : proof.passed ? "proven" : "failed";
+    const said = proof === undefined ? "not tried yet" : proof.detail;
+    return { way, state, detail: `the newer schema stays, loses nothing; ${said}` };
+  }
+  if (way === "downgrade") {
+    const detail = "loses what the migrations' downgrades drop";
+    return { way, state: "untried", detail };
+  }
+  if (from === undefined) {
+    const detail = "there is no proven backup from before the migration";
+    return { way, state: "impossible", detail };
+  }
+  const loses = {
+    carry: `the old schema of ${from}, the rows of now; loses what that schema has no place for`,
+    restore: `${from} comes back; loses all that was written since`,
+  };
+  return { way, state: "untried", detail: loses[way] };
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && [...one].sort().join(" ") === [...other].sort().join(" ");
+}

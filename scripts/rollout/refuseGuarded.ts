@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { Problem } from "../common/problem.ts";
+import { databases } from "../database/databases.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { readReleases, type Release } from "../ledger/releases.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { secretDigests } from "./prepareStack.ts";
+import type { Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
+
+/**
+ * What the server stored encrypted nobody can read under another key.
+ * @throws Problem KEY_CHANGED
+ */
+export function refuseChangedKey(
+  settings: Settings,
+  present: Release | undefined,
+  secretKey: Buffer,
+): void {
+  const before = present?.secrets["LETTA_ENCRYPTION_KEY"];
+  if (before === undefined) return;
+  const now = secretDigests(settings, secretKey)("LETTA_ENCRYPTION_KEY");
+  if (now === before) return;
+  const what = now === undefined ? "is missing" : "is another one";
+  throw new Problem(
+    "KEY_CHANGED",
+    `LETTA_ENCRYPTION_KEY ${what} than in release ${present!.id}: what the server stored encrypted could not be read any more`,
+    {
+      details: [`${settings.origin("LETTA_ENCRYPTION_KEY") || "nowhere set"}`],
+      next: `put the former key back into env/${settings.environment}.secrets.env`,
+    },
+  );
+}
+
+/**
+ * The password of now must open the database that is there: Postgres takes it only when it
+ * makes its data directory.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function refuseWrongPassword(
+  settings: Settings,
+  container: string | undefined,
+  tools: Tools,
+): Promise<void> {
+  const password = settings.secrets.get("LETTA_PG_PASSWORD");
+  if (container === undefined || password === undefined || settings.has("LETTA_PG_URI")) return;
+  const { code, stderr } = await tools.engine.exec(
+    container,
+    // Over its own address, where it asks for the password; its socket trusts everybody.
+    ["sh", "-c", 'exec psql -X -q -h "$(hostname)" -c "SELECT 1"'],
+    {
+      environment: {
+        PGPASSWORD: password,
+        PGUSER: settings.get("LETTA_PG_USER"),
+        PGDATABASE: settings.get("LETTA_PG_DB"),
+        LC_ALL: "C",
+      },
+    },
+  );
+  if (code === 0) return;
+  throw new Problem("DATABASE_REFUSED", "LETTA_PG_PASSWORD does not open the database", {
+    details: [stderr.trim().split("\n")[0] ?? "", settings.origin("LETTA_PG_PASSWORD")],
+    next: `put the former password back into env/${settings.environment}.secrets.env`,
+  });
+}
+
+/**
+ * Another major version does not read the data directory.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function refuseOtherMajor(
+  target: Target,
+  server: DatabaseServer | undefined,
+  changesPostgres: boolean,
+  tools: Tools,
+): Promise<void> {
+  if (server === undefined || !changesPostgres || target.settings.has("LETTA_PG_URI")) return;
+  const image = target.images.bySetting.get("POSTGRES_IMAGE")!;
+  const [asked, told] = await Promise.all([
+    server.database().ask("SHOW server_version_num"),
+    tools.engine.run({ image, entrypoint: ["postgres", "--version"] }),
+  ]);
+  const runs = Math.floor(Number(asked.rows[0]?.[0] ?? 0) / 10_000);
+  const wanted = Number(/(\d+)(\.\d+)?/.exec(told.stdout)?.[1] ?? runs);
+  if (runs === 0 || runs === wanted) return;
+  throw new Problem(
+    "DATABASE_REFUSED",
+    `expected PostgreSQL ${runs}, as the data is, got an image of ${wanted}`,
+    {
+      details: [image],
+      next: "set POSTGRES_IMAGE to one of the same major version; moving the data is a dump and a restore",
+    },
+  );
+}
+
+/**
+ * A dump, its restored copy and the copy of before have to find room.
+ * @throws Problem DISK_TOO_SMALL
+ */
+export async function refuseSmallDisk(
+  directory: string,
+  server: DatabaseServer,
+  tools: Tools,
+): Promise<void> {
+  const bytes = (await databases(server)).get(server.name) ?? 0;
+  const places = [
+    { path: directory, needed: bytes },
+    { path: await tools.engine.dataRoot(), needed: bytes * 3 },
+  ];
+  for (const { path, needed } of places) {
+    const disk = await statfs(path).catch(() => undefined);
+    if (disk === undefined) continue; // an engine elsewhere: its disk is not ours to see
+    const free = disk.bavail * disk.bsize;
+    if (free >= needed) continue;
+    throw new Problem(
+      "DISK_TOO_SMALL",
+      `${path}: expected ${(needed / 1e9).toFixed(2)} GB free for dump and copies, got ${(free / 1e9).toFixed(2)}`,
+      { next: "docker system df" },
+    );
+  }
+}
+
+/** What staging tells prod: image ids it has proven. */
+export interface StagingProof {
+  readonly environment: string;
+  readonly proven: readonly { readonly release: string; readonly images: readonly string[] }[];
+}
+
+/** The images that an environment has proven, by release; for prod to look at. */
+export function stagingProof(directory: string): StagingProof {
+  const good = readReleases(directory).filter((one) => one.outcome === "good");
+  return {
+    environment: "staging",
+    proven: good.map((one) => ({
+      release: one.id,
+      images: [...new Set(Object.values(one.services).map((service) => service.imageId))].sort(),
+    })),
+  };
+}
+
+/**
+ * Whether staging has proven what prod is to run.
+ * @returns a line for people; undefined where it has
+ * @throws Problem STAGING_UNPROVEN where REQUIRE_STAGING is true
+ */
+export function refuseUnproven(settings: Settings, images: readonly string[]): string | undefined {
+  if (settings.environment !== "prod") return undefined;
+  const place = settings.get("STAGING_PROOF");
+  const path = isAbsolute(place) ? place : join(settings.root, place);
+  const proof =
+    place === ""
+      ? stagingProof(join(settings.stateDir, "staging"))
+      : (JSON.parse(readFileSync(path, "utf8")) as StagingProof);
+  const isProven = proof.proven.some((one) => images.every((id) => one.images.includes(id)));
+  if (isProven) return undefined;
+  const line = "staging has not proven these images together";
+  if (settings.get("REQUIRE_STAGING") !== "true") return line;
+  throw new Problem("STAGING_UNPROVEN", `${line}, and REQUIRE_STAGING is true`, {
+    details: [...images],
+    next: "npm run deploy:staging",
+  });
+}

@@ -1,0 +1,137 @@
+import { Problem } from "../common/problem.ts";
+import { compareSchemas, type SchemaDifference } from "../database/compareSchemas.ts";
+import { dropScratch } from "../database/dropScratch.ts";
+import { invalidIndexes } from "../database/invalidIndexes.ts";
+import { readSchema } from "../database/readSchema.ts";
+import { revision } from "../database/revision.ts";
+import { scratchName } from "../database/scratchName.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Proof } from "../ledger/release.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { repair, repairsFor } from "./repairs.ts";
+import { openStage, type Actor, type Stage } from "./stage.ts";
+import type { Tools } from "./tools.ts";
+
+export interface RehearsalAsked {
+  readonly directory: string;
+  readonly settings: Settings;
+  readonly server: DatabaseServer;
+  /** The scratch database with the present content. */
+  readonly scratch: string;
+  readonly newcomer: Actor;
+  /** What serves now; undefined where nothing does. */
+  readonly former: (Actor & { readonly imageId: string }) | undefined;
+}
+
+export interface Rehearsal {
+  readonly migrateSeconds: number;
+  readonly bootSeconds: number;
+  /** What the migration really changes. */
+  readonly difference: SchemaDifference;
+  /** How the former server went on the new schema. */
+  readonly wayBack: Proof | undefined;
+}
+
+/**
+ * Tries a migration on a copy: the migration itself, the new server on it, and the former
+ * server on the migrated copy, so that the way back is known before anything is touched.
+ * @throws Problem REHEARSAL_FAILED where the migration or the new server fails
+ */
+export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Rehearsal> {
+  const { server, scratch, newcomer, former } = asked;
+  const database = server.database(scratch);
+  const actors = new Map<string, Actor>([["newcomer", newcomer]]);
+  if (former !== undefined) actors.set("former", former);
+  const stage = await tools.say.step("rehearse: set the stage", () =>
+    openStage(actors, { server, database: scratch }, asked, tools),
+  );
+  try {
+    const before = await readSchema(database);
+    const started = tools.now();
+    await tools.say.step("rehearse: migrate a copy", () =>
+      failing("the migration fails on a copy of the database", () => stage.migrate("newcomer")),
+    );
+    const migrateSeconds = (tools.now() - started) / 1000;
+    const difference = compareSchemas(before, await readSchema(database));
+    await expectValidIndexes(server, scratch);
+    const played = await tools.say.step(
+      `rehearse: ${tagOf(newcomer)} on the copy`,
+      () => failing("the new server fails on a copy", () => stage.play("newcomer")),
+      ({ requests, bootSeconds }) =>
+        `boots in ${bootSeconds.toFixed(1)} s, answers ${requests} requests`,
+    );
+    const wayBack = former && (await rehearseBack(asked, former, stage, tools));
+    return { migrateSeconds, bootSeconds: played.bootSeconds, difference, wayBack };
+  } finally {
+    await stage.close();
+    await dropScratch(server, scratch);
+  }
+}
+
+async function rehearseBack(
+  { server, scratch, newcomer }: RehearsalAsked,
+  former: Actor & { readonly imageId: string },
+  stage: Stage,
+  tools: Tools,
+): Promise<Proof> {
+  const database = server.database(scratch);
+  const at = await revision(database, newcomer.stack.server.revisionQuery);
+  const started = tools.now();
+  const proof = (passed: boolean, detail: string): Proof => ({
+    image: former.imageId,
+    revision: at,
+    way: "keep",
+    passed,
+    detail,
+    at: new Date(tools.now()).toISOString(),
+    seconds: (tools.now() - started) / 1000,
+  });
+  return tools.say.step(
+    `rehearse: the way back, ${tagOf(former)} on the new schema`,
+    async () => {
+      try {
+        const { server: role } = newcomer.stack;
+        await repair(database, await repairsFor(role, tagOf(newcomer), tagOf(former)));
+        const { requests } = await stage.play("former");
+        return proof(true, `${tagOf(former)} answered ${requests} requests on a copy`);
+      } catch (error) {
+        tools.signal.throwIfAborted();
+        const details = error instanceof Problem ? error.details.slice(-1) : [];
+        return proof(false, [(error as Error).message, ...details].join(": "));
+      }
+    },
+    ({ passed, detail }) => (passed ? "works" : `does not work (${detail})`),
+  );
+}
+
+/** CREATE INDEX CONCURRENTLY that was cut off leaves an index that a second run takes for done. */
+export async function expectValidIndexes(server: DatabaseServer, database: string): Promise<void> {
+  const invalid = await invalidIndexes(server.database(database));
+  if (invalid.length === 0) return;
+  throw new Problem("REHEARSAL_FAILED", "the migration left indexes that are not valid", {
+    details: invalid,
+  });
+}
+
+/** Whatever goes wrong on the stage: nothing of the stack was touched. */
+async function failing<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem("REHEARSAL_FAILED", `${what}; nothing was touched`, {
+      details: [error.message, ...error.details],
+      next: "npm run status",
+      cause: error,
+    });
+  }
+}
+
+function tagOf({ settings }: Actor): string {
+  return settings.get("LETTA_VERSION");
+}
+
+/** The copy that a rehearsal works on. */
+export function rehearsalName(server: DatabaseServer): string {
+  return scratchName(server.name, "rehearsal");
+}

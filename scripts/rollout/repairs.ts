@@ -1,0 +1,39 @@
+import { Problem } from "../common/problem.ts";
+import type { Database } from "../database/sql.ts";
+import type { Stack } from "../stack/renderStack.ts";
+
+/**
+ * The role's repairs that apply when a server of one version takes over from a newer one.
+ * @param from the newer server's version, @param to the older one's
+ */
+export async function repairsFor(
+  server: Stack["server"],
+  from: string,
+  to: string,
+): Promise<Stack["server"]["repairs"]> {
+  const [{ default: satisfies }, { default: coerce }] = await Promise.all([
+    import("semver/functions/satisfies.js"),
+    import("semver/functions/coerce.js"),
+  ]);
+  const version = (text: string) => coerce(text) ?? "0.0.0";
+  return server.repairs.filter(
+    (one) => satisfies(version(from), one.from) && satisfies(version(to), one.to),
+  );
+}
+
+/**
+ * Makes repairs, all or none.
+ * @throws Problem DATABASE_REFUSED with Postgres' own words
+ */
+export async function repair(
+  database: Database,
+  repairs: Stack["server"]["repairs"],
+): Promise<void> {
+  if (repairs.length === 0) return;
+  const statements = repairs.flatMap((one) => one.sql);
+  const { state, message } = await database.ask(["BEGIN", ...statements, "COMMIT"].join(";\n"));
+  if (state === "") return;
+  throw new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
+    details: [...repairs.map((one) => one.about), message],
+  });
+}

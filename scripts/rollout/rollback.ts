@@ -1,0 +1,114 @@
+import { Problem } from "../common/problem.ts";
+import { rowsSince } from "../database/rowsSince.ts";
+import { newestGood, type Release } from "../ledger/releases.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { chooseRelease } from "./chooseRelease.ts";
+import { configurationTarget } from "./configurationTarget.ts";
+import { decide, type Decision } from "./decide.ts";
+import {
+  makingOf,
+  readyPresent,
+  refuseUnsafe,
+  rollOut,
+  type RolloutAsked,
+  type RolloutOutcome,
+} from "./deploy.ts";
+import type { AskedWay } from "./askableWays.ts";
+import { recover } from "./recover.ts";
+import { session } from "./session.ts";
+import { pastTarget, type Making, type Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
+import { newestBackupAt } from "./tryWays.ts";
+
+export interface RollbackAsked extends RolloutAsked {
+  /** A release's id, or a server's tag; the release before where it is left out. */
+  readonly wanted: string | undefined;
+  /** The way that was asked for, where the database is ahead. */
+  readonly way: AskedWay | undefined;
+  /** Tables whose rows come from the backup, in a `carry`. */
+  readonly fromDump: readonly string[];
+  /** Turns back settings and configuration, and keeps the images. */
+  readonly onlyConfiguration: boolean;
+}
+
+/**
+ * Goes back to a past release: its images, settings and configuration, under the secrets of
+ * now. Reads the schema first: where the database is ahead and no way was proven or asked
+ * for, nothing is touched.
+ * @throws Problem RELEASE_UNKNOWN, ROLLBACK_UNSAFE with the ways and what each loses; ROLLED_BACK
+ *   where it failed and the release it came from serves again
+ */
+export function rollback(
+  settings: Settings,
+  asked: RollbackAsked,
+  tools: Tools,
+): Promise<RolloutOutcome> {
+  return session(settings, { ...asked, command: "rollback" }, tools, async (begun) => {
+    await recover(settings, begun);
+    const { directory } = begun;
+    const making = await makingOf(settings, begun);
+    const target = await rollbackTarget(settings, asked, making, begun.tools);
+    await readyPresent(settings, target, directory, begun.tools);
+    const now = { ...making, observed: await begun.tools.engine.containers(settings.project) };
+    const decision = await decide(settings, target, now, asked.way, begun.tools);
+    await refuseWithLosses(decision, target.settings, directory);
+    const parts = { kind: "rollback", settings, target, decision, making: now, asked } as const;
+    return rollOut({ ...parts, fromDump: asked.fromDump }, begun);
+  });
+}
+
+/** What a rollback leads to, as far as the ledger and the engine's images tell. */
+export async function rollbackTarget(
+  settings: Settings,
+  asked: Pick<RollbackAsked, "wanted" | "onlyConfiguration">,
+  making: Making,
+  tools: Tools,
+): Promise<Target> {
+  const release = chooseRelease(making.directory, asked.wanted, settings.environment);
+  const past = await pastTarget(settings, release, making, tools);
+  if (!asked.onlyConfiguration) return past;
+  const present: Release = newestGood(making.directory)!;
+  return configurationTarget(past, await pastTarget(settings, present, making, tools), making);
+}
+
+/** The refusal, with what each way would lose counted now. */
+async function refuseWithLosses(
+  decision: Decision,
+  settings: Settings,
+  directory: string,
+): Promise<void> {
+  try {
+    refuseUnsafe(decision, settings, "rollback");
+  } catch (error) {
+    const { database } = decision.situation;
+    if (!(error instanceof Problem) || error.code !== "ROLLBACK_UNSAFE" || !database) throw error;
+    const losses = await lossesOf(decision, directory);
+    const { message, details, next } = error;
+    throw new Problem("ROLLBACK_UNSAFE", message, {
+      details: [...details, ...losses],
+      ...(next === undefined ? {} : { next }),
+    });
+  }
+}
+
+const mostLosses = 10;
+
+async function lossesOf({ schema, situation, knower }: Decision, directory: string) {
+  const backup = newestBackupAt(directory, schema.heads);
+  if (backup === undefined) return [];
+  const since = await rowsSince(situation.database!.database(), backup);
+  const written = since.filter((one) => one.atLeast > 0);
+  const difference = (knower?.rehearsal as { difference?: { added?: string[] } } | null)
+    ?.difference;
+  const added = (difference?.added ?? []).filter((one) => /^(table|column) /.test(one));
+  const listed = (lines: string[]) => [
+    ...lines.slice(0, mostLosses),
+    ...(lines.length > mostLosses ? [`  … and ${lines.length - mostLosses} more`] : []),
+  ];
+  return [
+    `restore would lose at least ${written.reduce((sum, one) => sum + one.atLeast, 0)} rows written since ${backup.created}:`,
+    ...listed(written.map((one) => `  ${one.table}: ${one.dumped} then, ${one.now} now`)),
+    ...(added.length === 0 ? [] : ["carry has no place for what the migration added:"]),
+    ...listed(added.map((one) => `  ${one}`)),
+  ];
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { lockNames } from "../ledger/lockNames.ts";
+import { takeLock } from "../ledger/lock.ts";
+import { operator } from "../ledger/operator.ts";
+import { setAsideDamaged } from "../ledger/setAsideDamaged.ts";
+import { stateDirectory } from "../ledger/stateDirectory.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { journaled } from "./journaled.ts";
+import { readyEngine } from "./readyEngine.ts";
+import type { Tools } from "./tools.ts";
+
+/** What a command that writes is done for, and whether it waits for its turn. */
+export interface SessionAsked {
+  /** Such as "deploy". */
+  readonly command: string;
+  readonly reason: string | null;
+  /** Whether to wait for whoever holds the lock. */
+  readonly wait: boolean;
+}
+
+export interface Session {
+  /** The environment's state directory. */
+  readonly directory: string;
+  /** Tools whose steps are journaled. */
+  readonly tools: Tools;
+  /** "user@host". */
+  readonly by: string;
+  /** As in the journal: "deploy:prod". */
+  readonly command: string;
+  readonly reason: string | null;
+}
+
+/** What the journal tells of a command that went well. */
+interface Told {
+  readonly release?: string | null;
+  readonly from?: string | null;
+  readonly way?: string | null;
+}
+
+/**
+ * Runs a command that writes: an engine that answers, the lock, damaged state out of the way,
+ * and its beginning and end in the journal.
+ * @throws Problem LOCKED, STATE_UNUSABLE, ENGINE_UNREACHABLE; what the work throws
+ */
+export async function session<Result extends Told>(
+  settings: Settings,
+  asked: SessionAsked,
+  tools: Tools,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  await readyEngine(tools);
+  const directory = stateDirectory(settings.stateDir, settings.environment);
+  const command = `${asked.command}:${settings.environment}`;
+  const { user, host } = operator();
+  const by = `${user}@${host}`;
+  const unlock = await takeLock(
+    lockNames(settings.project, directory),
+    { command, since: new Date(tools.now()).toISOString() },
+    {
+      wait: asked.wait,
+      signal: tools.signal,
+      onWait: (holder) =>
+        tools.say.note(
+          `waiting for ${holder ? `${holder.command} of ${holder.user}` : "another run"}`,
+        ),
+    },
+  );
+  try {
+    for (const one of setAsideDamaged(directory, new Date(tools.now()))) {
+      tools.say.note(`the sheet of release ${one.id} ${one.why}: kept as ${one.kept}`);
+    }
+    const journal = journaled(tools, directory, command);
+    return await journal.command({ by, reason: asked.reason }, async () => {
+      await waitForOthers(settings, tools);
+      return work({ directory, tools: journal.tools, by, command, reason: asked.reason });
+    });
+  } finally {
+    await unlock();
+  }
+}
+
+/** A killed run's `docker compose` goes on without it: two at once would trip over each other. */
+async function waitForOthers(settings: Settings, tools: Tools): Promise<void> {
+  if ((await tools.engine.othersAtWork(settings.project)) === 0) return;
+  await tools.say.step("wait for what a killed run left running", async () => {
+    while ((await tools.engine.othersAtWork(settings.project)) > 0) {
+      await sleep(100, undefined, { signal: tools.signal });
+    }
+  });
+}

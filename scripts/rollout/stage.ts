@@ -1,0 +1,96 @@
+import { join } from "node:path";
+import { Problem } from "../common/problem.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { writeFile } from "../ledger/writeFile.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { rehearsalStack, rehearsalUri, type RehearsalStack } from "../stack/rehearsalStack.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import { smoke } from "../verification/smoke.ts";
+import type { Tools } from "./tools.ts";
+import { waitFor } from "./waitFor.ts";
+
+/** One who plays on the stage: a release's server, under the settings it has there. */
+export interface Actor {
+  readonly stack: Stack;
+  readonly settings: Settings;
+}
+
+/** Servers and migrations on a copy of the database, beside the stack and seen by nobody. */
+export interface Stage {
+  /** Runs an actor's migration step to its end. */
+  migrate(actor: string): Promise<void>;
+  /** Boots an actor's server, writes, reads and deletes through it, and takes it away. */
+  play(actor: string): Promise<{ requests: number; bootSeconds: number }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Sets a stage on a copy of the database. What an earlier one left is cleared away first.
+ * @param database the copy's name
+ */
+export async function openStage(
+  actors: ReadonlyMap<string, Actor>,
+  { server, database }: { readonly server: DatabaseServer; readonly database: string },
+  { settings, directory }: { readonly settings: Settings; readonly directory: string },
+  tools: Tools,
+): Promise<Stage> {
+  const project = stageProject(settings.project);
+  const network = settings.has("LETTA_PG_URI") ? "bridge" : `${settings.project}_backend`;
+  const stacks = new Map([...actors].map(([name, { stack }]) => [name, stack]));
+  const stage = rehearsalStack(stacks, project, network);
+  const file = join(directory, "rehearsal.yaml");
+  writeFile(file, stage.text);
+  await tools.engine.down(project, true);
+  const secrets = { ...Object.fromEntries(settings.secrets), [rehearsalUri]: server.uri(database) };
+  await tools.engine.create(
+    { file, project, secrets },
+    stage.services.map((one) => one.name),
+  );
+  const ids = new Map(
+    (await tools.engine.containers(project)).map((one) => [one.service, one.id] as const),
+  );
+  const start = async (name: string, limitSeconds: number) => {
+    const service = part(stage, name);
+    const id = ids.get(name)!;
+    const before = await tools.engine.inspect(id);
+    await tools.engine.start(id);
+    await waitFor(service, before, limitSeconds, tools, tools.signal);
+    return id;
+  };
+  return {
+    async migrate(actor) {
+      await start(`${actor}-migrate`, Number(settings.get("MIGRATION_WAIT_SECONDS")));
+    },
+    async play(actor) {
+      const { stack, settings: own } = actors.get(actor)!;
+      const started = tools.now();
+      const id = await start(actor, Number(settings.get("SERVER_WAIT_SECONDS")));
+      const bootSeconds = (tools.now() - started) / 1000;
+      const isSecure = own.get("SECURE") === "true";
+      const password = isSecure ? own.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
+      try {
+        const parts = {
+          container: id,
+          port: Number(own.get("PORT")),
+          server: stack.server,
+          password,
+        };
+        return { requests: await smoke(parts, tools.engine), bootSeconds };
+      } catch (error) {
+        throw new Problem("REHEARSAL_FAILED", (error as Error).message, { cause: error });
+      } finally {
+        await tools.engine.remove(id);
+      }
+    },
+    close: () => tools.engine.down(project, true),
+  };
+}
+
+/** The Compose project of a rehearsal beside this one. */
+export function stageProject(project: string): string {
+  return `${project}-rehearsal`;
+}
+
+function part(stage: RehearsalStack, name: string) {
+  return stage.services.find((one) => one.name === name)!;
+}

@@ -1,0 +1,56 @@
+import { dropScratch } from "../database/dropScratch.ts";
+import { dump } from "../database/dump.ts";
+import { proveRestored } from "../database/proveRestored.ts";
+import { restoreDump } from "../database/restoreDump.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { backupId, dumpPath, keepBackup, type Backup } from "../ledger/backups.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import type { Tools } from "./tools.ts";
+
+export interface BackupAsked {
+  readonly directory: string;
+  readonly server: DatabaseServer;
+  readonly role: Stack["server"];
+  /** Such as "deploy 000003". */
+  readonly reason: string;
+  /** The release that ran; null where none was recorded. */
+  readonly release: string | null;
+  /** The scratch database it is proven in, which stays for whoever rehearses there. */
+  readonly scratch: string;
+}
+
+/**
+ * Dumps the database and proves the dump by restoring it: rows of every table and revision
+ * are those of the very snapshot that was dumped.
+ * @throws Problem DATABASE_REFUSED, BACKUP_DAMAGED; an unproven dump is not counted as a backup
+ */
+export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Backup> {
+  const { directory, server, role, scratch, reason } = asked;
+  const release = asked.release ?? "000000";
+  const now = new Date(tools.now());
+  const id = backupId(release, now);
+  const path = dumpPath(directory, id);
+  const taken = await tools.say.step(
+    "dump the database",
+    () => dump(server, { database: server.name, path, revisionQuery: role.revisionQuery }),
+    ({ rows, bytes }) => `${total(rows)} rows, ${(bytes / 1e6).toFixed(1)} MB`,
+  );
+  const backup = { ...taken, id, created: now.toISOString(), reason, release, proven: null };
+  keepBackup(directory, backup);
+  await tools.say.step(
+    "prove the dump",
+    async () => {
+      await dropScratch(server, scratch);
+      await restoreDump(server, { path, sheet: taken }, scratch);
+      await proveRestored(server.database(scratch), taken, role.revisionQuery);
+    },
+    () => "restored on the side, the same rows",
+  );
+  const proven = { ...backup, proven: new Date(tools.now()).toISOString() };
+  keepBackup(directory, proven);
+  return proven;
+}
+
+function total(rows: Readonly<Record<string, number>>): number {
+  return Object.values(rows).reduce((sum, count) => sum + count, 0);
+}

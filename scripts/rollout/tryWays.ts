@@ -1,0 +1,245 @@
+import { Problem } from "../common/problem.ts";
+import { carryRows } from "../database/carryRows.ts";
+import { copyDatabase } from "../database/copyDatabase.ts";
+import { dropScratch } from "../database/dropScratch.ts";
+import { restoreDump } from "../database/restoreDump.ts";
+import { keptName, scratchName } from "../database/scratchName.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { swapNames } from "../database/swapNames.ts";
+import { dumpPath, readBackups, type Backup } from "../ledger/backups.ts";
+import type { Proof } from "../ledger/release.ts";
+import type { Rollout } from "./carryOut.ts";
+import type { Way } from "./askableWays.ts";
+import { rehearsalName } from "./rehearse.ts";
+import { repair, repairsFor } from "./repairs.ts";
+import type { Session } from "./session.ts";
+import { openStage, type Actor } from "./stage.ts";
+import type { Tools } from "./tools.ts";
+
+/** A way that passed on a copy, and what is to be done for real. */
+export interface ReadyWay {
+  readonly way: Way;
+  readonly backup: string | null;
+  readonly proofs: readonly Proof[];
+  /** Runs while no server is on the database. */
+  readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
+}
+
+/**
+ * Finds the first of the planned ways that passes on a copy of the database. One that was
+ * proven at deploy time is taken as it is. What runs is not touched.
+ * @param backUp dumps the present database and leaves its copy as the rehearsal's database
+ * @throws Problem ROLLBACK_UNSAFE with why each did not pass
+ */
+export async function tryWays(
+  rollout: Rollout,
+  backUp: () => Promise<Backup>,
+  session: Session,
+): Promise<ReadyWay> {
+  const { schema } = rollout;
+  const faults: string[] = [];
+  for (const way of schema.attempts) {
+    const known = schema.ways.find((one) => one.way === way);
+    if (way === "keep" && known?.state === "proven") return { ...empty, ...keepFor(rollout) };
+    try {
+      return await tryWay(way, rollout, backUp, session);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      faults.push(`${way}: ${[error.message, ...error.details.slice(0, 3)].join("; ")}`);
+      session.tools.say.note(faults.at(-1)!);
+    }
+  }
+  throw new Problem("ROLLBACK_UNSAFE", "no way back passed on a copy; nothing was touched", {
+    details: faults,
+    next: `npm run status -- ${rollout.settings.environment}`,
+  });
+}
+
+const empty = { backup: null, proofs: [] } as const;
+
+function keepFor(rollout: Rollout): Pick<ReadyWay, "way" | "awayWork"> {
+  return {
+    way: "keep",
+    async awayWork(server, tools) {
+      const repairs = await repairsOf(rollout);
+      if (repairs.length === 0) return;
+      await tools.say.step(`repair: ${repairs.map((one) => one.about).join(", ")}`, () =>
+        repair(server.database(), repairs),
+      );
+    },
+  };
+}
+
+/** From whatever version wrote last to the one that takes over. */
+function repairsOf({ target, former, knower }: Rollout) {
+  const to = target.settings.get("LETTA_VERSION");
+  const from = (knower ?? former)?.settings.get("LETTA_VERSION") ?? to;
+  return repairsFor(target.prepared.stack.server, from, to);
+}
+
+async function tryWay(
+  way: Way,
+  rollout: Rollout,
+  backUp: () => Promise<Backup>,
+  session: Session,
+): Promise<ReadyWay> {
+  const { tools } = session;
+  const server = rollout.situation.database!;
+  const scratch = rehearsalName(server);
+  const next = scratchName(server.name, "next", rollout.id);
+  const backup = rollout.schema.ways.some(() => true) ? backupFor(rollout, session) : undefined;
+  const swap = async (now: DatabaseServer, told: Tools) => {
+    await told.say.step(`the present database stays as ${keptName(now.name, rollout.id)}`, () =>
+      swapNames(now, [
+        [now.name, keptName(now.name, rollout.id)],
+        [next, now.name],
+      ]),
+    );
+  };
+  await dropScratch(server, scratch);
+  await dropScratch(server, next);
+  switch (way) {
+    case "keep": {
+      const taken = await backUp();
+      const repairs = await repairsOf(rollout);
+      await repair(server.database(scratch), repairs);
+      const proof = await playTarget(rollout, scratch, session);
+      return { backup: taken.id, proofs: [proof], ...keepFor(rollout) };
+    }
+    case "restore": {
+      const file = dumpFile(backup!, session);
+      await tools.say.step(`restore backup ${backup!.id} on the side`, () =>
+        restoreDump(server, file, scratch),
+      );
+      await playTarget(rollout, scratch, session);
+      await tools.say.step("restore it once more, untouched", () =>
+        restoreDump(server, file, next),
+      );
+      const taken = await backUp();
+      return { way, backup: taken.id, proofs: [], awayWork: swap };
+    }
+    case "carry": {
+      const carry = (from: DatabaseServer, into: string) =>
+        carryRows(from, {
+          from: from.name,
+          dump: dumpFile(backup!, session),
+          into,
+          fromDump: rollout.fromDump,
+        });
+      const report = await tools.say.step(
+        `carry the rows into the schema of backup ${backup!.id}, on the side`,
+        () => carry(server, scratch),
+        ({ copied }) => `${Object.values(copied).reduce((sum, rows) => sum + rows, 0)} rows`,
+      );
+      for (const one of report.noPlace) {
+        const what = one.column === undefined ? one.table : `${one.table}.${one.column}`;
+        tools.say.note(`no place for ${what}: ${one.rows} ${one.column ? "values" : "rows"}`);
+      }
+      await playTarget(rollout, scratch, session);
+      return {
+        way,
+        ...empty,
+        async awayWork(now, told) {
+          await told.say.step("carry the rows", () => carry(now, next));
+          await swap(now, told);
+        },
+      };
+    }
+    case "downgrade": {
+      const taken = await backUp();
+      await tools.say.step("downgrade a copy", () => downgrade(rollout, scratch, session));
+      await playTarget(rollout, scratch, session);
+      return {
+        way,
+        backup: taken.id,
+        proofs: [],
+        async awayWork(now, told) {
+          await told.say.step("downgrade a copy of the database", async () => {
+            await copyDatabase(now, now.name, next);
+            await downgrade(rollout, next, { ...session, tools: told });
+          });
+          await swap(now, told);
+        },
+      };
+    }
+  }
+}
+
+/** The newest proven backup at the target's own revision. */
+function backupFor({ schema }: Rollout, { directory }: Session): Backup | undefined {
+  return newestBackupAt(directory, schema.heads);
+}
+
+/** The newest proven backup whose schema is at these revisions. */
+export function newestBackupAt(directory: string, heads: readonly string[]): Backup | undefined {
+  const wanted = [...heads].sort().join(" ");
+  return readBackups(directory).backups.find(
+    (one) => one.proven !== null && [...one.revision].sort().join(" ") === wanted,
+  );
+}
+
+function dumpFile(backup: Backup, { directory }: Session) {
+  return { path: dumpPath(directory, backup.id), sheet: backup };
+}
+
+/** Boots the target's server on a copy, without its migration, and uses it. */
+async function playTarget(
+  rollout: Rollout,
+  database: string,
+  { directory, tools }: Session,
+): Promise<Proof> {
+  const { target, settings, situation, schema } = rollout;
+  const server = situation.database!;
+  const tag = target.settings.get("LETTA_VERSION");
+  const actor: Actor = { stack: target.prepared.stack, settings: target.settings };
+  const stage = await openStage(
+    new Map([["target", actor]]),
+    { server, database },
+    { settings, directory },
+    tools,
+  );
+  const started = tools.now();
+  try {
+    const { requests } = await tools.say.step(
+      `${tag} on the copy`,
+      () => stage.play("target"),
+      (played) =>
+        `boots in ${played.bootSeconds.toFixed(1)} s, answers ${played.requests} requests`,
+    );
+    return {
+      image: target.images.bySetting.get("LETTA_IMAGE")!,
+      revision: schema.revision ?? [],
+      way: "keep",
+      passed: true,
+      detail: `${tag} answered ${requests} requests on a copy`,
+      at: new Date(tools.now()).toISOString(),
+      seconds: (tools.now() - started) / 1000,
+    };
+  } finally {
+    await stage.close();
+    await dropScratch(server, database);
+  }
+}
+
+/** Alembic's own downgrade, by the image that knows the present revision. */
+async function downgrade(rollout: Rollout, database: string, session: Session): Promise<void> {
+  const { knower, situation, settings, schema } = rollout;
+  const server = situation.database!;
+  const [revision] = schema.heads;
+  if (knower === undefined || revision === undefined || schema.heads.length > 1) {
+    throw new Problem("ROLLBACK_UNSAFE", "no image at hand can downgrade the database to one head");
+  }
+  const stack = structuredClone(knower.stack);
+  const services = stack.model["services"] as Record<string, Record<string, unknown>>;
+  const [program, ...rest] = stack.server.downgrade;
+  services[stack.server.migrate]!["entrypoint"] = [program];
+  services[stack.server.migrate]!["command"] = [...rest, revision];
+  const actors = new Map([["knower", { ...knower, stack }]]);
+  const where = { settings, directory: session.directory };
+  const stage = await openStage(actors, { server, database }, where, session.tools);
+  try {
+    await stage.migrate("knower");
+  } finally {
+    await stage.close();
+  }
+}

@@ -1,0 +1,45 @@
+import { isSettingName } from "./isSettingName.ts";
+import type { SettingName, Settings } from "./readSettings.ts";
+
+/** Settings that say where the tool is, not what runs: always the present ones. */
+const places: readonly SettingName[] = ["STATE_DIR", "STACK_PROJECT"];
+
+/**
+ * A past release's settings under the present secrets.
+ * @param text its settings.env, as `settingsText` wrote it
+ * @param origin what an origin is called: "release 000003"
+ */
+export function pastSettings(present: Settings, text: string, origin: string): Settings {
+  const kept = new Map(
+    text
+      .split("\n")
+      .filter((line) => line.includes("="))
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const)
+      .filter(([name]) => isSettingName(name) && !places.includes(name)),
+  );
+  const isPresent = (name: SettingName) => present.secrets.has(name) || places.includes(name);
+  const get = (name: SettingName) => (isPresent(name) ? present.get(name) : (kept.get(name) ?? ""));
+  return {
+    ...present,
+    get,
+    has: (name) => get(name) !== "",
+    origin: (name) => (isPresent(name) ? present.origin(name) : kept.has(name) ? origin : ""),
+    layers: (name) =>
+      isPresent(name) ? present.layers(name) : [{ origin, value: get(name), wins: true }],
+    lookup: (name) => {
+      const found = present.lookup(name);
+      if (found === undefined || !isSettingName(name)) return found;
+      return found.secret ? found : { value: get(name), secret: false };
+    },
+    missing: [],
+    entries: () => [
+      ...present.entries().filter((one) => isPresent(one.name)),
+      ...[...kept].map(([name, value]) => ({
+        name: name as SettingName,
+        value,
+        origin,
+        secret: false,
+      })),
+    ],
+  };
+}

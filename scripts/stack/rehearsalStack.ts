@@ -1,0 +1,71 @@
+import { stringify } from "yaml";
+import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
+import { readServices, type StackService } from "./readServices.ts";
+import type { Stack } from "./renderStack.ts";
+
+/** The setting a rehearsal's servers get their database from, in Compose's process environment. */
+export const rehearsalUri = "REHEARSAL_PG_URI";
+
+/** Servers of two releases on a copy of the database, where nobody sees them. */
+export interface RehearsalStack {
+  readonly project: string;
+  readonly text: string;
+  readonly services: readonly StackService[];
+}
+
+/**
+ * The stack of a rehearsal: the given servers with their migration steps, made as in their
+ * releases, on a copy of the database; no ports, no telemetry, nothing that stays.
+ * @param actors the stack each comes from, by the name its server gets here; its migration
+ *   step is called `<name>-migrate`
+ * @param network what reaches the database; "bridge" for one outside
+ */
+export function rehearsalStack(
+  actors: ReadonlyMap<string, Stack>,
+  project: string,
+  network: string,
+): RehearsalStack {
+  const services: ValueMap = {};
+  const probes = new Set<string>();
+  for (const [name, stack] of actors) {
+    const { server } = stack;
+    const of = (service: string) => (stack.model["services"] as ValueMap)[service] as ValueMap;
+    probes.add(`${stack.project}_probe`);
+    services[name] = rehearsed(of(server.service), stack);
+    const migrate = of(server.migrate);
+    if (isMap(migrate)) services[`${name}-migrate`] = rehearsed(migrate, stack);
+  }
+  const model: ValueMap = {
+    name: project,
+    services,
+    networks: { backend: network === "bridge" ? {} : { external: true, name: network } },
+    volumes: { probe: { external: true, name: [...probes][0] ?? "" } },
+  };
+  return {
+    project,
+    text: stringify(model, { compat: "yaml-1.1", lineWidth: 0, aliasDuplicateObjects: false }),
+    services: readServices(model),
+  };
+}
+
+function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
+  const { ports: _ports, labels: _labels, depends_on: _order, volumes, restart, ...own } = service;
+  const mounts = (Array.isArray(volumes) ? volumes : []).map(String);
+  const environment = Object.entries((service["environment"] ?? {}) as ValueMap).filter(
+    ([name]) => !server.quiet.includes(name),
+  );
+  const kept = mounts.filter((mount) => mount.startsWith("probe:"));
+  const emptied = mounts
+    .filter((mount) => !kept.includes(mount))
+    .map((mount) => mount.split(":")[1]!);
+  const tmpfs: Value[] = [...((service["tmpfs"] as Value[] | undefined) ?? []), ...emptied.sort()];
+  return {
+    ...own,
+    // A server that ends has failed: it is not started again.
+    ...(restart === "no" ? { restart } : {}),
+    environment: { ...Object.fromEntries(environment), LETTA_PG_URI: `\${${rehearsalUri}}` },
+    networks: { backend: {} },
+    tmpfs,
+    ...(kept.length > 0 ? { volumes: kept } : {}),
+  };
+}

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  backupId,
+  dumpPath,
+  keepBackup,
+  readBackups,
+  removeBackup,
+  type Backup,
+} from "../../scripts/ledger/backups.ts";
+import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import { folder } from "./folder.ts";
+
+const backup = (id: string): Backup => ({
+  id,
+  created: "2026-11-21T07:31:05.000Z",
+  reason: "before 000004",
+  release: id.slice(0, 6),
+  database: "letta",
+  sha256: "ab".repeat(32),
+  bytes: 4,
+  revision: ["1c28e167b74f"],
+  rows: { agents: 37, messages: 2114 },
+  proven: null,
+  serverVersion: "17.5",
+  globals: "CREATE ROLE letta;",
+  settings: ["ALTER DATABASE letta SET search_path TO public"],
+});
+
+const first = "000003-20261121T073105Z";
+const second = "000003-20261121T083105Z";
+const third = "000004-20261120T073105Z";
+
+/** A state directory with these backups, whole. */
+function kept(...ids: string[]): string {
+  const directory = stateDirectory(folder(), "dev");
+  for (const id of ids) {
+    writeFileSync(dumpPath(directory, id), "dump");
+    keepBackup(directory, backup(id));
+  }
+  return directory;
+}
+
+const sheet = (directory: string, id: string) => join(directory, "backups", `${id}.json`);
+
+test("an id tells the release and the second", () => {
+  assert.equal(backupId("000003", new Date("2026-11-21T07:31:05.987Z")), first);
+});
+
+test("where none was taken there is none", () => {
+  assert.deepEqual(readBackups(folder()), { backups: [], damaged: [] });
+});
+
+test("backups come back as they were kept, newest first by release, then by time", () => {
+  const { backups, damaged } = readBackups(kept(first, third, second));
+  assert.deepEqual(backups, [backup(third), backup(second), backup(first)]);
+  assert.deepEqual(damaged, []);
+});
+
+test("what became known is kept in place of the first sheet", () => {
+  const directory = kept(first);
+  keepBackup(directory, { ...backup(first), proven: "2026-11-21T07:33:00.000Z" });
+  assert.equal(readBackups(directory).backups[0]?.proven, "2026-11-21T07:33:00.000Z");
+  assert.deepEqual(readdirSync(join(directory, "backups")).sort(), [
+    `${first}.dump`,
+    `${first}.json`,
+  ]);
+});
+
+const whole = JSON.stringify({ format: 1, ...backup(second) });
+const damage: Readonly<Record<string, [change: (directory: string) => void, why: RegExp]>> = {
+  "whose sheet is empty": [(at) => writeFileSync(sheet(at, second), ""), /JSON/],
+  "whose sheet is cut off": [
+    (at) => writeFileSync(sheet(at, second), whole.slice(0, 90)),
+    /expected JSON/,
+  ],
+  "whose sheet is of another format": [
+    (at) => writeFileSync(sheet(at, second), whole.replace('"format":1', '"format":2')),
+    /^format: expected 1, got 2$/,
+  ],
+  "whose sheet counts rows in words": [
+    (at) => writeFileSync(sheet(at, second), whole.replace(":37", ':"many"')),
+    /^rows\.agents: expected number, got "many"$/,
+  ],
+  "whose sheet is another one's": [
+    (at) => writeFileSync(sheet(at, second), JSON.stringify({ format: 1, ...backup(first) })),
+    /^expected id 000003-20261121T083105Z, got 000003-20261121T073105Z$/,
+  ],
+  "whose sheet is missing": [(at) => rmSync(sheet(at, second)), /^its sheet is missing$/],
+  "whose dump is missing": [(at) => rmSync(dumpPath(at, second)), /^its dump is missing$/],
+  "whose dump is cut off": [
+    (at) => writeFileSync(dumpPath(at, second), "du"),
+    /^expected a dump of 4 bytes, got 2$/,
+  ],
+};
+
+for (const [name, [change, why]] of Object.entries(damage)) {
+  test(`a backup ${name} is none, and is reported`, () => {
+    const directory = kept(first, second);
+    change(directory);
+    const { backups, damaged } = readBackups(directory);
+    assert.deepEqual(
+      backups.map((one) => one.id),
+      [first],
+    );
+    assert.deepEqual(
+      damaged.map((one) => one.id),
+      [second],
+    );
+    assert.match(damaged[0]?.why ?? "", why);
+  });
+}
+
+test("a dump that is still being written is no backup and no damage", () => {
+  const directory = kept();
+  writeFileSync(`${dumpPath(directory, first)}.part`, "du");
+  assert.deepEqual(readBackups(directory), { backups: [], damaged: [] });
+});
+
+test("what is removed is gone, sheet and dump, and nothing else", () => {
+  const directory = kept(first, second);
+  removeBackup(directory, first);
+  assert.deepEqual(readdirSync(join(directory, "backups")).sort(), [
+    `${second}.dump`,
+    `${second}.json`,
+  ]);
+  assert.ok(!existsSync(sheet(directory, first)));
+});
+
+test("a sheet is nobody else's to read", () => {
+  assert.equal(statSync(sheet(kept(first), first)).mode & 0o777, 0o600);
+});

@@ -1,0 +1,23 @@
+"""sizes
+
+Revision ID: r7
+Revises: r2
+Create Date: 2026-07-01 10:00:00.000000
+
+"""
+
+from alembic import op
+
+# revision identifiers, used by Alembic.
+revision = "r7"
+down_revision = "r2"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE agents ADD COLUMN size integer")
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE agents DROP COLUMN size")
