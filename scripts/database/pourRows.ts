@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { Problem } from "../common/problem.ts";
 import type { CommandResult } from "../engine/engine.ts";
-import { openSnapshot } from "./countTables.ts";
+import { countTablesScript, openSnapshot } from "./countTables.ts";
 import type { CarryPlan } from "./planCarry.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { quoteText } from "./quote.ts";
@@ -33,10 +33,14 @@ export async function pourRows(
   live: Schema,
 ): Promise<Poured> {
   const pipe = new PassThrough();
-  const [read, written] = await Promise.allSettled([
-    server.client(from, psqlScript, { stdin: readingScript(plan, live), stdout: pipe }),
-    server.client(into, psqlScript, { stdin: pipe }),
-  ]);
+  const reading = server.client(from, psqlScript, {
+    stdin: readingScript(plan, live),
+    stdout: pipe,
+  });
+  const writing = server.client(into, psqlScript, { stdin: pipe });
+  // Where one side does not even come about, the other must not wait for it.
+  for (const side of [reading, writing]) side.catch((error: Error) => pipe.destroy(error));
+  const [read, written] = await Promise.allSettled([reading, writing]);
   // A reader that failed says so itself; one whose output was cut off has the writer to blame.
   if (read.status === "fulfilled") expectDone(read.value, `${from} could not be read`);
   if (written.status === "fulfilled")
@@ -44,14 +48,12 @@ export async function pourRows(
   if (written.status === "rejected") throw written.reason;
   if (read.status === "rejected") throw read.reason;
   const lines = read.value.stderr.split("\n");
-  const copied = lines.flatMap((line) => {
-    const [, index, rows] = /^copied (\d+) (\d+)$/u.exec(line) ?? [];
-    return index === undefined ? [] : [[plan.copied[Number(index)]!.table, Number(rows)] as const];
-  });
-  const lost = lines.find((line) => line.startsWith("lost "))!.slice("lost ".length);
+  const printed = (name: string) =>
+    JSON.parse(lines.find((line) => line.startsWith(`${name} `))!.slice(name.length)) as unknown;
+  const rows = printed("rows") as Record<string, number>;
   return {
-    rows: Object.fromEntries(copied),
-    noPlace: losses(plan.noPlace, JSON.parse(lost) as { place: number; rows: number }[]),
+    rows: Object.fromEntries(plan.copied.map(({ table }) => [table, rows[table] ?? 0])),
+    noPlace: losses(plan.noPlace, printed("lost") as { place: number; rows: number }[]),
   };
 }
 
@@ -63,13 +65,12 @@ function readingScript({ copied, sequences, noPlace }: CarryPlan, live: Schema):
     sameNotation,
     say(`${sameNotation}\nSET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;`),
     say("BEGIN;"),
-    ...copied.flatMap(({ table, columns }, index) => {
+    ...copied.flatMap(({ table, columns }) => {
       const only = live.tables[table]!.partitioned ? "" : "ONLY ";
       const names = columns.join(", ");
       return [
         say(`COPY ${table} (${names}) FROM stdin;`),
         `COPY (SELECT ${names} FROM ${only}${table}) TO STDOUT;`,
-        `\\warn copied ${index} :ROW_COUNT`,
         say("\\."),
       ];
     }),
@@ -79,6 +80,8 @@ function readingScript({ copied, sequences, noPlace }: CarryPlan, live: Schema):
     ),
     `SELECT coalesce(jsonb_agg(counted), '[]') AS lost FROM (${countPlaces(noPlace, live)}) counted \\gset`,
     "\\warn lost :lost",
+    countTablesScript,
+    "\\warn rows :rows",
     // Comes only if all went well: without it the writing side undoes what it did.
     say("COMMIT;"),
     "COMMIT;",
@@ -87,7 +90,7 @@ function readingScript({ copied, sequences, noPlace }: CarryPlan, live: Schema):
 
 function expectDone({ code, stderr }: CommandResult, failure: string): void {
   if (code === 0) return;
-  const lines = stderr.split("\n").filter((line) => !/^(?:copied|lost) /u.test(line));
+  const lines = stderr.split("\n").filter((line) => !/^(?:rows|lost) /u.test(line));
   const { words } = postgresWords(lines.join("\n"));
   throw new Problem("DATABASE_REFUSED", failure, { details: words });
 }

@@ -88,7 +88,13 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
     image: place.image,
     network: place.network,
     entrypoint,
-    environment: { ...always, ...environment, PGDATABASE: database, ...io.environment },
+    environment: {
+      ...always,
+      ...environment,
+      ...io.environment,
+      PGDATABASE: database,
+      PGOPTIONS: [environment["PGOPTIONS"], io.environment?.["PGOPTIONS"]].join(" ").trim(),
+    },
   });
   return serverOf(name, {
     client: (database, argv, io = {}) => engine.run(shot(database, argv, io)),

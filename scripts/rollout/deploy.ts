@@ -189,10 +189,10 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   const unproven = kind === "deploy" ? refuseUnproven(settings, images) : undefined;
   const lines = await describePlan(target, decision, present, directory);
   const what = kind === "deploy" ? "Deploy this" : "Roll back to this";
-  await tools.say.confirm(
-    `${what} to ${settings.environment}?`,
-    unproven === undefined ? lines : [...lines, `note: ${unproven}`],
-  );
+  const shown = unproven === undefined ? lines : [...lines, `note: ${unproven}`];
+  // In an incident nobody is asked about what was proven to lose nothing.
+  if (kind === "rollback" && isProven(decision)) shown.forEach((line) => tools.say.note(line));
+  else await tools.say.confirm(`${what} in ${settings.environment}?`, shown);
   if (database !== undefined) await clearScratch(database);
   const done = await carryOut(
     {
@@ -212,6 +212,11 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   await prune(settings, directory, tools);
   const { release, checks, changes, awaySeconds, rehearsal, way } = done;
   return { ...outcome, release: release.id, way, checks, changes, awaySeconds, rehearsal };
+}
+
+function isProven({ schema }: Decision): boolean {
+  if (schema.action === "none") return true;
+  return schema.ways.some((one) => one.way === schema.action && one.state === "proven");
 }
 
 /** A past release's server as it was; undefined where it cannot be had any more. */

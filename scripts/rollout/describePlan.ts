@@ -39,18 +39,37 @@ export async function describePlan(
   return [...lines, ...describeSchema(schema), describeInterruption(decision, present)];
 }
 
-/** What happens to the database, and where it is not obvious, what else could. */
+/** Of the migrations between: enough to know which release's they are. */
+const mostMigrations = 6;
+
+/** What happens to the database, and where that is open, what else could. */
 export function describeSchema(schema: SchemaPlan): string[] {
   const { action, migrations, ways } = schema;
-  const word = action === "migrate" || action === "none" ? "" : " would be without";
+  const isFresh = schema.revision === undefined || schema.revision.length === 0;
+  const isAhead = ways.length > 0;
+  const listed = action === "migrate" ? migrations : migrations.slice(0, mostMigrations);
+  const rest = migrations.length - listed.length;
+  const titles = listed.map((one) => `  ${isAhead ? "ahead by " : ""}${one.id} ${one.title}`);
+  const isSettled = ways.some((one) => one.way === action && one.state === "proven");
   return [
-    `database: ${action === "none" ? "stays as it is" : action}: ${schema.why}`,
-    ...(schema.revision?.length === 0 || schema.revision === undefined
-      ? []
-      : migrations.map((one) => `  ${word === "" ? "" : "ahead by "}${one.id} ${one.title}`)),
-    ...ways.map((one) => `  --database ${one.way} (${one.state}): ${one.detail}`),
+    `database: ${words[action]}: ${schema.why}`,
+    ...(isFresh || isSettled ? [] : titles),
+    ...(isFresh || isSettled || rest === 0 ? [] : [`  … and ${rest} more`]),
+    ...ways
+      .filter((one) => !isSettled || one.way === action)
+      .map((one) => `  --database ${one.way} (${one.state}): ${one.detail}`),
   ];
 }
+
+const words: Record<SchemaPlan["action"], string> = {
+  none: "stays as it is",
+  migrate: "is migrated",
+  keep: "stays, and the older server serves on it",
+  carry: "its rows go into the older schema",
+  downgrade: "is downgraded",
+  restore: "comes back from a backup",
+  refuse: "cannot be served on",
+};
 
 /** Whether and why no server answers for a while. */
 function describeInterruption({ changes, schema }: Decision, present: Release | undefined): string {

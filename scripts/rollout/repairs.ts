@@ -21,18 +21,23 @@ export async function repairsFor(
   );
 }
 
+/** SQLSTATEs of a table or column that an older schema does not have: nothing to repair there. */
+const hasNoPlace = ["42P01", "42703"];
+
 /**
  * Makes repairs, all or none.
+ * @param older whether the schema was brought back too, which may lack what they repair
  * @throws Problem DATABASE_REFUSED with Postgres' own words
  */
 export async function repair(
   database: Database,
   repairs: Stack["server"]["repairs"],
+  older = false,
 ): Promise<void> {
   if (repairs.length === 0) return;
   const statements = repairs.flatMap((one) => one.sql);
   const { state, message } = await database.ask(["BEGIN", ...statements, "COMMIT"].join(";\n"));
-  if (state === "") return;
+  if (state === "" || (older && hasNoPlace.includes(state))) return;
   throw new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
     details: [...repairs.map((one) => one.about), message],
   });

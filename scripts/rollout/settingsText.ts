@@ -5,6 +5,7 @@ export function settingsText(settings: Settings): string {
   return settings
     .entries()
     .filter((one) => !settings.secrets.has(one.name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((one) => `${one.name}=${one.value}\n`)
     .join("");
 }

@@ -87,7 +87,7 @@ async function tryWay(
   const server = rollout.situation.database!;
   const scratch = rehearsalName(server);
   const next = scratchName(server.name, "next", rollout.id);
-  const backup = rollout.schema.ways.some(() => true) ? backupFor(rollout, session) : undefined;
+  const backup = newestBackupAt(session.directory, rollout.schema.heads);
   const swap = async (now: DatabaseServer, told: Tools) => {
     await told.say.step(`the present database stays as ${keptName(now.name, rollout.id)}`, () =>
       swapNames(now, [
@@ -119,19 +119,19 @@ async function tryWay(
       return { way, backup: taken.id, proofs: [], awayWork: swap };
     }
     case "carry": {
-      const carry = (from: DatabaseServer, into: string) =>
-        carryRows(from, {
-          from: from.name,
-          dump: dumpFile(backup!, session),
-          into,
-          fromDump: rollout.fromDump,
-        });
+      const carry = async (from: DatabaseServer, into: string) => {
+        const file = dumpFile(backup!, session);
+        const wish = { from: from.name, dump: file, into, fromDump: rollout.fromDump };
+        const carried = await carryRows(from, wish);
+        await repair(from.database(into), await repairsOf(rollout), true);
+        return carried;
+      };
       const report = await tools.say.step(
         `carry the rows into the schema of backup ${backup!.id}, on the side`,
         () => carry(server, scratch),
         ({ copied }) => `${Object.values(copied).reduce((sum, rows) => sum + rows, 0)} rows`,
       );
-      for (const one of report.noPlace) {
+      for (const one of report.noPlace.filter((place) => place.rows > 0)) {
         const what = one.column === undefined ? one.table : `${one.table}.${one.column}`;
         tools.say.note(`no place for ${what}: ${one.rows} ${one.column ? "values" : "rows"}`);
       }
@@ -163,11 +163,6 @@ async function tryWay(
       };
     }
   }
-}
-
-/** The newest proven backup at the target's own revision. */
-function backupFor({ schema }: Rollout, { directory }: Session): Backup | undefined {
-  return newestBackupAt(directory, schema.heads);
 }
 
 /** The newest proven backup whose schema is at these revisions. */
@@ -239,6 +234,7 @@ async function downgrade(rollout: Rollout, database: string, session: Session): 
   const stage = await openStage(actors, { server, database }, where, session.tools);
   try {
     await stage.migrate("knower");
+    await repair(server.database(database), await repairsOf(rollout), true);
   } finally {
     await stage.close();
   }

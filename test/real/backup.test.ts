@@ -481,7 +481,7 @@ const unfit: [what: string, base: string, since: string, words: RegExp][] = [
   [
     "with a label that the old schema does not know, among a lot of others",
     "CREATE TYPE mood AS ENUM ('old'); CREATE TABLE a (id int, secret text, mood mood)",
-    "ALTER TYPE mood ADD VALUE 'new'; INSERT INTO a VALUES (1, 'hidden', 'new'); INSERT INTO a SELECT n, repeat('hidden', 50), 'old' FROM generate_series(1, 100000) n",
+    "ALTER TYPE mood ADD VALUE 'new'; COMMIT; INSERT INTO a VALUES (1, 'hidden', 'new'); INSERT INTO a SELECT n, repeat('hidden', 50), 'old' FROM generate_series(1, 100000) n",
     /invalid input value for enum public.mood: "new".*COPY a, line 1, column mood/s,
   ],
 ];
@@ -495,6 +495,12 @@ for (const [what, base, since, words] of unfit) {
       return true;
     });
     assert.ok(!(await names()).includes(into));
+    console.log(
+      psql(
+        "postgres",
+        "select pid, datname, state, left(query,60), wait_event from pg_stat_activity where backend_type='client backend'",
+      ),
+    );
   });
 }
 
@@ -503,8 +509,8 @@ test("a database outside, known by its address and no superuser's, is dumped, re
   psql("postgres", 'CREATE DATABASE "Out side" OWNER outsider');
   psql(
     "Out side",
-    `SET ROLE outsider; CREATE EXTENSION vector; CREATE TABLE alembic_version (version_num text);
-    INSERT INTO alembic_version VALUES ('c3'); CREATE TABLE "A b" (e vector(2)); INSERT INTO "A b" VALUES ('[1,2]')`,
+    `SET ROLE outsider; CREATE TABLE alembic_version (version_num text);
+    INSERT INTO alembic_version VALUES ('c3'); CREATE TABLE "A b" (e text); INSERT INTO "A b" VALUES ('ß')`,
   );
   const address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
   const uri = `postgresql://outsider:out^side12345@${address}:5432/Out%20side?sslmode=disable`;
@@ -528,9 +534,7 @@ test("a database outside, known by its address and no superuser's, is dumped, re
   psql("Out side", `CREATE TABLE hidden (a int)`);
   const refused = join(folder, "refused.dump");
   const dumping = dump(outside, { database: outside.name, path: refused, revisionQuery });
-  await assert.rejects(dumping, {
-    code: "DATABASE_REFUSED",
-    details: [/permission denied for table hidden/],
-  });
+  const details = ["ERROR: permission denied for table hidden"];
+  await assert.rejects(dumping, { code: "DATABASE_REFUSED", details });
   assert.ok(!existsSync(refused) && !existsSync(`${refused}.new`));
 });
