@@ -13,7 +13,10 @@ await command({
   async act(asked, terminal) {
     const { refuseRemote } = await import("./cli/refuseRemote.ts");
     refuseRemote("up", asked.environment);
-    if (asked.dryRun) return (await import("./cli/planAnswer.ts")).planAnswer(asked, terminal);
+    if (asked.dryRun) {
+      const { planAnswer } = await import("./cli/planAnswer.ts");
+      return planAnswer(await settingsOf(asked, terminal, true), terminal);
+    }
     const { initSecrets } = await import("./settings/initSecrets.ts");
     const { randomBytes } = await import("node:crypto");
     const secrets = initSecrets({

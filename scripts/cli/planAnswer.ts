@@ -1,10 +1,10 @@
-import { settingsOf, type Answer, type Asked } from "./command.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Answer } from "./command.ts";
 import type { Terminal } from "./narrate.ts";
 import { table } from "./table.ts";
 
 /** What an `up` would do now, and why: read from the engine, written nowhere. */
-export async function planAnswer(asked: Asked, terminal: Terminal): Promise<Answer> {
-  const settings = await settingsOf(asked, terminal, true);
+export async function planAnswer(settings: Settings, terminal: Terminal): Promise<Answer> {
   const [{ observeChanges }, { toolsOf }] = await Promise.all([
     import("../rollout/observeChanges.ts"),
     import("./toolsOf.ts"),

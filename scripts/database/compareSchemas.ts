@@ -22,7 +22,10 @@ interface Line {
   readonly additive: boolean;
 }
 
-/** How two schemas differ. Additive are new tables, enum types and plain indexes, new columns that need no value, and columns that need none any longer. */
+/**
+ * How two schemas differ. Additive are new tables, enum types and plain indexes, new columns
+ * that need no value, and columns that need none any longer; nothing else is.
+ */
 export function compareSchemas(before: Schema, after: Schema): SchemaDifference {
   const isNewTable = (table: string) => before.tables[table] === undefined;
   const isGone = (table: string) => after.tables[table] === undefined;

@@ -48,10 +48,8 @@ export function planCarry(old: Schema, live: Schema, fromDump: readonly string[]
     );
   const isCopied = (key: string) =>
     live.tables[key] !== undefined && !wanted.has(key) && shared(key).length > 0;
-  const [both, onlyOld] = [
-    Object.keys(old.tables).filter(isCopied),
-    Object.keys(old.tables).filter((key) => !isCopied(key) && !wanted.has(key)),
-  ];
+  const both = Object.keys(old.tables).filter(isCopied);
+  const onlyOld = Object.keys(old.tables).filter((key) => !isCopied(key) && !wanted.has(key));
   const ofDump = old.sequences.filter((name) => !live.sequences.includes(name));
   return {
     copied: both.map((table) => ({
@@ -66,7 +64,7 @@ export function planCarry(old: Schema, live: Schema, fromDump: readonly string[]
     ]),
     noPlace: [
       ...Object.keys(live.tables)
-        .filter((key) => !isKnown(old, key) || onlyOld.includes(key))
+        .filter((key) => old.tables[key] === undefined || onlyOld.includes(key))
         .map((table) => ({ table })),
       ...both.flatMap((table) => missing(table, live, old)),
     ],
@@ -86,10 +84,6 @@ function missing(table: string, schema: Schema, other: Schema): Place[] {
 
 function has(table: Table, column: string): boolean {
   return table.columns.some((one) => one.name === column);
-}
-
-function isKnown(schema: Schema, table: string): boolean {
-  return schema.tables[table] !== undefined;
 }
 
 function findTable({ tables }: Schema, asked: string): string {

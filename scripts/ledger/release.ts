@@ -11,6 +11,8 @@ export interface ReleasedService {
   readonly digest: string;
   /** The release that made its container. */
   readonly release: string;
+  /** What the image was called when it was chosen, for people: `image` may be its id. */
+  readonly name?: string | null;
   /** By what digest a registry knows the image; null where none does. */
   readonly repoDigest?: string | null;
   /** Keyed digest of what the container was made with. */
@@ -85,6 +87,7 @@ const earliest = {
       imageId: text,
       digest: text,
       release: text,
+      name: v.exactOptional(v.nullable(text)),
       repoDigest: v.exactOptional(v.nullable(text)),
       made: v.exactOptional(v.nullable(text)),
     }),

@@ -9,6 +9,11 @@ import type { Tools } from "./tools.ts";
 export interface Images {
   readonly bySetting: ReadonlyMap<string, string>;
   readonly idByReference: ReadonlyMap<string, string>;
+  /** What each was called when it was chosen, and by what digest a registry knows it, by its id. */
+  readonly known?: ReadonlyMap<
+    string,
+    { readonly name: string; readonly repoDigest: string | null }
+  >;
 }
 
 /** What obtainImages would do now, without doing it. */

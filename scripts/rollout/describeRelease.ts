@@ -29,9 +29,12 @@ export function describeRelease(
   const digestOf = secretDigests(settings, secretKey(directory, tools.randomBytes));
   const services = prepared.stack.services.map((service) => {
     const { labels: carried, image } = service;
+    const imageId = images.idByReference.get(image) ?? "";
     const sheet = {
       image,
-      imageId: images.idByReference.get(image) ?? "",
+      imageId,
+      name: images.known?.get(imageId)?.name ?? null,
+      repoDigest: images.known?.get(imageId)?.repoDigest ?? null,
       digest: carried[labels.digest] ?? "",
       release: carried[labels.release] ?? parts.id,
     };

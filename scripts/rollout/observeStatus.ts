@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readReleases } from "../ledger/releases.ts";
+import { newestGood } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { labels } from "../stack/renderStack.ts";
 import { request } from "../verification/request.ts";
@@ -23,32 +23,40 @@ export async function observeStatus(
   settings: Settings,
   tools: Tools,
 ): Promise<{ release: string | null; services: ServiceStatus[] }> {
-  const [observed, version] = await Promise.all([
-    tools.engine.containers(settings.project),
-    serverVersion(settings),
-  ]);
-  const releases = readReleases(join(settings.stateDir, settings.environment));
+  const observed = await tools.engine.containers(settings.project);
+  const good = newestGood(join(settings.stateDir, settings.environment));
+  const server = observed.find((one) => one.service === "server" && one.state === "running");
+  const version = server === undefined ? null : await serverVersion(settings, server.id, tools);
+  const names = new Map(
+    Object.values(good?.services ?? {}).map((one) => [one.imageId, one.name ?? one.image]),
+  );
   const services = observed
     .filter((one) => one.service !== "")
     .sort((a, b) => (a.service < b.service ? -1 : 1))
     .map((one) => ({
       role: one.labels[labels.role] ?? one.service,
       service: one.service,
-      image: one.image,
+      image: names.get(one.imageId) ?? one.image,
       digest: one.imageId,
       state: one.state,
       health: one.health,
-      version: one.service === "server" && one.state === "running" ? version : tagOf(one.image),
+      version:
+        one.service === "server" && one.state === "running"
+          ? version
+          : tagOf(names.get(one.imageId) ?? one.image),
       release: one.labels[labels.release] ?? null,
     }));
-  const good = releases.find((one) => one.outcome === "good")?.id ?? null;
-  return { release: services.length === 0 ? null : good, services };
+  return { release: services.length === 0 ? null : (good?.id ?? null), services };
 }
 
-async function serverVersion(settings: Settings): Promise<string | null> {
+/** Asked inside its container, as not every environment opens its port. */
+async function serverVersion(settings: Settings, id: string, tools: Tools): Promise<string | null> {
+  const port = Number(settings.get("PORT"));
   try {
-    const reply = await request(`http://127.0.0.1:${settings.get("PORT")}/v1/health/`, {
+    const reply = await request(`http://127.0.0.1:${port}/v1/health/`, {
       timeoutMs: 1000,
+      connection: await tools.engine.connect(id, port),
+      headers: { connection: "close" },
     });
     return (JSON.parse(reply.body) as { version?: string }).version ?? null;
   } catch {

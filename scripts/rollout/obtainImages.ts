@@ -77,6 +77,7 @@ async function described(
 ): Promise<Images> {
   const bySetting = new Map<string, string>();
   const idByReference = new Map<string, string>();
+  const known = new Map<string, { name: string; repoDigest: string | null }>();
   for (const { role, reference } of choices) {
     bySetting.set(wanted.find((one) => one.role === role)!.setting, reference);
     const image = await tools.engine.image(reference);
@@ -86,6 +87,7 @@ async function described(
       });
     }
     idByReference.set(reference, image.id);
+    known.set(image.id, { name: reference, repoDigest: image.digests[0] ?? null });
   }
-  return { bySetting, idByReference };
+  return { bySetting, idByReference, known };
 }

@@ -19,7 +19,7 @@ export function pinned(images: Images): Images {
     ]),
   );
   const ids = [...images.idByReference.values()].map((id) => [id, id] as const);
-  return { bySetting, idByReference: new Map([...images.idByReference, ...ids]) };
+  return { ...images, bySetting, idByReference: new Map([...images.idByReference, ...ids]) };
 }
 
 /** Gives every image of a release a name of our own: it stays when all others are taken away. */

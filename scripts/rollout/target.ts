@@ -91,7 +91,13 @@ export async function pastTarget(
   ]);
   const collector = file("collector.yaml");
   const prepared = { stack, collector, sink: sinkOf(collector) } as const;
-  return { settings, prepared, images: { bySetting, idByReference }, restores: origin };
+  const known = new Map(
+    Object.values(release.services).map(({ imageId, name, repoDigest }) => [
+      imageId,
+      { name: name ?? imageId, repoDigest: repoDigest ?? null },
+    ]),
+  );
+  return { settings, prepared, images: { bySetting, idByReference, known }, restores: origin };
 }
 
 /** For asking a database outside; the stack itself has none. */

@@ -1,28 +1,40 @@
-import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { newestGood } from "../ledger/releases.ts";
+import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
+import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
-import { observeChanges } from "./observeChanges.ts";
-import type { Change } from "./planChanges.ts";
+import { observeDrift, type Drift } from "./observeDrift.ts";
 import { proveStack } from "./proveStack.ts";
+import { pastTarget } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
 /**
- * Proves what runs and compares it with what was asked for.
- * @throws Problem NOTHING_RUNS, ENGINE_UNREACHABLE
+ * Proves what runs and compares it with the last good release.
+ * @throws Problem NOTHING_RUNS, ENGINE_UNREACHABLE, IMAGE_UNAVAILABLE
  */
 export async function verifyStack(
   settings: Settings,
   tools: Tools,
-): Promise<{ checks: Check[]; drift: Change[] }> {
-  const seen = await observeChanges(settings, tools);
-  if (seen.changes.every((one) => one.action === "create")) {
-    throw new Problem("NOTHING_RUNS", `nothing of ${settings.environment} runs`, {
-      next: bringUpCommand(settings.environment),
+): Promise<{ release: string; checks: Check[]; drift: Drift[] }> {
+  const { environment } = settings;
+  const release = newestGood(join(settings.stateDir, environment));
+  const observed = await tools.engine.containers(settings.project);
+  if (release === undefined || observed.length === 0) {
+    throw new Problem("NOTHING_RUNS", `nothing of ${environment} runs`, {
+      next: bringUpCommand(environment),
     });
   }
-  const directory = stateDirectory(settings.stateDir, settings.environment);
-  const checks = await proveStack(settings, seen.prepared, directory, tools, "whole");
-  return { checks, drift: seen.changes.filter((one) => one.action !== "none") };
+  const directory = stateDirectory(settings.stateDir, environment);
+  const secretKey = readKey(directory);
+  const making = { id: release.id, directory, observed, secretKey };
+  // Its own text and not the one it brought back: a way back may have left the migration out.
+  const target = await pastTarget(settings, { ...release, restores: release.id }, making, tools);
+  const [checks, drift] = await Promise.all([
+    proveStack(target.settings, target.prepared, directory, tools, "whole"),
+    observeDrift(release, target, secretKey, tools),
+  ]);
+  return { release: release.id, checks, drift };
 }

@@ -106,6 +106,8 @@ const contents = (database: string) =>
     "--inserts",
   ).replaceAll(/^\\(un)?restrict .*$/gm, "");
 
+const address = () => docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
+
 async function taken(from: DatabaseServer = server, database = "letta") {
   const path = join(folder, `${(made += 1)}.dump`);
   return { path, sheet: await dump(from, { database, path, revisionQuery }) };
@@ -495,12 +497,6 @@ for (const [what, base, since, words] of unfit) {
       return true;
     });
     assert.ok(!(await names()).includes(into));
-    console.log(
-      psql(
-        "postgres",
-        "select pid, datname, state, left(query,60), wait_event from pg_stat_activity where backend_type='client backend'",
-      ),
-    );
   });
 }
 
@@ -512,13 +508,12 @@ test("a database outside, known by its address and no superuser's, is dumped, re
     `SET ROLE outsider; CREATE TABLE alembic_version (version_num text);
     INSERT INTO alembic_version VALUES ('c3'); CREATE TABLE "A b" (e text); INSERT INTO "A b" VALUES ('ß')`,
   );
-  const address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
-  const uri = `postgresql://outsider:out^side12345@${address}:5432/Out%20side?sslmode=disable`;
+  const uri = `postgresql://outsider:out^side12345@${address()}:5432/Out%20side?sslmode=disable`;
   const outside = externalServer(engine, { uri, image, network: "bridge" });
   assert.equal(outside.name, "Out side");
   assert.equal(
     outside.uri("other"),
-    `postgresql://outsider:out^side12345@${address}:5432/other?sslmode=disable`,
+    `postgresql://outsider:out^side12345@${address()}:5432/other?sslmode=disable`,
   );
   const file = await taken(outside, outside.name);
   assert.deepEqual(file.sheet.rows, { 'public."A b"': 1, "public.alembic_version": 1 });
@@ -531,10 +526,25 @@ test("a database outside, known by its address and no superuser's, is dumped, re
   const asked = { from: outside.name, dump: file, into: next, fromDump: [] };
   assert.deepEqual((await carryRows(outside, asked)).copied, { 'public."A b"': 1 });
   for (const name of [copy, next]) await dropScratch(outside, name);
-  psql("Out side", `CREATE TABLE hidden (a int)`);
-  const refused = join(folder, "refused.dump");
-  const dumping = dump(outside, { database: outside.name, path: refused, revisionQuery });
-  const details = ["ERROR: permission denied for table hidden"];
-  await assert.rejects(dumping, { code: "DATABASE_REFUSED", details });
-  assert.ok(!existsSync(refused) && !existsSync(`${refused}.new`));
+});
+
+test("a dump that cannot be taken whole leaves no file, whether the counting fails or pg_dump itself", async () => {
+  psql("postgres", `CREATE ROLE half LOGIN PASSWORD '${password}'`);
+  psql("postgres", "CREATE DATABASE half OWNER half");
+  const uri = `postgresql://half:${password}@${address()}:5432/half`;
+  const outside = externalServer(engine, { uri, image, network: "bridge" });
+  const path = join(folder, "refused.dump");
+  for (const [made, words] of [
+    ["SEQUENCE unread", /^query failed: ERROR: permission denied for sequence unread/],
+    ["TABLE uncounted ()", /^ERROR: permission denied for table uncounted$/],
+  ] as const) {
+    psql("half", `CREATE ${made}`);
+    const taking = dump(outside, { database: "half", path, revisionQuery });
+    await assert.rejects(taking, (error: Problem) => {
+      assert.equal(error.code, "DATABASE_REFUSED");
+      assert.match(error.details[0] ?? "", words);
+      return true;
+    });
+    assert.ok(!existsSync(path) && !existsSync(`${path}.new`));
+  }
 });

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { clientEnvironment } from "../../scripts/database/clientEnvironment.ts";
+import { bundledServer, externalServer } from "../../scripts/database/sql.ts";
+import type { CommandIo, CommandResult, OneShot } from "../../scripts/engine/engine.ts";
+import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+
+/** An engine that remembers what it was given and answers the same to everything. */
+function recording(result: Partial<CommandResult> = {}) {
+  const argvs: string[] = [];
+  const environments: CommandIo["environment"][] = [];
+  const keep = (argv: readonly string[], io: CommandIo = {}) => {
+    argvs.push(argv.join(" "));
+    environments.push(io.environment);
+    return Promise.resolve({ code: 0, stdout: "", stderr: "", ...result });
+  };
+  const engine = {
+    ...simulatedEngine(),
+    exec: (_: string, argv: readonly string[], io?: CommandIo) => keep(argv, io),
+    run: (shot: OneShot) => keep(shot.entrypoint, shot),
+  };
+  return { engine, argvs, environments };
+}
+
+const bundled = { container: "c", user: "letta", password: "secret123456", name: "letta" };
+const uri =
+  "postgresql://me:se^cret12345@db.example.com:6432/app?sslmode=require&options=-c%20a%3Db";
+
+test("containers of the stack reach a bundled database by its service's name", () => {
+  const server = bundledServer(simulatedEngine(), bundled);
+  assert.equal(
+    server.uri("letta_rehearsal"),
+    "postgresql://letta:secret123456@postgres:5432/letta_rehearsal",
+  );
+});
+
+test("another database outside has the same address but for its name, byte for byte", () => {
+  const server = externalServer(simulatedEngine(), { uri, image: "i", network: "bridge" });
+  assert.equal(server.name, "app");
+  assert.equal(server.uri("app_next"), uri.replace("/app?", "/app_next?"));
+});
+
+test("no password stands in a command line", async () => {
+  for (const make of [
+    (engine: ReturnType<typeof recording>["engine"]) => bundledServer(engine, bundled),
+    (engine: ReturnType<typeof recording>["engine"]) =>
+      externalServer(engine, { uri, image: "i", network: "bridge" }),
+  ]) {
+    const { engine, argvs } = recording();
+    const server = make(engine);
+    await server.database().ask("SELECT 1");
+    await server.client("x", ["pg_dump"]);
+    assert.equal(argvs.length, 2);
+    assert.doesNotMatch(argvs.join(), /cret12345/);
+  }
+});
+
+test("what a URI says of the connection reaches the clients, beside what a command wants itself", async () => {
+  const { engine, environments } = recording();
+  const server = externalServer(engine, { uri, image: "i", network: "bridge" });
+  await server.client("x", ["pg_restore"], { environment: { PGOPTIONS: "-c c=d" } });
+  const { PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGOPTIONS } = environments[0]!;
+  assert.deepEqual(
+    [PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGOPTIONS],
+    ["db.example.com", "6432", "me", "se^cret12345", "x", "require", "-c a=b -c c=d"],
+  );
+});
+
+test("an address of IPv6 loses its brackets", () => {
+  const { environment } = clientEnvironment("postgresql://a:b@[fd00::1]/c");
+  assert.equal(environment["PGHOST"], "fd00::1");
+});
+
+test("a failure is told by its SQLSTATE, in any language, and in Postgres' words on one line", async () => {
+  const stderr = `FEHLER:  23505: doppelter Schlüsselwert
+DETAIL:  Schlüssel »(id)=(1)« existiert bereits.
+SCHEMA NAME:  public
+LOCATION:  _bt_check_unique, nbtinsert.c:666
+`;
+  const { engine } = recording({ code: 3, stderr });
+  assert.deepEqual(await bundledServer(engine, bundled).database().ask("INSERT"), {
+    rows: [],
+    state: "23505",
+    message: "FEHLER: doppelter Schlüsselwert; DETAIL: Schlüssel »(id)=(1)« existiert bereits.",
+  });
+});
