@@ -83,9 +83,11 @@ async function dumpGlobals(
     : { globals: null, globalsFault: wordsOf(ran.stderr).join("; ") };
 }
 
+/** What was said after the facts: before them a table that is not there may have been missed. */
 function wordsOf(stderr: string): string[] {
-  const lines = stderr.split("\n").filter((line) => !line.startsWith("facts "));
-  return postgresWords(lines.join("\n")).words;
+  const lines = stderr.split("\n").filter((line) => !line.startsWith("pg_dump ended with "));
+  const last = lines.findLastIndex((line) => line.startsWith("facts "));
+  return postgresWords(lines.slice(last + 1).join("\n")).words;
 }
 
 /** Lets work write a file: beside it, to the disk, then renamed; nothing stays where it fails. */

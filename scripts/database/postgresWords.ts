@@ -5,7 +5,7 @@ const mostLines = 8;
 
 /** Where in Postgres' source, which object again, which line of our own statement: not for people. */
 const noise =
-  /^(?:LOCATION|(?:SCHEMA|TABLE|COLUMN|DATATYPE|CONSTRAINT) NAME): |^LINE \d+:|^\s*\^?\s*$/u;
+  /^(?:LOCATION|(?:SCHEMA|TABLE|COLUMN|DATATYPE|CONSTRAINT) NAME): |^LINE \d+:|^pg_dump: detail: Query was: |^\s*\^?\s*$/u;
 
 /**
  * What Postgres or one of its clients said when it failed, without the contents of rows:

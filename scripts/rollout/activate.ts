@@ -71,7 +71,10 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
     await stopAll(stack, [stack.server.service], tools, "stop");
     await activation.awayWork(await databaseNow(), tools);
   }
-  await execute({ settings, stack, file, changes, postgres, migrates }, tools);
+  // The server that was stopped for it may be one that stays.
+  const now = await tools.engine.containers(settings.project);
+  const todo = planChanges(stack, now, images.idByReference, migrates);
+  await execute({ settings, stack, file, changes: todo, postgres, migrates }, tools);
   const awaySeconds =
     isTouched(stack.server.service) || activation.awayWork ? (tools.now() - left) / 1000 : null;
   const checks = await tools.say.step(

@@ -2,6 +2,7 @@ import { scratchName } from "../database/scratchName.ts";
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import type { Backup } from "../ledger/backups.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
@@ -35,6 +36,8 @@ export interface Rollout {
   readonly former: (Actor & { readonly imageId: string }) | undefined;
   /** Whose image knows the database's revision, for a downgrade. */
   readonly knower: Actor | undefined;
+  /** The backup of a `restore` or a `carry`; the newest fitting one where it is left out. */
+  readonly backup?: Backup;
   /** Tables whose rows come from the backup in a `carry`. */
   readonly fromDump: readonly string[];
   /** Nobody waits for spans and bake time. */

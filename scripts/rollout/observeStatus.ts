@@ -65,6 +65,7 @@ async function serverVersion(settings: Settings, id: string, tools: Tools): Prom
 }
 
 function tagOf(image: string): string | null {
+  if (image.startsWith("sha256:")) return null;
   const name = image.slice(image.lastIndexOf("/") + 1).split("@")[0]!;
   return name.includes(":") ? name.slice(name.indexOf(":") + 1) : null;
 }

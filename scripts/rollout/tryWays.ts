@@ -87,7 +87,7 @@ async function tryWay(
   const server = rollout.situation.database!;
   const scratch = rehearsalName(server);
   const next = scratchName(server.name, "next", rollout.id);
-  const backup = newestBackupAt(session.directory, rollout.schema.heads);
+  const backup = rollout.backup ?? newestBackupAt(session.directory, rollout.schema.heads);
   const swap = async (now: DatabaseServer, told: Tools) => {
     await told.say.step(`the present database stays as ${keptName(now.name, rollout.id)}`, () =>
       swapNames(now, [

@@ -40,7 +40,9 @@ const clocks: Readonly<Record<string, string>> = {
 const otherNames: Readonly<Record<string, string>> = {
   "scripts/database/sql.ts": "a Database and the two ways to ask it, which are read together",
   "scripts/engine/streams.ts": "commands and logs, by one way of taking Docker's streams apart",
+  "scripts/rollout/pinImages.ts": "images by their ids, and the names of ours that keep them here",
   "scripts/rollout/preflight.ts": "one refusal after the other; the file is their list",
+  "scripts/rollout/refuseGuarded.ts": "the refusals of deploy and rollback; the file is their list",
 };
 
 const files = sources();
@@ -157,7 +159,7 @@ test("no file is longer than 250 lines", () => {
 
 test("every exported function says what it is for", () => {
   const silent = culprits(files, ({ text }) =>
-    [...text.matchAll(/^(.*)\nexport (?:async )?function (\w+)/gm)]
+    [...text.matchAll(/^(.*)\nexport (?:async )?function\*? (\w+)/gm)]
       .filter((match) => !match[1]!.trim().endsWith("*/"))
       .map((match) => match[2]!),
   );

@@ -44,6 +44,6 @@ export function target(file: SourceFile, specifier: string): string {
 
 /** The names a file exports, first one first. */
 export function exportsOf({ code }: SourceFile): string[] {
-  const named = /^export (?:async )?(?:function|const|class|interface|type) (\w+)/gm;
+  const named = /^export (?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
   return [...code.matchAll(named)].map((match) => match[1]!);
 }

@@ -26,7 +26,12 @@ const backup = (id: string): Backup => ({
   proven: null,
   serverVersion: "17.5",
   globals: "CREATE ROLE letta;",
+  globalsFault: null,
   settings: ["ALTER DATABASE letta SET search_path TO public"],
+  locale: "LOCALE_PROVIDER libc LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+  databaseBytes: 8_000_000,
+  extensions: { plpgsql: "1.0", vector: "0.8.1" },
+  invalidIndexes: [],
 });
 
 const first = "000003-20261121T073105Z";
@@ -69,6 +74,14 @@ test("what became known is kept in place of the first sheet", () => {
   ]);
 });
 
+test("a server that would not tell its roles is kept with its words", () => {
+  const directory = kept();
+  writeFileSync(dumpPath(directory, first), "dump");
+  const silent = { ...backup(first), globals: null, globalsFault: "permission denied" };
+  keepBackup(directory, silent);
+  assert.deepEqual(readBackups(directory).backups, [silent]);
+});
+
 const whole = JSON.stringify({ format: 1, ...backup(second) });
 const damage: Readonly<Record<string, [change: (directory: string) => void, why: RegExp]>> = {
   "whose sheet is empty": [(at) => writeFileSync(sheet(at, second), ""), /JSON/],
@@ -83,6 +96,10 @@ const damage: Readonly<Record<string, [change: (directory: string) => void, why:
   "whose sheet counts rows in words": [
     (at) => writeFileSync(sheet(at, second), whole.replace(":37", ':"many"')),
     /^rows\.agents: expected number, got "many"$/,
+  ],
+  "whose sheet does not tell the database's locale": [
+    (at) => writeFileSync(sheet(at, second), whole.replace('"locale"', '"local"')),
+    /^locale: expected/,
   ],
   "whose sheet is another one's": [
     (at) => writeFileSync(sheet(at, second), JSON.stringify({ format: 1, ...backup(first) })),

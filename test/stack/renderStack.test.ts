@@ -54,12 +54,11 @@ for (const environment of environmentNames) {
   });
 }
 
-test("what is only for the tool is not for Compose", () => {
-  const { model } = exampleStack("dev");
-  assert.deepEqual(
-    Object.keys(model).filter((key) => key.startsWith("x-")),
-    [],
-  );
+test("of what is only for the tool the server's role alone stays, for a release to be read back", () => {
+  const parts = exampleParts("dev");
+  const own = (keys: object) => Object.keys(keys).filter((key) => key.startsWith("x-"));
+  assert.ok(parts.sources.flatMap((one) => own(one.content)).includes("x-environment"));
+  assert.deepEqual(own(renderStack(parts).model), ["x-server"]);
 });
 
 const lookalikes = [

@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { freePorts } from "../engine/freePorts.ts";
+import { newestGood } from "../ledger/releases.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { chooseRelease } from "./chooseRelease.ts";
+import type { Tools } from "./tools.ts";
+
+/** What a drill sets over an environment's settings. */
+type Over = Readonly<Record<string, string>>;
+
+const ports = [
+  "PROXY_HTTPS_PORT",
+  "OTEL_GRPC_PORT",
+  "OTEL_HTTP_PORT",
+  "OTEL_HEALTH_PORT",
+  "OTEL_METRICS_PORT",
+] as const;
+
+/**
+ * The settings of a drill: a project, ports, state and a database of its own, whatever the
+ * environment's are; the former version and the present one.
+ * @param from the version to begin with; the one before the present where it is left out
+ * @throws Problem RELEASE_UNKNOWN
+ */
+export async function drillSettings(
+  settings: Settings,
+  from: string | undefined,
+  tools: Tools,
+): Promise<{ former: Over; present: Over }> {
+  const { environment, stateDir } = settings;
+  const directory = join(stateDir, environment);
+  const free = await freePorts(ports.length);
+  const own = {
+    STACK_PROJECT: `${settings.project}-drill`,
+    STATE_DIR: join(directory, "drill"),
+    PROXY_PUBLISH_HOST: "127.0.0.1",
+    PROXY_DOMAIN: "",
+    // A database of its own, also where the real one is outside.
+    LETTA_PG_URI: "",
+    LETTA_PG_PASSWORD: tools.randomBytes(20).toString("hex"),
+    REQUIRE_STAGING: "false",
+    BAKE_SECONDS: "1",
+    ...Object.fromEntries(ports.map((name, index) => [name, String(free[index])])),
+  };
+  const to = newestGood(directory)?.tag ?? settings.get("LETTA_VERSION");
+  const begin = from ?? chooseRelease(directory, undefined, environment).tag;
+  return { former: { ...own, LETTA_VERSION: begin }, present: { ...own, LETTA_VERSION: to } };
+}

@@ -1,0 +1,99 @@
+import { Problem } from "../common/problem.ts";
+import { readBackups, type Backup } from "../ledger/backups.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { presentState } from "./backUp.ts";
+import { carryOut } from "./carryOut.ts";
+import { makingOf } from "./deploy.ts";
+import { clearScratch, recover } from "./recover.ts";
+import { refuseSmallDisk } from "./refuseGuarded.ts";
+import { session, type SessionAsked } from "./session.ts";
+import { pastTarget } from "./target.ts";
+import type { Tools } from "./tools.ts";
+
+export interface RestoreOutcome {
+  readonly backup: Backup;
+  readonly release: string;
+  readonly from: string;
+  readonly way: "restore";
+  readonly awaySeconds: number | null;
+}
+
+/**
+ * Puts a backup in the place of the live database, which stays under another name. The same
+ * release serves on: a backup of another schema needs a rollback to its release.
+ * @param wanted a backup's id; the newest proven one where it is left out
+ * @throws Problem RELEASE_UNKNOWN where there is no such backup, ROLLBACK_UNSAFE where its schema
+ *   is another, BACKUP_DAMAGED; ROLLED_BACK where the former database serves again
+ */
+export function restore(
+  settings: Settings,
+  asked: Omit<SessionAsked, "command"> & { readonly wanted: string | undefined },
+  tools: Tools,
+): Promise<RestoreOutcome> {
+  return session(settings, { ...asked, command: "restore" }, tools, async (begun) => {
+    await recover(settings, begun);
+    const { seen } = await presentState(settings, begun);
+    const present = seen.present!;
+    const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
+    if (backup.revision.join(" ") !== present.revision.join(" ")) {
+      throw new Problem(
+        "ROLLBACK_UNSAFE",
+        `backup ${backup.id} is at ${backup.revision.join(", ")}, release ${present.id} serves at ${present.revision.join(", ")}`,
+        {
+          next: `npm run rollback -- ${backup.release} --database restore --env ${settings.environment}`,
+        },
+      );
+    }
+    await refuseSmallDisk(begun.directory, seen.database!, begun.tools);
+    await begun.tools.say.confirm(`Put this backup in the place of the live database?`, [
+      `backup ${backup.id} of ${backup.created} (${backup.reason})`,
+      "what was written since is not in it; the present database stays under another name",
+    ]);
+    await clearScratch(seen.database!);
+    const making = await makingOf(settings, begun);
+    const own = { ...present, restores: present.id };
+    const target = await pastTarget(settings, own, making, begun.tools);
+    const done = await carryOut(
+      {
+        kind: "restore",
+        id: making.id,
+        settings,
+        target: { ...target, restores: present.restores },
+        situation: seen,
+        schema: {
+          revision: present.revision,
+          heads: present.revision,
+          action: "restore",
+          migrations: [],
+          ways: [],
+          attempts: ["restore"],
+          why: "asked for",
+        },
+        former: undefined,
+        knower: undefined,
+        backup,
+        fromDump: [],
+        incident: true,
+      },
+      begun,
+    );
+    const { release, awaySeconds } = done;
+    return { backup, release: release.id, from: present.id, way: "restore", awaySeconds };
+  });
+}
+
+function chooseBackup(directory: string, wanted: string | undefined, environment: string): Backup {
+  const { backups, damaged } = readBackups(directory);
+  const found = backups.find((one) =>
+    wanted === undefined ? one.proven !== null : one.id === wanted,
+  );
+  if (found !== undefined) return found;
+  const what = wanted === undefined ? "a proven backup" : `a backup ${wanted}`;
+  throw new Problem("RELEASE_UNKNOWN", `expected ${what} of ${environment}, got none`, {
+    details: [
+      ...backups.map((one) => `${one.id} ${one.reason}${one.proven ? "" : " (not proven)"}`),
+      ...damaged.map((one) => `${one.id}: ${one.why}`),
+    ],
+    next: `npm run backup -- ${environment}`,
+  });
+}
