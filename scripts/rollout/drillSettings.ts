@@ -18,7 +18,7 @@ const ports = [
 
 /**
  * The settings of a drill: a project, ports, state and a database of its own, whatever the
- * environment's are; the former version and the present one.
+ * environment's are; at the older version and at the newer one.
  * @param from the version to begin with; the one before the present where it is left out
  * @throws Problem RELEASE_UNKNOWN
  */
@@ -43,6 +43,17 @@ export async function drillSettings(
     ...Object.fromEntries(ports.map((name, index) => [name, String(free[index])])),
   };
   const to = newestGood(directory)?.tag ?? settings.get("LETTA_VERSION");
-  const begin = from ?? chooseRelease(directory, undefined, environment).tag;
-  return { former: { ...own, LETTA_VERSION: begin }, present: { ...own, LETTA_VERSION: to } };
+  const other = from ?? chooseRelease(directory, undefined, environment).tag;
+  // After a rollback the present one is the older of the two.
+  const [older, newer] = await byAge(other, to);
+  return { former: { ...own, LETTA_VERSION: older }, present: { ...own, LETTA_VERSION: newer } };
+}
+
+async function byAge(one: string, other: string): Promise<[string, string]> {
+  const [{ default: compare }, { default: coerce }] = await Promise.all([
+    import("semver/functions/compare.js"),
+    import("semver/functions/coerce.js"),
+  ]);
+  const isOlder = compare(coerce(one) ?? "0.0.0", coerce(other) ?? "0.0.0") <= 0;
+  return isOlder ? [one, other] : [other, one];
 }
