@@ -100,7 +100,7 @@ export async function carryOut(
   try {
     const activation = { sheet, target, directory, file, incident: rollout.incident, awayWork };
     const done = await activate(activation, tools);
-    await forgetScratch(rollout, session);
+    if (ready.way !== "none" && ready.way !== "keep") await forgetScratch(rollout, session);
     const after = rollout.kind === "deploy" ? "post-deploy" : "post-rollback";
     await callHook(after, hookFacts, tools);
     return { ...done, rehearsal, way: ready.way };

@@ -19,6 +19,8 @@ export interface CheckedRollout {
   readonly recreate: readonly string[];
   /** Whether this collector has judged this very configuration before. */
   readonly judged: boolean;
+  /** Whether this very stack ran here before: its model need not be judged again. */
+  readonly past?: boolean;
 }
 
 /**
@@ -27,15 +29,15 @@ export interface CheckedRollout {
  * @throws Problem of the check that fails first
  */
 export async function checkRollout(
-  { settings, prepared, changes, images, recreate, judged }: CheckedRollout,
+  { settings, prepared, changes, images, recreate, judged, past }: CheckedRollout,
   tools: Tools,
 ): Promise<void> {
   const { stack, collector } = prepared;
   refuseStateful(stack, changes, recreate);
   await tools.say.step("preflight", async () => {
     await Promise.all([
-      expectVersions(tools),
-      validateStack(stack),
+      past ? undefined : expectVersions(tools),
+      past ? undefined : validateStack(stack),
       judged ? undefined : validateCollector(collector, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
       refuseFullDisk("run", tools),

@@ -176,6 +176,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       images: target.images,
       recreate: asked.recreate,
       judged: isJudged(target, present, directory),
+      past: target.restores !== null,
     },
     tools,
   );
