@@ -3,11 +3,11 @@ import { Problem } from "../common/problem.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
-import { updateRelease } from "../ledger/releases.ts";
-import { keyedDigest, secretKey } from "../ledger/secretKey.ts";
+import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { execute } from "./execute.ts";
+import { madeDigests } from "./madeDigests.ts";
 import { keepImages } from "./pinImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { checksSummary, expectPassed, proveStack } from "./proveStack.ts";
@@ -60,6 +60,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
     incident && !isTouched("collector")
       ? proveStack(settings, prepared, directory, tools, "telemetry")
       : undefined;
+  telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
   const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
   const databaseNow = async () => {
     const containers = await tools.engine.containers(settings.project);
@@ -158,17 +159,13 @@ async function recorded(
         next: `npm run verify -- ${stack.environment}`,
       });
     }
-    const key = secretKey(directory, tools.randomBytes);
-    const seen = await Promise.all(containers.map((one) => tools.engine.inspect(one.id)));
-    const made = new Map(seen.map((one) => [one.service, keyedDigest(key, one.made)]));
-    const services = Object.entries(sheet.services).map(
-      ([name, service]) => [name, { ...service, made: made.get(name) ?? null }] as const,
-    );
+    const former = newestGood(directory);
+    const services = await madeDigests(sheet, former, stack.project, directory, tools);
     const release: Release = {
       ...sheet,
       outcome: "good",
       revision: at,
-      services: Object.fromEntries(services),
+      services,
       seconds: Math.max(0, (tools.now() - Date.parse(sheet.created)) / 1000),
     };
     updateRelease(directory, release);

@@ -2,6 +2,7 @@ import { scratchName } from "../database/scratchName.ts";
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { swapNames } from "../database/swapNames.ts";
 import type { Backup } from "../ledger/backups.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
@@ -64,11 +65,14 @@ export async function carryOut(
   session: Session,
 ): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
   const { directory, tools } = session;
-  const ready = await makeReady(rollout, session);
-  const { target, rehearsal } = prepared(rollout, ready, session);
-  const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
   const hookFacts = { rollout, directory };
-  await callHook(before, hookFacts, tools);
+  const ready = await orForget(rollout, session, async () => {
+    const made = await makeReady(rollout, session);
+    const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
+    await callHook(before, hookFacts, tools);
+    return made;
+  });
+  const { target, rehearsal } = prepared(rollout, ready, session);
   const { schema } = rollout;
   const sheet = describeRelease(
     {
@@ -100,12 +104,40 @@ export async function carryOut(
   try {
     const activation = { sheet, target, directory, file, incident: rollout.incident, awayWork };
     const done = await activate(activation, tools);
-    if (ready.way !== "none" && ready.way !== "keep") await forgetScratch(rollout, session);
-    const after = rollout.kind === "deploy" ? "post-deploy" : "post-rollback";
-    await callHook(after, hookFacts, tools);
-    return { ...done, rehearsal, way: ready.way };
+    return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {
     throw await wayBack({ failed: sheet, settings: rollout.settings, error }, session);
+  }
+}
+
+/** What comes after a release was recorded as good: nothing of it makes it less so. */
+async function ended<Done extends { readonly way: Release["way"] }>(
+  done: Done,
+  rollout: Rollout,
+  session: Session,
+): Promise<Done> {
+  const { directory, tools } = session;
+  if (done.way !== "none" && done.way !== "keep") {
+    await forgetScratch(rollout, session).catch((error: unknown) =>
+      tools.say.note(`copies are left, the next command clears them away: ${String(error)}`),
+    );
+  }
+  const after = rollout.kind === "deploy" ? "post-deploy" : "post-rollback";
+  await callHook(after, { rollout, directory }, tools);
+  return done;
+}
+
+/** Where nothing was touched no copy is left either. */
+async function orForget<Result>(
+  rollout: Rollout,
+  session: Session,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    await dropCopies(rollout).catch(() => undefined); // the first failure is the one to be told
+    throw error;
   }
 }
 
@@ -137,9 +169,12 @@ async function makeReady(rollout: Rollout, session: Session): Promise<Readiness>
       proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
       rehearsal,
       awayWork: async (now, told) => {
-        await told.say.step("keep a copy of the database as it was", () =>
-          copyDatabase(now, now.name, scratchName(now.name, "before", rollout.id)),
-        );
+        await told.say.step("keep a copy of the database as it was", async () => {
+          const next = scratchName(now.name, "next", rollout.id);
+          await copyDatabase(now, now.name, next);
+          // By its name it is known to be whole, its own settings included.
+          await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
+        });
       },
     };
   }
@@ -160,13 +195,16 @@ function prepared({ target, id, situation }: Rollout, ready: Readiness, session:
 }
 
 /** The copy of before is the tool's own: what was proven needs it no more. */
-async function forgetScratch({ situation, id }: Rollout, { tools }: Session): Promise<void> {
+async function forgetScratch(rollout: Rollout, { tools }: Session): Promise<void> {
+  if (rollout.situation.database === undefined) return;
+  await tools.say.step("clear the copies away", () => dropCopies(rollout));
+}
+
+async function dropCopies({ situation, id }: Rollout): Promise<void> {
   const server = situation.database;
   if (server === undefined) return;
-  await tools.say.step("clear the copies away", async () => {
-    for (const purpose of ["before", "next"] as const) {
-      await dropScratch(server, scratchName(server.name, purpose, id));
-    }
-    await dropScratch(server, rehearsalName(server));
-  });
+  for (const purpose of ["before", "next"] as const) {
+    await dropScratch(server, scratchName(server.name, purpose, id));
+  }
+  await dropScratch(server, rehearsalName(server));
 }

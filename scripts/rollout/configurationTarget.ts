@@ -1,3 +1,4 @@
+import type { SettingName, Settings } from "../settings/readSettings.ts";
 import { isMap, type ValueMap } from "../stack/mergeSources.ts";
 import { labelStack } from "../stack/renderStack.ts";
 import { labelParts } from "./prepareStack.ts";
@@ -15,20 +16,45 @@ export function configurationTarget(past: Target, present: Target, making: Makin
     if (isMap(service) && isMap(same) && same["image"] !== undefined)
       service["image"] = same["image"];
   }
-  const version = present.settings.get("LETTA_VERSION");
-  const { get, entries } = past.settings;
-  const settings: Target["settings"] = {
-    ...past.settings,
-    get: (name) => (name === "LETTA_VERSION" ? version : get(name)),
-    entries: () =>
-      entries().map((one) => (one.name === "LETTA_VERSION" ? { ...one, value: version } : one)),
-  };
+  const settings = withImagesOf(past.settings, present.settings);
   const { id, observed, secretKey } = making;
   const stack = labelStack(model, labelParts(settings, { release: id, observed, secretKey }));
   return {
     settings,
     prepared: { ...past.prepared, stack },
-    images: present.images,
+    images: {
+      ...present.images,
+      // A part that only the past release has keeps its own image.
+      idByReference: new Map([...past.images.idByReference, ...present.images.idByReference]),
+    },
     restores: null,
+  };
+}
+
+/** What says which images there are: it goes with them. */
+const ofImages: readonly SettingName[] = [
+  "LETTA_VERSION",
+  "LETTA_IMAGE",
+  "OTEL_VERSION",
+  "COLLECTOR_IMAGE",
+  "POSTGRES_IMAGE",
+  "PROBE_IMAGE",
+  "PROXY_IMAGE",
+  "CLICKHOUSE_IMAGE",
+];
+
+function withImagesOf(past: Settings, present: Settings): Settings {
+  const of = (name: SettingName) => (ofImages.includes(name) ? present : past);
+  return {
+    ...past,
+    get: (name) => of(name).get(name),
+    has: (name) => of(name).has(name),
+    origin: (name) => of(name).origin(name),
+    layers: (name) => of(name).layers(name),
+    lookup: (name) => of(name as SettingName).lookup(name),
+    entries: () => [
+      ...past.entries().filter((one) => !ofImages.includes(one.name)),
+      ...present.entries().filter((one) => ofImages.includes(one.name)),
+    ],
   };
 }

@@ -15,8 +15,11 @@ export async function prune(settings: Settings, directory: string, tools: Tools)
     kept.flatMap((one) => Object.values(one.services).map((service) => service.imageId)),
   );
   const names = new Set([...needed].map((id) => keptName(settings.project, id)));
-  const tagged = await tools.engine.tagged(keptPrefix(settings.project));
-  const gone = tagged.filter((one) => !names.has(one.reference));
+  const prefix = keptPrefix(settings.project);
+  const tagged = await tools.engine.tagged(prefix);
+  // Another project's name may begin with this one's: letta, letta-prod.
+  const ours = tagged.filter((one) => /^[0-9a-f]{12}$/.test(one.reference.slice(prefix.length)));
+  const gone = ours.filter((one) => !names.has(one.reference));
   const expired = chooseExpired(readBackups(directory).backups, {
     keep: Number(settings.get("BACKUPS_KEEP")),
     days: Number(settings.get("BACKUPS_DAYS")),

@@ -1,65 +1,83 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
+import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import { dropScratch } from "../database/dropScratch.ts";
-import { isScratch } from "../database/scratchName.ts";
+import { isScratch, keptName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { Problem } from "../common/problem.ts";
+import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
 import type { Release } from "../ledger/release.ts";
-import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
+import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { activate } from "./activate.ts";
-import { newestGood } from "../ledger/releases.ts";
+import { chooseImages } from "./chooseImages.ts";
+import { databaseOf } from "./databaseOf.ts";
+import { keepRepairs } from "./keepRepairs.ts";
 import { readyDatabase } from "./readyDatabase.ts";
-import { repair, repairsFor } from "./repairs.ts";
+import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
-import { situation } from "./situation.ts";
+import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
 import { pastTarget } from "./target.ts";
 import type { Tools } from "./tools.ts";
-import { wayBack } from "./wayBack.ts";
+import { endWayBack, wayBack } from "./wayBack.ts";
 
 /**
  * Finds out whether an earlier run was cut off, from the ledger, the engine and the database,
- * and finishes it or takes it back: afterwards the old release serves, or the new one.
+ * and finishes it or takes it back: afterwards the old release serves, or the new one, and
+ * nothing that was made on the way is left.
  * @returns the release that was finished or taken back; undefined where all was in order
  * @throws Problem STEP_FAILED where a person must act
  */
 export async function recover(settings: Settings, session: Session): Promise<string | undefined> {
-  const { directory, tools } = session;
+  const { directory, tools, afterCut } = session;
   await tools.engine.sweep();
-  const unfinished = newest(directory);
-  if (unfinished === undefined) return undefined;
-  if (unfinished.kind === "up") {
-    // Its plan goes by what is there: the next one finishes it.
-    updateRelease(directory, { ...unfinished, outcome: "failed" });
-    return undefined;
+  if (afterCut) {
+    clearHalfWritten(directory);
+    await tools.engine.down(stageProject(settings.project), true);
   }
-  tools.say.note(
-    `${unfinished.kind} of release ${unfinished.id} (${unfinished.tag}) was cut off: finishing it or taking it back`,
-  );
-  await tools.engine.down(stageProject(settings.project), true);
-  await finish(settings, unfinished, session);
-  return unfinished.id;
+  const cut = unfinished(directory);
+  if (cut !== undefined) await goOn(settings, cut, session);
+  if (afterCut) await clearAll(settings, tools);
+  return cut?.kind === "up" ? undefined : cut?.id;
 }
 
-/** The newest sheet, where that was begun and never ended. */
-function newest(directory: string): Release | undefined {
+/** The newest sheet, where it was begun and never ended, or failed and its way back never ended. */
+function unfinished(directory: string): Release | undefined {
   for (const release of releasesNewestFirst(directory)) {
-    return release.outcome === "begun" ? release : undefined;
+    const { outcome, kind, seconds } = release;
+    const isOwed = outcome === "failed" && kind !== "up" && seconds === null;
+    return outcome === "begun" || isOwed ? release : undefined;
   }
   return undefined;
 }
 
+async function goOn(settings: Settings, cut: Release, session: Session): Promise<void> {
+  const { directory, tools } = session;
+  if (cut.kind === "up" || newestGood(directory) === undefined) {
+    // A plan goes by what is there: the next one finishes it.
+    endWayBack(directory, cut, tools);
+    return;
+  }
+  const what = `${cut.kind} of release ${cut.id} (${cut.tag})`;
+  if (cut.outcome === "begun") {
+    tools.say.note(`${what} was cut off: finishing it or taking it back`);
+    return finish(settings, cut, session);
+  }
+  tools.say.note(`the way back of ${what} did not come to its end: once more`);
+  const error = new Problem("INTERRUPTED", "the way back was cut off");
+  const ended = await wayBack({ failed: cut, settings, error }, session);
+  tools.say.note([ended.message, ...ended.details].join("; "));
+  if (ended.code === "ROLLED_BACK") return;
+  // Twice in vain: whoever acts now is not held up by it any more.
+  const [newest = cut] = releasesNewestFirst(directory);
+  endWayBack(directory, newest, tools);
+}
+
 async function finish(settings: Settings, cut: Release, session: Session): Promise<void> {
   const { directory, tools } = session;
-  const back = async (error: unknown) => {
-    const ended = await wayBack({ failed: cut, settings, error }, session);
-    if (ended.code !== "ROLLED_BACK") throw ended;
-    tools.say.note(ended.message);
-  };
   try {
     const key = secretKey(directory, tools.randomBytes);
     const observed = await tools.engine.containers(settings.project);
@@ -72,11 +90,12 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     const file = join(directory, "releases", cut.id, "compose.yaml");
     await readyDatabase(target.settings, stack, file, image, tools);
     const seen = await situation(settings, directory, stack.server, image, tools);
-    if (seen.revision === undefined || !fits(cut, seen.revision)) {
-      return await back(new Problem("INTERRUPTED", "it was cut off before the database was ready"));
+    if (!(await isThere(cut, seen))) {
+      throw new Problem("INTERRUPTED", "it was cut off before the database was ready");
     }
-    const from = newestGood(directory)?.tag ?? cut.tag;
-    const repairs = cut.way === "keep" ? await repairsFor(stack.server, from, cut.tag) : [];
+    const at = seen.revision!;
+    const repairs =
+      cut.way === "keep" ? await keepRepairs(directory, stack.server, at, cut.tag) : [];
     const awayWork = (server: DatabaseServer) => repair(server.database(), repairs);
     const activation = {
       sheet: cut,
@@ -89,14 +108,21 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     const { release } = await activate(activation, tools);
     tools.say.note(`release ${release.id} (${release.tag}) is finished and proven`);
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== "STEP_FAILED") throw error;
-    await back(error);
+    const ended = await wayBack({ failed: cut, settings, error }, session);
+    if (ended.code !== "ROLLED_BACK" || tools.signal.aborted) throw ended;
+    tools.say.note(ended.message);
   }
 }
 
 /** Whether the database is where the release brings it to. */
-function fits({ revision }: Release, at: readonly string[]): boolean {
-  return [...at].sort().join(" ") === [...revision].sort().join(" ");
+async function isThere({ id, way, revision }: Release, seen: Situation): Promise<boolean> {
+  const { database } = seen;
+  if (database === undefined || seen.revision === undefined) return false;
+  if (way === "carry" || way === "downgrade" || way === "restore") {
+    // Another database takes its place: the former one's new name says that it did.
+    return (await databases(database)).has(keptName(database.name, id));
+  }
+  return [...seen.revision].sort().join(" ") === [...revision].sort().join(" ");
 }
 
 /** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */
@@ -109,6 +135,16 @@ async function migrationEnded(settings: Settings, stack: Stack, tools: Tools): P
       await sleep(100, undefined, { signal: tools.signal });
     }
   });
+}
+
+/** What a killed run left on the database's server; where that does not run the next one does it. */
+async function clearAll(settings: Settings, tools: Tools): Promise<void> {
+  const containers = await tools.engine.containers(settings.project);
+  const postgres = containers.find((one) => one.service === "postgres");
+  if (!settings.has("LETTA_PG_URI") && postgres?.health !== "healthy") return;
+  const { bySetting } = await chooseImages(settings, ["POSTGRES_IMAGE"], tools);
+  const where = { container: postgres?.id, image: bySetting.get("POSTGRES_IMAGE")! };
+  await clearScratch(databaseOf(settings, where, tools.engine));
 }
 
 /**

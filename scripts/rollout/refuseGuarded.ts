@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
+import * as v from "valibot";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import type { DatabaseServer } from "../database/sql.ts";
@@ -23,10 +24,10 @@ export function refuseChangedKey(
   if (before === undefined) return;
   const now = secretDigests(settings, secretKey)("LETTA_ENCRYPTION_KEY");
   if (now === before) return;
-  const what = now === undefined ? "is missing" : "is another one";
+  const what = now === undefined ? "is missing, unlike" : "is another one than";
   throw new Problem(
     "KEY_CHANGED",
-    `LETTA_ENCRYPTION_KEY ${what} than in release ${present!.id}: what the server stored encrypted could not be read any more`,
+    `LETTA_ENCRYPTION_KEY ${what} in release ${present!.id}: what the server stored encrypted could not be read any more`,
     {
       details: [`${settings.origin("LETTA_ENCRYPTION_KEY") || "nowhere set"}`],
       next: `put the former key back into env/${settings.environment}.secrets.env`,
@@ -122,11 +123,13 @@ export async function refuseSmallDisk(
   }
 }
 
+const proofSchema = v.object({
+  environment: v.literal("staging"),
+  proven: v.array(v.object({ release: v.string(), images: v.array(v.string()) })),
+});
+
 /** What staging tells prod: image ids it has proven. */
-export interface StagingProof {
-  readonly environment: string;
-  readonly proven: readonly { readonly release: string; readonly images: readonly string[] }[];
-}
+export type StagingProof = v.InferOutput<typeof proofSchema>;
 
 /** The images that an environment has proven, by release; for prod to look at. */
 export function stagingProof(directory: string): StagingProof {
@@ -150,15 +153,23 @@ export function refuseUnproven(settings: Settings, images: readonly string[]): s
   const place = settings.get("STAGING_PROOF");
   const path = isAbsolute(place) ? place : join(settings.root, place);
   const proof =
-    place === ""
-      ? stagingProof(join(settings.stateDir, "staging"))
-      : (JSON.parse(readFileSync(path, "utf8")) as StagingProof);
-  const isProven = proof.proven.some((one) => images.every((id) => one.images.includes(id)));
+    place === "" ? stagingProof(join(settings.stateDir, "staging")) : exportedProof(path);
+  const isProven = proof?.proven.some((one) => images.every((id) => one.images.includes(id)));
   if (isProven) return undefined;
-  const line = "staging has not proven these images together";
+  const line = proof
+    ? "staging has not proven these images together"
+    : `STAGING_PROOF: expected a proof that staging exported, got none in ${path}`;
   if (settings.get("REQUIRE_STAGING") !== "true") return line;
   throw new Problem("STAGING_UNPROVEN", `${line}, and REQUIRE_STAGING is true`, {
     details: [...images],
     next: "npm run deploy:staging",
   });
+}
+
+/** What staging exported; undefined where that is missing or something else. */
+function exportedProof(path: string): StagingProof | undefined {
+  if (!existsSync(path)) return undefined;
+  const text = readFileSync(path, "utf8");
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), proofSchema), text);
+  return read.success ? read.output : undefined;
 }

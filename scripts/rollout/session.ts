@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { journalBackwards } from "../ledger/journalBackwards.ts";
 import { lockNames } from "../ledger/lockNames.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { operator } from "../ledger/operator.ts";
@@ -7,6 +8,7 @@ import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { journaled } from "./journaled.ts";
 import { readyEngine } from "./readyEngine.ts";
+import { stageProject } from "./stage.ts";
 import type { Tools } from "./tools.ts";
 
 /** What a command that writes is done for, and whether it waits for its turn. */
@@ -28,6 +30,8 @@ export interface Session {
   /** As in the journal: "deploy:prod". */
   readonly command: string;
   readonly reason: string | null;
+  /** Whether the run before this one was killed. */
+  readonly afterCut: boolean;
 }
 
 /** What the journal tells of a command that went well. */
@@ -69,22 +73,35 @@ export async function session<Result extends Told>(
     for (const one of setAsideDamaged(directory, new Date(tools.now()))) {
       tools.say.note(`the sheet of release ${one.id} ${one.why}: kept as ${one.kept}`);
     }
+    const afterCut = wasCut(directory);
     const journal = journaled(tools, directory, command);
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, tools);
-      return work({ directory, tools: journal.tools, by, command, reason: asked.reason });
+      const { reason } = asked;
+      return work({ directory, tools: journal.tools, by, command, reason, afterCut });
     });
   } finally {
     await unlock();
   }
 }
 
+/** Whether the journal's last line is anything else than the end of a command. */
+function wasCut(directory: string): boolean {
+  for (const last of journalBackwards(directory)) {
+    return last === undefined || last.step !== "" || last.event === "begin";
+  }
+  return false;
+}
+
 /** A killed run's `docker compose` goes on without it: two at once would trip over each other. */
 async function waitForOthers(settings: Settings, tools: Tools): Promise<void> {
-  if ((await tools.engine.othersAtWork(settings.project)) === 0) return;
+  const projects = [settings.project, stageProject(settings.project)];
+  const areAtWork = async () => {
+    const counts = await Promise.all(projects.map((one) => tools.engine.othersAtWork(one)));
+    return counts.some((count) => count > 0);
+  };
+  if (!(await areAtWork())) return;
   await tools.say.step("wait for what a killed run left running", async () => {
-    while ((await tools.engine.othersAtWork(settings.project)) > 0) {
-      await sleep(100, undefined, { signal: tools.signal });
-    }
+    while (await areAtWork()) await sleep(100, undefined, { signal: tools.signal });
   });
 }

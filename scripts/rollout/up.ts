@@ -13,6 +13,7 @@ import { checkRollout } from "./checkRollout.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { execute } from "./execute.ts";
 import { describeRelease } from "./describeRelease.ts";
+import { madeDigests } from "./madeDigests.ts";
 import { obtainImages } from "./obtainImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign } from "./preflight.ts";
@@ -117,7 +118,8 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
     ]);
     expectPassed(checks, settings.environment);
     // What it was migrated to is what its image leads to.
-    updateRelease(directory, { ...release, outcome: "good", revision: at, heads: at });
+    const services = await madeDigests(release, last, settings.project, directory, tools);
+    updateRelease(directory, { ...release, outcome: "good", revision: at, heads: at, services });
     return { release: id, from, changes, checks, prepared };
   } catch (error) {
     updateRelease(directory, { ...release, outcome: "failed" });

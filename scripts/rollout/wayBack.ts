@@ -1,13 +1,20 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
+import { dropScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
 import { revision } from "../database/revision.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import type { Release } from "../ledger/release.ts";
-import { keepRelease, nextReleaseId, updateRelease } from "../ledger/releases.ts";
+import {
+  keepRelease,
+  newestGood,
+  nextReleaseId,
+  releasesNewestFirst,
+  updateRelease,
+} from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
@@ -16,10 +23,10 @@ import { activate } from "./activate.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { imageHistory } from "./imageHistory.ts";
-import { newestGood } from "../ledger/releases.ts";
+import { keepRepairs } from "./keepRepairs.ts";
 import { labelParts } from "./prepareStack.ts";
 import { readyDatabase } from "./readyDatabase.ts";
-import { repair, repairsFor } from "./repairs.ts";
+import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import { situation } from "./situation.ts";
@@ -38,7 +45,8 @@ export interface WayBackAsked {
 
 /**
  * Goes back to the last good release after a failure, database included, and proves it.
- * What the failed release made of the database stays under another name.
+ * What the failed release made of the database stays under another name. Until it has come to
+ * an end the failed sheet has no `seconds`: so whoever comes after a kill goes on with it.
  * @returns the Problem to end with: ROLLED_BACK where the former release serves again, else
  *   STEP_FAILED with what runs now and the next command
  */
@@ -49,11 +57,16 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   const tools = { ...session.tools, signal: new AbortController().signal };
   const cause = error instanceof Problem ? error : undefined;
   const why = cause?.message ?? (error as Error).message;
-  updateRelease(directory, { ...failed, outcome: "failed" });
+  const isAgain = failed.outcome === "failed";
+  updateRelease(directory, { ...failed, outcome: "failed", seconds: null });
   const present = newestGood(directory);
   try {
-    await gatherEvidence(settings, directory, failed.id, tools);
-    if (present === undefined) return nothingBefore(asked, why, session.tools.signal.aborted);
+    // The second time what failed may have been removed: what was seen of it stays.
+    await gatherEvidence(settings, directory, `${failed.id}${isAgain ? "-again" : ""}`, tools);
+    if (present === undefined) {
+      endWayBack(directory, failed, tools);
+      return await nothingBefore(asked, why, session.tools.signal.aborted, tools);
+    }
     tools.say.note(`${why}: going back to release ${present.id} (${present.tag})`);
     const back = await goBack({ ...asked, present, why }, { ...session, tools });
     const interrupted = session.tools.signal.aborted ? "interrupted: " : "";
@@ -67,8 +80,14 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
       },
     );
   } catch (second) {
-    return stranded(asked, why, second, tools);
+    return stranded(asked, why, present, second, tools);
   }
+}
+
+/** Writes down that nobody has to go on with a failed release's way back any more. */
+export function endWayBack(directory: string, failed: Release, tools: Tools): void {
+  const seconds = Math.max(0, (tools.now() - Date.parse(failed.created)) / 1000);
+  updateRelease(directory, { ...failed, outcome: "failed", seconds });
 }
 
 interface Return extends WayBackAsked {
@@ -93,9 +112,9 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
   await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
   const seen = await situation(settings, directory, role, postgres, tools);
   const heads = headsOf(await imageHistory(image, role, tools));
-  const way = seen.database
-    ? await databaseBack(seen.database, { failed, present, heads, image, role }, tools)
-    : "none";
+  const { way, at } = seen.database
+    ? await databaseBack(seen.database, { failed, present, id, heads, image, role }, session)
+    : ({ way: "none", at: heads } as const);
   const stack =
     way === "keep"
       ? withoutMigration(
@@ -109,7 +128,7 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
     id,
     present,
     heads,
-    revision: way === "keep" ? present.revision : heads,
+    revision: at,
     way,
     backup: null,
     proofs: [],
@@ -122,8 +141,7 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
     "collector.yaml": target.prepared.collector,
     "settings.env": settingsText(target.settings),
   });
-  const repairs =
-    way === "keep" ? await repairsFor(role, failed.tag, target.settings.get("LETTA_VERSION")) : [];
+  const repairs = way === "keep" ? await keepRepairs(directory, role, at, sheet.tag) : [];
   const activation = {
     sheet,
     target: whole,
@@ -132,7 +150,17 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
     incident: true,
     awayWork: async (server: DatabaseServer) => repair(server.database(), repairs),
   };
-  return (await activate(activation, tools)).release;
+  try {
+    const { release } = await activate(activation, tools);
+    for (const purpose of ["before", "next"] as const) {
+      if (seen.database === undefined) break;
+      await dropScratch(seen.database, scratchName(seen.database.name, purpose, failed.id));
+    }
+    return release;
+  } catch (error) {
+    updateRelease(directory, { ...sheet, outcome: "failed" });
+    throw error;
+  }
 }
 
 /**
@@ -144,61 +172,75 @@ async function databaseBack(
   {
     failed,
     present,
+    id,
     heads,
     image,
     role,
   }: {
     readonly failed: Release;
     readonly present: Release;
+    /** The way back's own. */
+    readonly id: string;
     readonly heads: readonly string[];
     readonly image: string;
     readonly role: Stack["server"];
   },
-  tools: Tools,
-): Promise<"none" | "keep"> {
+  { directory, tools }: Session,
+): Promise<{ readonly way: "none" | "keep"; readonly at: readonly string[] }> {
   const names = await databases(server);
-  const kept = keptName(server.name, failed.id);
-  const before = scratchName(server.name, "before", failed.id);
-  const next = scratchName(server.name, "next", failed.id);
   const at = await revision(server.database(), role.revisionQuery);
-  const is = (revisions: readonly string[]) => at.join(" ") === revisions.join(" ");
-  const proven = failed.proofs.some((one) => one.passed && one.image === image && is(one.revision));
+  // The database of before: a migration's own copy, or what a rollback has put aside. Its new
+  // name is the way back's, so that the second time there is nothing to be swapped any more.
+  const aside = [
+    scratchName(server.name, "before", failed.id),
+    keptName(server.name, failed.id),
+  ].find((name) => names.has(name));
+  const isWhole = failed.way !== "migrate" || same(at, failed.heads);
   // The migration went through, and this very server was proven on its outcome: nothing that
   // was written since is lost.
-  if (failed.way === "migrate" && is(failed.heads) && !is(heads) && proven) return "keep";
-  if (names.has(before)) {
+  if (isWhole && !same(at, heads) && isProvenOn(directory, image, at)) return { way: "keep", at };
+  if (aside !== undefined) {
+    const kept = keptName(server.name, id);
     await tools.say.step(`the database as it was before; the failed one stays as ${kept}`, () =>
       swapNames(server, [
         [server.name, kept],
-        [before, server.name],
-      ]),
-    );
-  } else if (names.has(kept) && is(failed.heads)) {
-    await tools.say.step(`the former database; the failed one stays as ${kept}`, () =>
-      swapNames(server, [
-        [kept, next],
-        [server.name, kept],
-        [next, server.name],
+        [aside, server.name],
       ]),
     );
   }
   const now = await revision(server.database(), role.revisionQuery);
-  if (now.join(" ") === heads.join(" ")) return "none";
+  if (same(now, heads)) return { way: "none", at: now };
   // It had served on a schema newer than its own: it still can.
-  if (now.join(" ") === present.revision.join(" ")) return "keep";
+  if (same(now, present.revision)) return { way: "keep", at: now };
   throw new Problem(
     "STEP_FAILED",
     `the database is at ${now.join(", ")}, ${present.tag} needs ${heads.join(", ")}`,
   );
 }
 
-function nothingBefore({ failed, settings, error }: WayBackAsked, why: string, cut: boolean) {
+/** Whether this image passed on a database of this revision, in whatever release. */
+function isProvenOn(directory: string, image: string, at: readonly string[]): boolean {
+  return releasesNewestFirst(directory).some(({ proofs }) =>
+    proofs.some((one) => one.passed && one.image === image && same(one.revision, at)),
+  );
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return [...one].sort().join(" ") === [...other].sort().join(" ");
+}
+
+async function nothingBefore(
+  { failed, settings, error }: WayBackAsked,
+  why: string,
+  cut: boolean,
+  tools: Tools,
+) {
   const cause = error instanceof Problem ? error : undefined;
   return new Problem(
     cut ? "INTERRUPTED" : "STEP_FAILED",
     `release ${failed.id} (${failed.tag}) failed, and there is no good release to go back to: ${why}`,
     {
-      details: cause?.details ?? [],
+      details: [...(cause?.details ?? []), ...(await whatRuns(settings, tools))],
       next: cause?.next ?? `npm run status -- ${settings.environment}`,
       cause: error,
     },
@@ -208,21 +250,27 @@ function nothingBefore({ failed, settings, error }: WayBackAsked, why: string, c
 async function stranded(
   { failed, settings }: WayBackAsked,
   why: string,
+  present: Release | undefined,
   second: unknown,
   tools: Tools,
 ): Promise<Problem> {
   const details = [`first: ${why}`, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
-  try {
-    for (const one of await tools.engine.containers(settings.project)) {
-      details.push(`${one.service}: ${one.state}, ${one.health}, ${one.image}`);
-    }
-  } catch {
-    details.push("the engine does not say what runs now");
-  }
+  details.push(...(await whatRuns(settings, tools)));
+  const to = present === undefined ? "" : `${present.id} `;
   return new Problem("STEP_FAILED", `release ${failed.id} failed, and so did the way back`, {
     details,
-    next: `npm run rollback -- --env ${settings.environment}`,
+    next: `npm run rollback -- ${to}--env ${settings.environment}`,
     cause: second,
   });
+}
+
+async function whatRuns(settings: Settings, tools: Tools): Promise<string[]> {
+  try {
+    const containers = await tools.engine.containers(settings.project);
+    if (containers.length === 0) return ["nothing runs"];
+    return containers.map((one) => `${one.service}: ${one.state}, ${one.health}, ${one.image}`);
+  } catch {
+    return ["the engine does not say what runs now"];
+  }
 }

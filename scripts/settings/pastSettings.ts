@@ -1,8 +1,12 @@
+import { declarations } from "./declarations.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { SettingName, Settings } from "./readSettings.ts";
 
 /** Settings that say where the tool is, not what runs: always the present ones. */
 const places: readonly SettingName[] = ["STATE_DIR", "STACK_PROJECT"];
+
+/** Never stored; one that became a secret since may still stand in an old release's file. */
+const isSecret = (name: SettingName) => declarations[name].secret === true;
 
 /**
  * A past release's settings under the present secrets.
@@ -15,7 +19,7 @@ export function pastSettings(present: Settings, text: string, origin: string): S
       .split("\n")
       .filter((line) => line.includes("="))
       .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const)
-      .filter(([name]) => isSettingName(name) && !places.includes(name)),
+      .filter(([name]) => isSettingName(name) && !places.includes(name) && !isSecret(name)),
   );
   const isPresent = (name: SettingName) => present.secrets.has(name) || places.includes(name);
   const get = (name: SettingName) => (isPresent(name) ? present.get(name) : (kept.get(name) ?? ""));

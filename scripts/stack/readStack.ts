@@ -18,9 +18,14 @@ export function readStack(text: string, file: string, parts: LabelParts): Stack 
   if (!isMap(model as Value) || !isMap((model as ValueMap)["services"])) {
     throw unreadable(file, "expected a rendered stack");
   }
-  return labelStack(model as ValueMap, parts);
+  try {
+    return labelStack(model as ValueMap, parts);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw unreadable(file, "expected a rendered stack", error);
+  }
 }
 
-function unreadable(file: string, why: string): Problem {
-  return new Problem("SOURCE_INVALID", `${file}: ${why}`, { next: "npm run releases" });
+function unreadable(file: string, why: string, cause?: unknown): Problem {
+  return new Problem("SOURCE_INVALID", `${file}: ${why}`, { next: "npm run releases", cause });
 }

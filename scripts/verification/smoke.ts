@@ -19,7 +19,7 @@ const longestAnswer = 300;
  * Writes, reads and deletes through a server's interface, as its role says: what its health
  * does not tell. Reaches it inside its container, whatever it publishes.
  * @returns how many requests it answered
- * @throws Error with the first request that was refused, and the answer
+ * @throws Error with the first request that was refused or lacks what is to be kept, and the answer
  */
 export async function smoke(parts: SmokeParts, engine: Engine): Promise<number> {
   const kept: Record<string, string> = {};
@@ -38,13 +38,25 @@ export async function smoke(parts: SmokeParts, engine: Engine): Promise<number> 
       },
       ...(step.send ? { body: JSON.stringify(step.send) } : {}),
     });
+    const answer = reply.body.slice(0, longestAnswer);
     if (reply.status < 200 || reply.status > 299) {
-      const answer = reply.body.slice(0, longestAnswer);
       throw new Error(`${method} ${path}: expected 2xx, got ${reply.status} ${answer}`);
     }
     for (const [name, field] of Object.entries(step.keep ?? {})) {
-      kept[name] = String((JSON.parse(reply.body) as Record<string, unknown>)[field]);
+      const value = fieldOf(reply.body, field);
+      if (value === undefined) {
+        throw new Error(`${method} ${path}: expected ${field} in the answer, got ${answer}`);
+      }
+      kept[name] = String(value);
     }
   }
   return parts.server.smoke.length;
+}
+
+function fieldOf(body: string, field: string): unknown {
+  try {
+    return (JSON.parse(body) as Record<string, unknown> | null)?.[field];
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { basename } from "node:path";
 import { test } from "node:test";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";
 
@@ -44,18 +46,9 @@ test("a word too many is bad input", () => {
   assert.equal(run("render", ["dev", "prod"]).status, 2);
 });
 
-for (const entry of [
-  "up",
-  "down",
-  "render",
-  "plan",
-  "status",
-  "logs",
-  "verify",
-  "images",
-  "secrets",
-  "settings",
-]) {
+const entries = globSync("scripts/*.ts", { cwd: root }).map((path) => basename(path, ".ts"));
+
+for (const entry of entries.sort()) {
   test(`${entry} --help explains itself on standard output and ends with 0`, () => {
     const { status, stdout, stderr } = run(entry, ["--help"]);
     assert.equal(status, 0);
@@ -136,4 +129,52 @@ test("a failure after which somebody has to act says so in JSON as in its exit c
   const { code, exit, next } = object(stdout);
   assert.deepEqual({ code, exit }, { code: "ENGINE_UNREACHABLE", exit: status });
   assert.equal(typeof next, "string");
+});
+
+const nowhere = { DOCKER_HOST: "unix:///nowhere/docker.sock" };
+
+test("a way back whose flag npm ate is taken for one, and not for a second release", () => {
+  const { status, stdout } = run("rollback", ["0.15.1", "carry", "--json"], {
+    ...nowhere,
+    npm_config_database: "true",
+  });
+  assert.deepEqual([object(stdout)["code"], status], ["ENGINE_UNREACHABLE", 3]);
+  const { status: without } = run("rollback", ["0.15.1", "carry"], nowhere);
+  assert.equal(without, 2);
+});
+
+test("an environment whose flag npm ate is the one that is meant", () => {
+  const { stdout } = run("rollback", ["staging", "--json"], {
+    ...nowhere,
+    npm_config_env: "true",
+  });
+  assert.equal(object(stdout)["environment"], "staging");
+});
+
+test("without a name a rollback is prod's", () => {
+  assert.equal(object(run("rollback", ["--json"], nowhere).stdout)["environment"], "prod");
+});
+
+test("a way back that there is not is bad input, with those there are", () => {
+  const { status, stderr } = run("rollback", ["--database", "kepe"], nowhere);
+  assert.equal(status, 2);
+  assert.match(stderr, /keep, carry, downgrade, restore, auto/);
+});
+
+test("tables from the dump are bad input with any other way than carry", () => {
+  const { status, stderr } = run("rollback", ["--from-dump", "agents"], nowhere);
+  assert.equal(status, 2);
+  assert.match(stderr, /expected --database carry/);
+});
+
+test("a local stack is not deployed", () => {
+  const { status, stderr } = run("deploy", ["dev"], nowhere);
+  assert.equal(status, 2);
+  assert.match(stderr, /staging or prod/);
+});
+
+test("a version that is none is bad input, before anything is looked at", () => {
+  const { status, stderr } = run("deploy", ["prod", "latest", "--yes"], nowhere);
+  assert.equal(status, 2);
+  assert.match(stderr, /LETTA_VERSION: expected a version/);
 });

@@ -23,7 +23,10 @@ function encode(frames: readonly Frame[]): Buffer {
 
 const frame = (stream: 1 | 2, text: string): Frame => ({ stream, payload: Buffer.from(text) });
 const frames = fc.array(
-  fc.record({ stream: fc.constantFrom<(1 | 2)[]>(1, 2), payload: fc.uint8Array({ maxLength: 30 }) }),
+  fc.record({
+    stream: fc.constantFrom<(1 | 2)[]>(1, 2),
+    payload: fc.uint8Array({ maxLength: 30 }),
+  }),
   { maxLength: 8 },
 );
 const of = (all: readonly Frame[], stream: 1 | 2) =>

@@ -21,7 +21,12 @@ const backup = (release: number, daysAgo: number, proven = true): Backup => ({
   proven: proven ? now.toISOString() : null,
   serverVersion: "17.5",
   globals: null,
+  globalsFault: null,
   settings: [],
+  locale: "",
+  databaseBytes: 0,
+  extensions: {},
+  invalidIndexes: [],
 });
 
 const releases = (backups: readonly Backup[]) => backups.map((one) => Number(one.release));

@@ -137,8 +137,7 @@ export async function standinWorkspace(name: string, firstPort: number): Promise
     run,
     tell,
     deploy: (tag, args = [], more = {}) => tell("deploy", ["prod", tag, "--yes", ...args], more),
-    rollback: (args = [], more = {}) =>
-      tell("rollback", [...args, "--env", "prod", "--yes"], more),
+    rollback: (args = [], more = {}) => tell("rollback", [...args, "--env", "prod", "--yes"], more),
     journal: () => readJournal(state),
     releases: () => readReleases(state),
     newestGood: () => newestGood(state),
@@ -157,7 +156,12 @@ export async function standinWorkspace(name: string, firstPort: number): Promise
     async remove() {
       docker("compose", "-p", `${project}-rehearsal`, "down", "--volumes");
       await place.remove();
-      const kept = docker("images", `letta-stack/kept:${project}-*`, "--format", "{{.Repository}}:{{.Tag}}");
+      const kept = docker(
+        "images",
+        `letta-stack/kept:${project}-*`,
+        "--format",
+        "{{.Repository}}:{{.Tag}}",
+      );
       if (kept !== "") docker("rmi", ...kept.split("\n"));
     },
   };

@@ -143,8 +143,10 @@ test("verify tells a stack that works from one that does not", async () => {
   const more = { LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512", POSTGRES_MEMORY: "900m" };
   const good = await place.run("verify", ["dev", "--json"], more);
   assert.equal(good.code, 0, good.stdout);
-  const drifted = await place.run("verify", ["dev", "--json"]);
-  assert.equal(drifted.code, 10, "settings that differ from what runs are drift");
+  docker("update", "--pids-limit", "111", containerIds(place.project)["collector"]!);
+  const drifted = await place.run("verify", ["dev", "--json"], more);
+  assert.equal(drifted.code, 10, drifted.stdout);
+  assert.match(drifted.stdout, /"drift":\[\{"service":"collector"/);
   docker("stop", containerIds(place.project)["collector"]!);
   const bad = await place.run("verify", ["dev", "--json"], more);
   assert.equal(bad.code, 5);

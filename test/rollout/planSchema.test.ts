@@ -15,7 +15,12 @@ const of = (...lines: string[]): History =>
 const older = of("a", "b: a");
 const newer = of("a", "b: a", "c: b", "d: c");
 const backup = { id: "000002-20260102T030405Z", created: "2026-01-02T03:04:05.000Z" };
-const proof = { image: "sha256:old", revision: ["d"], passed: true, detail: "answered 11 requests" };
+const proof = {
+  image: "sha256:old",
+  revision: ["d"],
+  passed: true,
+  detail: "answered 11 requests",
+};
 
 /** An older server's image before a database that a newer one migrated, but for what is said. */
 const facts = (otherwise: Partial<SchemaFacts> = {}): SchemaFacts => ({
@@ -198,7 +203,7 @@ test("an image of another branch is not taken for an older one", () => {
 });
 
 const id = fc.constantFrom("a", "b", "c", "d", "x", "y", "m");
-const history = fc.subarray(of("a", "b: a", "c: b", "d: c", "x: a", "y: a", "m: x y"));
+const history = fc.subarray([...of("a", "b: a", "c: b", "d: c", "x: a", "y: a", "m: x y")]);
 const anyFacts = fc.record({
   revision: fc.option(fc.uniqueArray(id, { maxLength: 3 }), { nil: undefined }),
   image: fc.constantFrom("sha256:old", "sha256:new"),

@@ -18,7 +18,7 @@ async function upUntil(call: string | undefined, behaviours: Record<string, Beha
       if (call !== undefined && name.startsWith(call)) on.interrupt();
     },
   });
-  const problem = await up(settings, { recreate: [] }, on.tools).then(
+  const problem = await up(settings, { recreate: [], wait: false }, on.tools).then(
     () => undefined,
     (error: unknown) => error as Problem,
   );

@@ -126,10 +126,7 @@ for (const status of [302, 401, 422, 500]) {
     );
     const server = testing({ request: "GET /a" }, { request: "GET /b" }, { request: "GET /c" });
     await assert.rejects(smoke(parts(server), engine), (error: Error) => {
-      assert.match(
-        error.message,
-        new RegExp(`^GET /b: expected 2xx, got ${status} its words x+$`),
-      );
+      assert.match(error.message, new RegExp(`^GET /b: expected 2xx, got ${status} its words x+$`));
       assert.ok(error.message.length < 400, "too long to be read");
       return true;
     });
@@ -137,18 +134,21 @@ for (const status of [302, 401, 422, 500]) {
   });
 }
 
-test("an answer that lacks what is to be kept is not taken for an id", async () => {
-  const { engine } = await serve(() => [200, "not JSON"]);
-  await assert.rejects(smoke(parts(testing({ request: "POST /a", keep: { a: "id" } })), engine));
-});
+for (const body of ["{}", "null", "[]", "", "<html>"]) {
+  test(`an answer of ${JSON.stringify(body)} where an id is to be kept ends it there`, async () => {
+    const { seen, engine } = await serve(() => [200, body]);
+    const steps = [{ request: "POST /a", keep: { a: "id" } }, { request: "DELETE /a/{a}" }];
+    await assert.rejects(smoke(parts(testing(...steps)), engine), {
+      message: `POST /a: expected id in the answer, got ${body}`,
+    });
+    assert.equal(seen.length, 1);
+  });
+}
 
-test("a server that hangs up is a failure that names the address", async () => {
+test("a server that does not answer is a failure that names the address", async () => {
   const engine = {
     ...simulatedEngine(),
-    connect: async () => {
-      const socket = connect(1, "127.0.0.1");
-      return socket;
-    },
+    connect: async () => connect(1, "127.0.0.1"), // where nobody listens
   };
   await assert.rejects(smoke(parts(testing({ request: "GET /a" })), engine), /127\.0\.0\.1:8283/);
 });

@@ -1,0 +1,22 @@
+import { releasesNewestFirst } from "../ledger/releases.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import { repairsFor } from "./repairs.ts";
+
+/**
+ * The repairs for a server that takes over a schema newer than its own: from the version
+ * that brought the database there, whether that one came to be good or not.
+ * @param at what the database is at
+ * @param to the older server's version
+ */
+export function keepRepairs(
+  directory: string,
+  server: Stack["server"],
+  at: readonly string[],
+  to: string,
+): Promise<Stack["server"]["repairs"]> {
+  const revision = [...at].sort().join(" ");
+  const writer = releasesNewestFirst(directory).find(
+    ({ heads }) => [...heads].sort().join(" ") === revision,
+  );
+  return repairsFor(server, writer?.tag ?? to, to);
+}

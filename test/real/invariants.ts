@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { takeLock } from "../../scripts/ledger/lock.ts";
+import { lockNames } from "../../scripts/ledger/lockNames.ts";
+import type { StandinWorkspace } from "./standinWorkspace.ts";
+import { docker } from "./workspace.ts";
+
+/** What has to be true after a command that came after a kill. */
+export interface Expected {
+  /** One of these versions serves. */
+  readonly tags: readonly string[];
+  /** These agents are there, whatever else is. */
+  readonly agents: readonly string[];
+  /** The processes that were killed on the way. */
+  readonly killed: readonly number[];
+}
+
+/**
+ * One stack and nothing left over, an old or a new server that answers on a schema it is
+ * proven on, every row, and a ledger that says so.
+ * @throws AssertionError naming what does not hold
+ */
+export async function expectInvariants(
+  place: StandinWorkspace,
+  { tags, agents, killed }: Expected,
+): Promise<void> {
+  expectContainers(place, killed);
+  const scratch = place
+    .databases()
+    .filter((name) => !/^(letta|postgres|letta_kept_\d{6})$/.test(name));
+  assert.deepEqual(scratch, [], "databases that the tool made for itself are left");
+  const beside = readdirSync(place.state, { recursive: true, encoding: "utf8" }).filter((name) =>
+    /\.(new|part|tmp)$|(^|\/)\.[^/]+$/.test(name),
+  );
+  assert.deepEqual(beside, [], "half-written files are left");
+
+  const release = place.newestGood()!;
+  const version = await place.version();
+  assert.ok(tags.includes(version), `expected ${tags.join(" or ")} to serve, got ${version}`);
+  assert.equal(release.tag, version, "the newest good release is another one than what serves");
+  const revision = place.revision();
+  assert.deepEqual(release.revision, [revision], "the ledger says another revision");
+  const image = release.services["server"]!.imageId;
+  const proven = place
+    .releases()
+    .flatMap((one) => one.proofs)
+    .some((one) => one.passed && one.image === image && one.revision.join() === revision);
+  assert.ok(
+    release.heads.join() === revision || proven,
+    `${version} was never proven on ${revision}`,
+  );
+  const begun = place.releases().filter((one) => one.outcome === "begun");
+  assert.deepEqual(
+    begun.map((one) => one.id),
+    [],
+    "releases that never ended",
+  );
+
+  const there = await place.agents();
+  assert.deepEqual(
+    agents.filter((one) => !there.includes(one)),
+    [],
+    "agents are lost",
+  );
+  const names = lockNames(place.project, place.state);
+  const unlock = await takeLock(names, { command: "test", since: "" }, { wait: false });
+  await unlock();
+  const verified = await place.tell("verify", ["prod"]);
+  assert.equal(verified.code, 0, JSON.stringify(verified.said));
+  assert.deepEqual(verified.said["drift"], []);
+}
+
+/** One container for each part, all healthy; none of a rehearsal, none of a killed process. */
+function expectContainers({ project }: StandinWorkspace, killed: readonly number[]): void {
+  const listed = (filter: string, format: string) =>
+    docker("ps", "-a", "--filter", `label=${filter}`, "--format", format)
+      .split("\n")
+      .filter(Boolean)
+      .sort();
+  const names = listed(`com.docker.compose.project=${project}`, "{{.Names}}");
+  const parts = ["collector", "migrate", "permissions", "postgres", "proxy", "server"];
+  assert.deepEqual(
+    names,
+    parts.map((part) => `${project}-${part}-1`),
+  );
+  const rehearsal = listed(`com.docker.compose.project=${project}-rehearsal`, "{{.Names}}");
+  assert.deepEqual(rehearsal, [], "containers of a rehearsal are left");
+  const owners = listed("letta-stack.oneshot", '{{.Label "letta-stack.oneshot"}}');
+  const left = owners.filter((one) => killed.some((pid) => one === `${hostname()}:${pid}`));
+  assert.deepEqual(left, [], "one-shot containers of a killed process are left");
+}
+
+/** The lines of a state directory's files that stay beside others: for messages of failed tests. */
+export function lastSteps(place: StandinWorkspace, count: number): string {
+  const lines = place.journal().slice(-count);
+  return lines
+    .map((one) => `${one.step || one.command} ${one.event} ${one.detail ?? one.message ?? ""}`)
+    .join("\n");
+}
+
+/** Where a release's evidence is. */
+export function evidence(place: StandinWorkspace, release: string): string {
+  return join(place.state, "evidence", release);
+}

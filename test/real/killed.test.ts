@@ -1,0 +1,314 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, describe, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { readEntry, type Entry } from "../../scripts/ledger/journal.ts";
+import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
+import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { docker } from "./workspace.ts";
+
+// `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
+// "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
+// KILLED=all takes every line of every scenario; else some of them take every third, another
+// third each day.
+const isWhole = process.env["KILLED"] === "all";
+const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 3);
+process.stderr.write(`killed.test.ts: KILLED_SEED=${seed}\n`);
+
+/** Every third line of a scenario, or all. */
+const some = (lines: readonly number[]) =>
+  lines.filter((_, index) => isWhole || index % 3 === seed % 3);
+
+interface Killed {
+  readonly pid: number;
+  /** The journal's line at which it was killed; undefined where it ended before. */
+  readonly at: Entry | undefined;
+  readonly code: number | null;
+}
+
+/** Runs a command and kills it as soon as the journal has this many lines more. */
+async function killAt(
+  place: StandinWorkspace,
+  command: readonly string[],
+  line: number,
+  onLine: (entry: Entry) => void = () => undefined,
+): Promise<Killed> {
+  const path = join(place.state, "journal.jsonl");
+  const size = () => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const from = size();
+  const [entry = "", ...args] = command;
+  const running = place.start(entry, [...args, "--json"]);
+  const pid = running.child.pid!;
+  let ran: { code: number | null } | undefined;
+  void running.ended.then((one) => (ran = one));
+  let seen = from;
+  let told = 0;
+  while (ran === undefined) {
+    if (size() !== seen) {
+      seen = size();
+      const text = readFileSync(path).subarray(from).toString();
+      const whole = text
+        .slice(0, text.lastIndexOf("\n") + 1)
+        .split("\n")
+        .slice(0, -1);
+      if (whole.length >= line) {
+        running.child.kill("SIGKILL");
+        await running.ended;
+        return { pid, at: readEntry(whole[line - 1]!), code: null };
+      }
+      for (; told < whole.length; told += 1) {
+        const read = readEntry(whole[told]!);
+        if (read) onLine(read);
+      }
+    }
+    await sleep(1);
+  }
+  return { pid, at: undefined, code: ran.code };
+}
+
+/** How many lines a command writes when nobody kills it. */
+async function linesOf(place: StandinWorkspace, command: readonly string[]): Promise<number> {
+  const before = place.journal().length;
+  const [entry = "", ...args] = command;
+  const { code, said } = await place.tell(entry, args);
+  assert.equal(code, 0, JSON.stringify(said));
+  return place.journal().length - before;
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+const deploy = (tag: string) => ["deploy", "prod", tag, "--yes"];
+const rollback = (...args: string[]) => ["rollback", ...args, "--env", "prod", "--yes"];
+
+/** A world in which commands are killed, and what has to be in it whatever happens. */
+class World {
+  readonly agents: string[] = [];
+  readonly pids: number[] = [];
+  readonly place: StandinWorkspace;
+  private constructor(place: StandinWorkspace) {
+    this.place = place;
+  }
+  static async make(name: string, port: number): Promise<World> {
+    const world = new World(await standinWorkspace(`killed-${name}`, port));
+    after(() => world.place.remove());
+    return world;
+  }
+  async must(command: readonly string[]) {
+    const [entry = "", ...args] = command;
+    const { code, said } = await this.place.tell(entry, args);
+    assert.equal(
+      code,
+      0,
+      `${command.join(" ")}: ${JSON.stringify(said)}\n${lastSteps(this.place, 30)}`,
+    );
+    return said;
+  }
+  async write() {
+    const name = `agent ${this.agents.length + 1}`;
+    await this.place.write(name);
+    this.agents.push(name);
+  }
+
+  /** Runs a command, kills it at that line, and says whether anything had been begun by then. */
+  async kill(command: readonly string[], line: number, onLine?: (entry: Entry) => void) {
+    const killed = await killAt(this.place, command, line, onLine);
+    this.pids.push(killed.pid);
+    const isBegun = this.place.releases()[0]?.outcome === "begun";
+    const status = await this.place.tell("status", ["prod"]);
+    assert.equal(status.code, 0, JSON.stringify(status.said));
+    return { ...killed, isBegun };
+  }
+
+  async holds(...tags: string[]) {
+    const { agents, pids: killed } = this;
+    try {
+      await expectInvariants(this.place, { tags, agents, killed });
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${lastSteps(this.place, 40)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** What rollbacks keep is kept for good: nobody else takes it away. */
+  dropKept() {
+    for (const name of this.place.databases().filter((one) => one.startsWith("letta_kept_")))
+      this.place.psql(`DROP DATABASE ${name} WITH (FORCE)`, "postgres");
+  }
+}
+
+/** A subtest for one kill; its name says where it fell. */
+async function killedAt(t: TestContext, line: number, work: () => Promise<Entry | undefined>) {
+  await t.test(`killed at line ${line}`, async (sub) => {
+    const at = await work();
+    sub.diagnostic(at === undefined ? "it had ended" : `${at.event} of "${at.step}"`);
+  });
+}
+
+describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 5 }, () => {
+  // A migration's deploy and, in turn, the rollbacks that swap databases: each undoes the other.
+  const worlds = 4;
+  for (const share of upTo(worlds)) {
+    test(`a deploy with a migration, and back by restore or carry (${share} of ${worlds})`, async (t) => {
+      const world = await World.make(`migrate-${share}`, 22000 + share * 20);
+      const { place } = world;
+      await world.must(deploy("1.0.0"));
+      await world.write();
+      const mine = (line: number) => line % worlds === share - 1;
+      const back = (way: string) => rollback("1.0.0", "--database", way);
+      const deploys = upTo(await linesOf(place, deploy("2.0.0"))).filter(mine);
+      const restores = upTo(await linesOf(place, back("restore"))).filter(mine);
+      await world.must(deploy("2.0.0"));
+      const carries = some(upTo(await linesOf(place, back("carry")))).filter(mine);
+      const backs = [
+        ...restores.map((line) => ["restore", line] as const),
+        ...carries.map((line) => ["carry", line] as const),
+      ];
+      for (let turn = 0; deploys.length + backs.length > 0; turn += 1) {
+        const isOld = (await place.version()) === "1.0.0";
+        const [way = "restore", backLine] = isOld ? [] : (backs.shift() ?? []);
+        const line = isOld ? deploys.shift() : backLine;
+        if (isOld || way === "carry") await world.write();
+        const [command, undo] = isOld
+          ? [deploy("2.0.0"), deploy("1.0.0")]
+          : [back(way), deploy("2.0.0")];
+        if (line === undefined) {
+          await world.must(command);
+          continue;
+        }
+        await t.test(`${isOld ? "deploy" : way}, line ${line}`, async (sub) => {
+          const { at, isBegun } = await world.kill(command, line);
+          sub.diagnostic(at === undefined ? "it had ended" : `${at.event} "${at.step}"`);
+          await world.must(turn % 2 === 0 && !isBegun && at !== undefined ? undo : command);
+          await world.holds("1.0.0", "2.0.0");
+          world.dropKept();
+        });
+      }
+    });
+  }
+
+  test("a deploy without a migration", async (t) => {
+    const world = await World.make("same", 22100);
+    await world.must(deploy("1.0.0"));
+    const lines = some(upTo(await linesOf(world.place, deploy("1.1.0"))));
+    for (const [turn, line] of lines.entries()) {
+      const present = await world.place.version();
+      const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
+      await world.write();
+      await killedAt(t, line, async () => {
+        const { at, isBegun } = await world.kill(deploy(other), line);
+        await world.must(deploy(turn % 2 === 0 && !isBegun ? present : other));
+        await world.holds("1.0.0", "1.1.0");
+        return at;
+      });
+    }
+  });
+
+  test("the very first deploy", async (t) => {
+    const world = await World.make("first", 22120);
+    const { place } = world;
+    const wipe = () => {
+      docker("compose", "-p", place.project, "down", "--volumes");
+      rmSync(place.state, { recursive: true });
+    };
+    const lines = some(upTo(await linesOf(place, deploy("1.0.0"))));
+    for (const line of lines.filter((_, index) => isWhole || index % 2 === 0)) {
+      wipe();
+      await killedAt(t, line, async () => {
+        const { at } = await world.kill(deploy("1.0.0"), line);
+        await world.must(deploy("1.0.0"));
+        await world.holds("1.0.0");
+        return at;
+      });
+    }
+  });
+
+  test("a rollback that keeps the newer schema", async (t) => {
+    const world = await World.make("keep", 22140);
+    const { place } = world;
+    await world.must(deploy("1.0.0"));
+    await world.must(deploy("2.0.0"));
+    const lines = some(upTo(await linesOf(place, rollback("1.0.0"))));
+    for (const [turn, line] of lines.entries()) {
+      if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
+      await world.write();
+      await killedAt(t, line, async () => {
+        const { at, isBegun } = await world.kill(rollback("1.0.0"), line);
+        await world.must(turn % 2 === 0 && !isBegun ? deploy("2.0.0") : rollback("1.0.0"));
+        await world.holds("1.0.0", "2.0.0");
+        return at;
+      });
+    }
+  });
+
+  test("the way back with the database of before", async (t) => {
+    const world = await World.make("back", 22160);
+    const { place } = world;
+    await world.must(deploy("1.0.0"));
+    // The migration works on the copy and fails for real: somebody made its table meanwhile.
+    const query = "CREATE TABLE notes (id text)";
+    hook(
+      place,
+      "pre-migrate",
+      `docker exec ${place.project}-postgres-1 psql -U letta -c '${query}'`,
+    );
+    const before = place.journal().length;
+    const failed = await place.deploy("2.0.0");
+    assert.equal(failed.code, 4, JSON.stringify(failed.said));
+    const steps = place.journal().slice(before);
+    const first = steps.findIndex((one) => one.step === "keep the evidence");
+    assert.ok(first > 0);
+    place.psql("DROP TABLE notes");
+    for (const line of some(upTo(steps.length).slice(first - 1))) {
+      await world.write();
+      await killedAt(t, line, async () => {
+        const { at } = await world.kill(deploy("2.0.0"), line);
+        await world.must(deploy("1.0.0"));
+        await world.holds("1.0.0");
+        assert.ok(existsSync(evidence(place, place.releases().at(-1)!.id)));
+        return at;
+      });
+      place.psql("DROP TABLE notes");
+      world.dropKept();
+    }
+  });
+
+  test("the way back that keeps the newer schema", async (t) => {
+    const world = await World.make("back-keep", 22180);
+    const { place } = world;
+    await world.must(deploy("1.0.0"));
+    const breakIt = (entry: Entry) => {
+      if (entry.step.startsWith("stay green") && entry.event === "begin")
+        docker("kill", `${place.project}-server-1`);
+    };
+    const before = place.journal().length;
+    const { at } = await killAt(place, deploy("2.0.0"), 1000, breakIt);
+    assert.equal(at, undefined);
+    const steps = place.journal().slice(before);
+    const first = steps.findIndex((one) => one.step === "keep the evidence");
+    assert.ok(first > 0);
+    // From the second time on the schema is the newer one's already.
+    const counted = place.journal().length;
+    await killAt(place, deploy("2.0.0"), 1000, breakIt);
+    const again = place.journal().slice(counted);
+    const start = again.findIndex((one) => one.step === "keep the evidence");
+    for (const line of some(upTo(again.length).slice(start - 1))) {
+      await world.write();
+      await killedAt(t, line, async () => {
+        const killed = await world.kill(deploy("2.0.0"), line, breakIt);
+        await world.must(deploy("1.0.0"));
+        await world.holds("1.0.0");
+        return killed.at;
+      });
+    }
+  });
+});
+
+/** Puts an executable into hooks/ of the clone. */
+function hook(place: StandinWorkspace, name: string, ...lines: string[]) {
+  const path = join(place.root, "hooks", name);
+  mkdirSync(join(place.root, "hooks"), { recursive: true });
+  writeFileSync(path, ["#!/bin/sh", "set -e", ...lines, ""].join("\n"));
+  chmodSync(path, 0o755);
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Release } from "../../scripts/ledger/release.ts";
+import { keepRelease } from "../../scripts/ledger/releases.ts";
+import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import { keptName } from "../../scripts/rollout/pinImages.ts";
+import { keptReleases, prune } from "../../scripts/rollout/prune.ts";
+import { exampleRelease } from "../ledger/exampleRelease.ts";
+import { folder } from "../ledger/folder.ts";
+import { exampleSettings, rolloutOn } from "./simulation.ts";
+
+const files = { "compose.yaml": "", "collector.yaml": "", "settings.env": "" };
+
+/** A state directory with these releases, oldest first. */
+function told(...releases: Partial<Release>[]): string {
+  const directory = stateDirectory(folder(), "prod");
+  releases.forEach((one, index) => {
+    const id = String(index + 1).padStart(6, "0");
+    keepRelease(directory, exampleRelease(id, { outcome: "good", ...one }), files);
+  });
+  return directory;
+}
+const ids = (directory: string, count: number) =>
+  keptReleases(directory, count).map((one) => one.id);
+
+test("so many of the newest can be gone back to", () => {
+  const directory = told({}, {}, {});
+  assert.deepEqual(ids(directory, 2), ["000003", "000002"]);
+  assert.deepEqual(ids(directory, 9), ["000003", "000002", "000001"]);
+});
+
+test("one that did not come to be good takes no good one's place", () => {
+  assert.deepEqual(ids(told({}, { outcome: "failed" }, {}, { outcome: "begun" }), 2), [
+    "000003",
+    "000001",
+  ]);
+});
+
+test("a rollback is no further content: what it restored counts once", () => {
+  const directory = told({}, {}, { restores: "000001" }, { restores: "000002" });
+  assert.deepEqual(ids(directory, 2), ["000004", "000003", "000002", "000001"]);
+  assert.deepEqual(ids(directory, 1), ["000004"]);
+});
+
+test("the newest is always kept, never more contents than asked for, none is left out between", () => {
+  const release = fc.record({
+    outcome: fc.constantFrom<Release["outcome"][]>("good", "good", "failed"),
+    restores: fc.option(fc.constantFrom("000001", "000002", "000003")),
+  });
+  const story = fc.array(release, { minLength: 3, maxLength: 7 });
+  fc.assert(
+    fc.property(story, fc.integer({ min: 1, max: 5 }), (releases, count) => {
+      const directory = told(...releases);
+      const good = keptReleases(directory, 1000).map((one) => one.id);
+      const kept = keptReleases(directory, count);
+      assert.deepEqual(
+        kept.map((one) => one.id),
+        good.slice(0, kept.length),
+      );
+      const contents = new Set(kept.map((one) => one.restores ?? one.id));
+      assert.ok(contents.size <= count);
+      if (kept.length < good.length) assert.equal(contents.size, count);
+      assert.ok(kept.every((one) => one.outcome === "good"));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+const settings = { ...exampleSettings(), project: "letta-prod" };
+const few = {
+  ...settings,
+  get: (name: Parameters<typeof settings.get>[0]) =>
+    name === "RELEASES_KEEP" ? "1" : settings.get(name),
+};
+const service = (imageId: string) => ({
+  server: { image: imageId, imageId, digest: "d", release: "000001" },
+});
+const old = `sha256:${"a".repeat(64)}`;
+const now = `sha256:${"b".repeat(64)}`;
+
+test("images of what can be gone back to keep their names, others lose ours and no other", async () => {
+  const foreign = [keptName("letta-staging", old), keptName("letta-prod-eu", old)];
+  const own = [keptName("letta-prod", old), keptName("letta-prod", now)];
+  const names = [...own, ...foreign, "letta:0.15.1"];
+  const directory = told({ services: service(old) }, { services: service(now) });
+  const on = rolloutOn({ images: names });
+  await prune(few, directory, on.tools);
+  assert.deepEqual(on.engine.changes, [`untag ${keptName("letta-prod", old)}`]);
+  await prune(settings, directory, on.tools);
+  assert.equal(on.engine.changes.length, 1);
+});
+
+test("where there is nothing to let go of, no step is told", async () => {
+  const on = rolloutOn({ images: [keptName("letta-prod", now)] });
+  await prune(few, told({ services: service(now) }), on.tools);
+  assert.deepEqual([on.steps, on.engine.changes], [[], []]);
+});

@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Answer, DatabaseServer } from "../../scripts/database/sql.ts";
+import type { CommandIo } from "../../scripts/engine/engine.ts";
+import type { Release, ReleasedService } from "../../scripts/ledger/release.ts";
+import { keepRelease } from "../../scripts/ledger/releases.ts";
+import { keyedDigest } from "../../scripts/ledger/secretKey.ts";
+import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import {
+  refuseChangedKey,
+  refuseOtherMajor,
+  refuseUnproven,
+  refuseWrongPassword,
+  stagingProof,
+} from "../../scripts/rollout/refuseGuarded.ts";
+import type { SettingName } from "../../scripts/settings/readSettings.ts";
+import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+import { exampleRelease } from "../ledger/exampleRelease.ts";
+import { folder } from "../ledger/folder.ts";
+import { exampleSecrets } from "../stack/exampleStack.ts";
+import { settingsOf, targetOf } from "./exampleTarget.ts";
+import { rolloutOn } from "./simulation.ts";
+
+const key = Buffer.alloc(32, 5);
+const digest = (value: string) => keyedDigest(key, value);
+const prod = settingsOf("prod");
+const release = (otherwise: Partial<Release> = {}): Release => ({
+  ...exampleRelease("000004", otherwise),
+  format: 2,
+});
+const encryption = exampleSecrets["LETTA_ENCRYPTION_KEY"]!;
+
+test("under the key that the server stored with nothing is refused", () => {
+  const secrets = { LETTA_ENCRYPTION_KEY: digest(encryption) };
+  refuseChangedKey(prod, release({ secrets }), key);
+});
+
+test("another encryption key is refused, with neither key in the words", () => {
+  const secrets = { LETTA_ENCRYPTION_KEY: digest("the former key") };
+  assert.throws(
+    () => refuseChangedKey(prod, release({ secrets }), key),
+    (error: Error & { code: string; details: string[]; next: string }) => {
+      assert.equal(error.code, "KEY_CHANGED");
+      assert.match(error.message, /is another one than in release 000004/);
+      assert.match(error.next, /env\/prod\.secrets\.env/);
+      const text = JSON.stringify([error.message, error.details, error.next]);
+      for (const word of [encryption, "former-key", secrets.LETTA_ENCRYPTION_KEY])
+        assert.ok(!text.includes(word));
+      return true;
+    },
+  );
+});
+
+test("an encryption key that is missing now is refused as such", () => {
+  const { LETTA_ENCRYPTION_KEY: _, ...others } = exampleSecrets;
+  const lost = settingsOf("dev");
+  const settings = { ...lost, secrets: new Map(Object.entries(others)) as typeof lost.secrets };
+  const secrets = { LETTA_ENCRYPTION_KEY: digest(encryption) };
+  assert.throws(() => refuseChangedKey(settings, release({ secrets }), key), {
+    code: "KEY_CHANGED",
+    message: /^LETTA_ENCRYPTION_KEY is missing, unlike in release 000004:/,
+  });
+});
+
+test("where there was no release or no key there is nothing that it could not read", () => {
+  refuseChangedKey(prod, undefined, key);
+  refuseChangedKey(prod, release({ secrets: { LETTA_PG_PASSWORD: "x" } }), key);
+});
+
+test("a rotated password is no changed key", () => {
+  const secrets = { LETTA_ENCRYPTION_KEY: digest(encryption), LETTA_PG_PASSWORD: "before" };
+  refuseChangedKey(prod, release({ secrets }), key);
+});
+
+const images = ["sha256:letta", "sha256:collector"];
+const serviceOf = (imageId: string): ReleasedService => ({
+  image: imageId,
+  imageId,
+  digest: "d",
+  release: "000001",
+});
+const services = (...ids: string[]) =>
+  Object.fromEntries(ids.map((id, index) => [`part${index}`, serviceOf(id)]));
+
+/** prod beside a staging that has these releases. */
+function beside(
+  staging: readonly Partial<Release>[],
+  otherwise: Partial<Record<SettingName, string>> = {},
+) {
+  const stateDir = folder();
+  const directory = stateDirectory(stateDir, "staging");
+  staging.forEach((one, index) =>
+    keepRelease(
+      directory,
+      exampleRelease(String(index + 1).padStart(6, "0"), { outcome: "good", ...one }),
+      { "compose.yaml": "", "collector.yaml": "", "settings.env": "" },
+    ),
+  );
+  return settingsOf("prod", { STATE_DIR: stateDir, ...otherwise });
+}
+const required = { REQUIRE_STAGING: "true" };
+const unproven = "staging has not proven these images together";
+
+test("what staging has proven is not spoken of", () => {
+  const staging = [{ services: services(...images, "sha256:postgres") }];
+  assert.equal(refuseUnproven(beside(staging, required), images), undefined);
+});
+
+for (const [name, staging] of [
+  ["where staging has no release at all", []],
+  ["of which staging has proven others", [{ services: services("sha256:letta", "sha256:x") }]],
+  [
+    "that staging has proven one by one, never together",
+    [{ services: services("sha256:letta") }, { services: services("sha256:collector") }],
+  ],
+  ["with which staging failed", [{ services: services(...images), outcome: "failed" }]],
+  [
+    "which staging has not come to the end with",
+    [{ services: services(...images), outcome: "begun" }],
+  ],
+] as const satisfies readonly (readonly [string, readonly Partial<Release>[]])[]) {
+  test(`images ${name} are told of, and refused only where staging is required`, () => {
+    assert.equal(refuseUnproven(beside(staging), images), unproven);
+    assert.throws(() => refuseUnproven(beside(staging, required), images), {
+      code: "STAGING_UNPROVEN",
+      message: `${unproven}, and REQUIRE_STAGING is true`,
+      details: images,
+      next: "npm run deploy:staging",
+    });
+  });
+}
+
+test("an older proof of staging still counts", () => {
+  const staging = [{ services: services(...images) }, { services: services("sha256:newer") }];
+  assert.equal(refuseUnproven(beside(staging, required), images), undefined);
+});
+
+test("staging itself and the local stacks need no proof of staging", () => {
+  for (const environment of ["staging", "dev", "development"] as const) {
+    const more = { STATE_DIR: folder(), ...required, LETTA_SOURCE_DIR: "/srv/letta" };
+    assert.equal(refuseUnproven(settingsOf(environment, more), images), undefined);
+  }
+});
+
+test("a proof exported on staging's host counts in place of a staging on this one", () => {
+  const there = beside([{ services: services(...images) }]);
+  const exported = join(folder(), "proof.json");
+  writeFileSync(exported, JSON.stringify(stagingProof(join(there.stateDir, "staging"))));
+  const here = beside([], { ...required, STAGING_PROOF: exported });
+  assert.equal(refuseUnproven(here, images), undefined);
+  assert.throws(() => refuseUnproven(here, [...images, "sha256:proxy"]), {
+    code: "STAGING_UNPROVEN",
+  });
+});
+
+test("where a proof is named, a staging on this host does not count beside it", () => {
+  const exported = join(folder(), "proof.json");
+  writeFileSync(exported, JSON.stringify({ environment: "staging", proven: [] }));
+  const here = beside([{ services: services(...images) }], { STAGING_PROOF: exported });
+  assert.equal(refuseUnproven(here, images), unproven);
+});
+
+test("an exported proof names releases and image ids, and nothing else", () => {
+  const there = beside([{ services: services("sha256:b", "sha256:a", "sha256:a") }]);
+  assert.deepEqual(stagingProof(join(there.stateDir, "staging")), {
+    environment: "staging",
+    proven: [{ release: "000001", images: ["sha256:a", "sha256:b"] }],
+  });
+});
+
+for (const [name, text] of [
+  ["is missing", undefined],
+  ["is empty", ""],
+  ["is cut off", '{"environment":"staging","prov'],
+  ["is something else", '{"hello":1}'],
+  ["is null", "null"],
+  ["holds words for images", '{"environment":"staging","proven":[{"release":"1","images":"x"}]}'],
+  ["is of prod itself", '{"environment":"prod","proven":[]}'],
+] as const) {
+  test(`an exported proof that ${name} proves nothing, is told with its place, and is no bug`, () => {
+    const exported = join(folder(), "proof.json");
+    if (text !== undefined) writeFileSync(exported, text);
+    const line = `STAGING_PROOF: expected a proof that staging exported, got none in ${exported}`;
+    const named = { STAGING_PROOF: exported };
+    assert.equal(refuseUnproven(beside([], named), images), line);
+    assert.throws(() => refuseUnproven(beside([], { ...named, ...required }), images), {
+      code: "STAGING_UNPROVEN",
+      message: `${line}, and REQUIRE_STAGING is true`,
+    });
+  });
+}
+
+/** Tools whose commands in containers end like this. */
+function answering(code: number, stderr = "") {
+  const asked: CommandIo[] = [];
+  const { tools } = rolloutOn({});
+  const engine = {
+    ...simulatedEngine(),
+    exec: async (_id: string, _argv: readonly string[], io: CommandIo = {}) => {
+      asked.push(io);
+      return { code, stdout: "", stderr };
+    },
+    run: async () => ({ code: 0, stdout: "postgres (PostgreSQL) 17.5", stderr: "" }),
+  };
+  return { asked, tools: { ...tools, engine } };
+}
+
+test("a password that does not open the database is refused without being told", async () => {
+  const { tools } = answering(2, "psql: FATAL: password authentication failed\nmore");
+  await assert.rejects(refuseWrongPassword(prod, "c1", tools), {
+    code: "DATABASE_REFUSED",
+    message: "LETTA_PG_PASSWORD does not open the database",
+    details: ["psql: FATAL: password authentication failed", "process environment"],
+  });
+});
+
+test("the password reaches psql by its environment", async () => {
+  const { asked, tools } = answering(0);
+  await refuseWrongPassword(prod, "c1", tools);
+  assert.equal(asked[0]?.environment?.["PGPASSWORD"], exampleSecrets["LETTA_PG_PASSWORD"]);
+});
+
+test("where no bundled database runs nobody is asked for the password", async () => {
+  const { asked, tools } = answering(2);
+  await refuseWrongPassword(prod, undefined, tools);
+  const outside = { LETTA_PG_URI: "postgresql://letta:outside-secret@db.example/letta" };
+  await refuseWrongPassword(settingsOf("prod", outside), "c1", tools);
+  assert.deepEqual(asked, []);
+});
+
+/** A database server of this version, as it tells it. */
+const serverOf = (version: string) =>
+  ({
+    database: () => ({
+      ask: async (): Promise<Answer> => ({ rows: [[version]], state: "", message: "" }),
+    }),
+  }) as unknown as DatabaseServer;
+
+test("an image of another major version does not get the data directory", async () => {
+  const target = targetOf(prod);
+  const { tools } = answering(0);
+  await assert.rejects(refuseOtherMajor(target, serverOf("160004"), true, tools), {
+    code: "DATABASE_REFUSED",
+    message: "expected PostgreSQL 16, as the data is, got an image of 17",
+  });
+  await refuseOtherMajor(target, serverOf("170002"), true, tools);
+  await refuseOtherMajor(target, serverOf("160004"), false, tools);
+  await refuseOtherMajor(target, undefined, true, tools);
+});
