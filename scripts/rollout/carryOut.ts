@@ -66,7 +66,7 @@ export async function carryOut(
 ): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
   const { directory, tools } = session;
   const hookFacts = { rollout, directory };
-  const ready = await orForget(rollout, session, async () => {
+  const ready = await orForget(rollout, async () => {
     const made = await makeReady(rollout, session);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
     await callHook(before, hookFacts, tools);
@@ -128,11 +128,7 @@ async function ended<Done extends { readonly way: Release["way"] }>(
 }
 
 /** Where nothing was touched no copy is left either. */
-async function orForget<Result>(
-  rollout: Rollout,
-  session: Session,
-  work: () => Promise<Result>,
-): Promise<Result> {
+async function orForget<Result>(rollout: Rollout, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

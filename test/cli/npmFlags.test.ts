@@ -42,7 +42,7 @@ test("what npm left alone comes back as it was typed", () => {
 
 test("what was typed is not changed in place", () => {
   const typed = ["0.15.1", "carry"];
-  rollback({ npm_config_database: "true" }, ...typed);
+  npmFlags({ npm_config_database: "true" }, known, "rollback", typed);
   assert.deepEqual(typed, ["0.15.1", "carry"]);
 });
 

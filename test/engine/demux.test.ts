@@ -69,6 +69,14 @@ test("byte by byte it is the same", async () => {
   assert.equal(errors, Buffer.from("e").toString("hex"));
 });
 
+test("a frame longer than one and two bytes can count comes whole", async () => {
+  for (const length of [256, 65_536, 1_000_003]) {
+    const payload = Buffer.alloc(length, "x");
+    const { output } = await taken(cut(encode([{ stream: 1, payload }, frame(2, "e")]), [9, 4096]));
+    assert.equal(output.length, 2 * length);
+  }
+});
+
 test("any frames in any pieces come apart into their two outputs", async () => {
   await fc.assert(
     fc.asyncProperty(frames, fc.array(fc.nat(), { maxLength: 6 }), async (all, places) => {

@@ -73,14 +73,16 @@ export async function expectInvariants(
 }
 
 /** One container for each part, all healthy; none of a rehearsal, none of a killed process. */
-function expectContainers({ project }: StandinWorkspace, killed: readonly number[]): void {
+function expectContainers(place: StandinWorkspace, killed: readonly number[]): void {
+  const { project } = place;
   const listed = (filter: string, format: string) =>
     docker("ps", "-a", "--filter", `label=${filter}`, "--format", format)
       .split("\n")
       .filter(Boolean)
       .sort();
   const names = listed(`com.docker.compose.project=${project}`, "{{.Names}}");
-  const parts = ["collector", "migrate", "permissions", "postgres", "proxy", "server"];
+  // A server on a schema newer than its own comes without its migration step.
+  const parts = Object.keys(place.newestGood()!.services).sort();
   assert.deepEqual(
     names,
     parts.map((part) => `${project}-${part}-1`),

@@ -1,13 +1,37 @@
 import { standinWorkspace } from "./standinWorkspace.ts";
 const place = await standinWorkspace("tour", 22900);
 console.log(place.root);
-const show = async (name: string, what: Promise<{ code: number | null; said: any; stderr: string }>) => {
+const show = async (
+  name: string,
+  what: Promise<{ code: number | null; said: any; stderr: string }>,
+) => {
   const t = performance.now();
   const { code, said, stderr } = await what;
-  console.log(`== ${name}: exit ${code} in ${((performance.now() - t) / 1000).toFixed(1)} s`, said.code ?? "", said.message ?? "", JSON.stringify(said.details ?? ""), said.next ?? "");
+  console.log(
+    `== ${name}: exit ${code} in ${((performance.now() - t) / 1000).toFixed(1)} s`,
+    said.code ?? "",
+    said.message ?? "",
+    JSON.stringify(said.details ?? ""),
+    said.next ?? "",
+  );
   if (process.env.V) console.log(stderr);
-  if (said.ok) { console.log((said.steps ?? []).map((s: any) => `   ${s.name} ${s.seconds?.toFixed?.(2)}`).join("\n")); console.log("   away", said.awaySeconds, "way", said.way, said.release); }
-  try { console.log("  ", await place.version(), place.revision(), await place.agents(), place.databases().join(" ")); } catch (e) { console.log("  ", (e as Error).message); }
+  if (said.ok) {
+    console.log(
+      (said.steps ?? []).map((s: any) => `   ${s.name} ${s.seconds?.toFixed?.(2)}`).join("\n"),
+    );
+    console.log("   away", said.awaySeconds, "way", said.way, said.release);
+  }
+  try {
+    console.log(
+      "  ",
+      await place.version(),
+      place.revision(),
+      await place.agents(),
+      place.databases().join(" "),
+    );
+  } catch (e) {
+    console.log("  ", (e as Error).message);
+  }
 };
 try {
   await show("deploy 1.0.0", place.deploy("1.0.0"));
