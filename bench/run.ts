@@ -7,13 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
 import { table } from "../scripts/cli/table.ts";
-
-interface Row {
-  readonly what: string;
-  readonly ours: number;
-  readonly theirs: number;
-  readonly claim: string;
-}
+import { releases, type Row } from "./releases.ts";
 
 const root = join(import.meta.dirname, "..");
 const environment = { ...process.env, STACK_PROJECT: "letta-bench" };
@@ -59,7 +53,8 @@ function plain(...args: string[]): number {
 const up = () => timed(process.execPath, entry("up", "dev", "--yes"));
 const down = () => timed(process.execPath, entry("down", "dev"));
 
-const benches: Record<string, () => Row> = {
+const benches: Record<string, () => Row | Promise<Row[]>> = {
+  releases,
   help() {
     const ours = rounds(15, () => timed(process.execPath, entry("up", "--help")));
     const theirs = rounds(15, () => timed(process.execPath, ["-e", "0"]));
@@ -101,6 +96,8 @@ const benches: Record<string, () => Row> = {
   },
 };
 
+const shown = (figure: number | string) =>
+  typeof figure === "number" ? `${figure.toFixed(3)} s` : figure;
 const asked = process.argv.slice(2);
 const names = asked.length > 0 ? asked : ["help", "noop", "start"];
 const rows = [["figure", "ours", "beside it", "ratio", "claim"]];
@@ -109,13 +106,9 @@ for (const name of names) {
   if (bench === undefined)
     throw new Error(`expected one of ${Object.keys(benches).join(", ")}, got ${name}`);
   process.stderr.write(`measuring ${name} …\n`);
-  const { what, ours, theirs, claim } = bench();
-  rows.push([
-    what,
-    `${ours.toFixed(3)} s`,
-    `${theirs.toFixed(3)} s`,
-    (ours / theirs).toFixed(2),
-    claim,
-  ]);
+  for (const { what, ours, theirs, claim } of [await bench()].flat()) {
+    const isRatio = typeof ours === "number" && typeof theirs === "number";
+    rows.push([what, shown(ours), shown(theirs), isRatio ? (ours / theirs).toFixed(2) : "", claim]);
+  }
 }
 process.stdout.write(table(rows));

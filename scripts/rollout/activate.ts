@@ -72,9 +72,14 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
     await stopAll(stack, [stack.server.service], tools, "stop");
     await activation.awayWork(await databaseNow(), tools);
   }
-  // The server that was stopped for it may be one that stays.
   const now = await tools.engine.containers(settings.project);
-  const todo = planChanges(stack, now, images.idByReference, migrates);
+  const todo = planChanges(stack, now, images.idByReference, migrates).map((one) =>
+    // The server that was stopped for it may be one that stays; the engine's list still says
+    // for a moment that it runs.
+    one.service === stack.server.service && one.action === "none" && activation.awayWork
+      ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
+      : one,
+  );
   await execute({ settings, stack, file, changes: todo, postgres, migrates }, tools);
   const awaySeconds =
     isTouched(stack.server.service) || activation.awayWork ? (tools.now() - left) / 1000 : null;

@@ -25,8 +25,14 @@ export interface Journal {
  * Writes every step to the journal: its intent before it begins, its outcome after. So
  * whoever comes after a `kill -9` knows what was under way.
  * @param command such as "deploy:prod"
+ * @param hide takes secrets out of what is written
  */
-export function journaled(tools: Tools, directory: string, command: string): Journal {
+export function journaled(
+  tools: Tools,
+  directory: string,
+  command: string,
+  hide: (text: string) => string,
+): Journal {
   const run = tools.randomBytes(6).toString("hex");
   let beginning: Partial<Entry> | undefined;
   let begun = false;
@@ -36,6 +42,7 @@ export function journaled(tools: Tools, directory: string, command: string): Jou
       begun = true;
       write("", "begin", beginning);
     }
+    const { detail, message } = more;
     appendEntry(directory, {
       at: new Date(tools.now()).toISOString(),
       run,
@@ -43,6 +50,8 @@ export function journaled(tools: Tools, directory: string, command: string): Jou
       step,
       event,
       ...more,
+      ...(detail === undefined ? {} : { detail: hide(detail) }),
+      ...(message === undefined ? {} : { message: hide(message) }),
     });
   };
   const told = (error: unknown) => (error instanceof Problem ? error.message : String(error));

@@ -23,8 +23,11 @@ export function refuseForeign(project: string, observed: readonly ObservedContai
   });
 }
 
+/** Parts that hold data, where no stack is at hand any more that says so. */
+const holdsData = ["postgres", "clickhouse"];
+
 /**
- * Refuses to replace a part that holds data, unless it was named.
+ * Refuses to replace or remove a part that holds data, unless it was named.
  * @throws Problem STATEFUL_RECREATE
  */
 export function refuseStateful(
@@ -34,16 +37,21 @@ export function refuseStateful(
 ): void {
   const refused = changes.filter(
     (one) =>
-      one.action === "recreate" &&
       !named.includes(one.service) &&
-      stack.services.find((service) => service.name === one.service)?.stateful,
+      (one.action === "recreate"
+        ? stack.services.find((service) => service.name === one.service)?.stateful
+        : one.action === "remove" && holdsData.includes(one.service)),
   );
   const [first] = refused;
   if (first === undefined) return;
-  throw new Problem("STATEFUL_RECREATE", `${first.service} holds data and would be recreated`, {
-    details: refused.map((one) => `${one.service}: ${one.causes.join(", ")}`),
-    next: `add -- --recreate ${first.service}   (its volume stays)`,
-  });
+  throw new Problem(
+    "STATEFUL_RECREATE",
+    `${first.service} holds data and would be ${first.action}d`,
+    {
+      details: refused.map((one) => `${one.service}: ${one.causes.join(", ")}`),
+      next: `add -- --recreate ${first.service}   (its volume stays)`,
+    },
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { journalBackwards } from "../ledger/journalBackwards.ts";
+import { redaction } from "../common/redaction.ts";
 import { lockNames } from "../ledger/lockNames.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { operator } from "../ledger/operator.ts";
@@ -74,7 +75,7 @@ export async function session<Result extends Told>(
       tools.say.note(`the sheet of release ${one.id} ${one.why}: kept as ${one.kept}`);
     }
     const afterCut = wasCut(directory);
-    const journal = journaled(tools, directory, command);
+    const journal = journaled(tools, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, tools);
       const { reason } = asked;

@@ -15,7 +15,7 @@ function begun(command = "deploy:prod") {
   let seconds = 0;
   const now = () => Date.parse("2026-01-02T03:04:05.000Z") + 1000 * (seconds += 1);
   const on = rolloutOn({}, now);
-  const journal = journaled(on.tools, directory, command);
+  const journal = journaled(on.tools, directory, command, (text) => text);
   return { ...journal, on, directory };
 }
 

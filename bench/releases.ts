@@ -1,0 +1,299 @@
+import { spawn, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { appendEntry } from "../scripts/ledger/journal.ts";
+import { request } from "../scripts/verification/request.ts";
+
+export interface Row {
+  readonly what: string;
+  /** Seconds, or what happened. */
+  readonly ours: number | string;
+  readonly theirs: number | string;
+  readonly claim: string;
+}
+
+const root = join(import.meta.dirname, "..");
+const project = "letta-bench-prod";
+const door = "https://127.0.0.1:18443";
+
+interface Ran {
+  readonly code: number | null;
+  readonly seconds: number;
+  readonly said: { readonly steps?: { name: string; seconds: number }[]; readonly code?: string };
+  /** For how long nobody answered at the door. */
+  readonly away: number;
+}
+
+/**
+ * Deploys, rollbacks and refusals with real Letta releases, each beside what plain Compose does
+ * with the very same file. Takes some eight minutes.
+ */
+export async function releases(): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), "letta-bench-"));
+  const secrets = {
+    LETTA_PG_PASSWORD: "benchBenchBenchBenchBenchBenchBench1",
+    LETTA_SERVER_PASSWORD: "benchBenchBenchBenchBenchBenchBench2",
+    LETTA_ENCRYPTION_KEY: "benchBenchBenchBenchBenchBenchBench3",
+  };
+  const environment = {
+    ...process.env,
+    ...secrets,
+    STACK_PROJECT: project,
+    STATE_DIR: join(folder, "state"),
+    IMAGES: "auto",
+    BAKE_SECONDS: "1",
+    PROXY_PUBLISH_HOST: "127.0.0.1",
+    PROXY_HTTPS_PORT: "18443",
+    OTEL_GRPC_PORT: "18444",
+    OTEL_HTTP_PORT: "18445",
+    OTEL_HEALTH_PORT: "18446",
+    OTEL_METRICS_PORT: "18447",
+  };
+  const state = join(folder, "state", "prod");
+  const run = (entry: string, ...args: string[]) => ran(environment, entry, args);
+  const good = async (entry: string, ...args: string[]) => {
+    const done = await run(entry, ...args, "--yes", "--json");
+    if (done.code !== 0)
+      throw new Error(`${entry} ${args.join(" ")}: ${JSON.stringify(done.said)}`);
+    return done;
+  };
+  const file = () => {
+    const newest = readdirSync(join(state, "releases")).sort().at(-1)!;
+    return join(state, "releases", newest, "compose.yaml");
+  };
+  const plain = (path: string) => compose(environment, ["-f", path, "up", "-d", "--wait"]);
+  const rows: Row[] = [];
+  try {
+    await good("deploy", "prod", "0.15.1");
+    const older = file();
+    const deployed = await good("deploy", "prod", "0.16.8");
+    const newer = file();
+    const bootNewer = await boot();
+    const back = await good("rollback");
+    const bootOlder = await boot();
+    rows.push({
+      what: "rollback 0.16.8 → 0.15.1 by the proven keep / the server's own boot",
+      ours: back.seconds,
+      theirs: bootOlder,
+      claim: "at most 3 s more",
+    });
+    await good("deploy", "prod", "0.16.8");
+    const forgotten = withoutProofs(state);
+    const refused = await run("rollback", "--yes", "--json");
+    forgotten();
+    rows.push({
+      what: `rollback without a proof: refused (exit ${refused.code})`,
+      ours: refused.seconds,
+      theirs: "",
+      claim: "at most 5 s",
+    });
+    const [few, many] = await withLedgers(environment, folder, state);
+    rows.push({
+      what: "history, 10,000 releases / 10",
+      ours: many!.history,
+      theirs: few!.history,
+      claim: "at most 0.1 s more",
+    });
+    rows.push({
+      what: "rollback --dry-run, 10,000 releases / 10",
+      ours: many!.decision,
+      theirs: few!.decision,
+      claim: "at most 0.1 s more, 2 s in all",
+    });
+    await good("deploy", "prod", "0.16.7");
+    await good("deploy", "prod", "0.16.8");
+    const swapped = await good("rollback");
+    rows.push({
+      what: "rollback 0.16.8 → 0.16.7, the same schema / the server's own boot",
+      ours: swapped.seconds,
+      theirs: await boot(),
+      claim: "at most 3 s more",
+    });
+    // The same by hand: an empty database, the older file, then the newer one, then back.
+    down(environment);
+    await plain(older);
+    const upgraded = await watched(() => plain(newer));
+    const theirBack = await watched(() => plain(older));
+    rows.push({
+      what: "deploy 0.15.1 → 0.16.8, dump, proof and rehearsal included / compose up -d --wait",
+      ours: deployed.seconds,
+      theirs: upgraded.seconds,
+      claim: "",
+    });
+    rows.push({
+      what: "  of it the server away / of compose's",
+      ours: deployed.away,
+      theirs: upgraded.away,
+      claim: "beside 43.7 s",
+    });
+    rows.push({
+      what: "back again with plain Compose",
+      ours: `in ${back.away.toFixed(1)} s`,
+      theirs: theirBack.code === 0 ? `in ${theirBack.away.toFixed(1)} s` : "server down",
+      claim: `0.16.8 boots in ${bootNewer.toFixed(1)} s`,
+    });
+    return rows;
+  } finally {
+    down(environment);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Environment = NodeJS.ProcessEnv;
+
+function start(environment: Environment, entry: string, args: readonly string[]) {
+  const argv = ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args];
+  return spawn(process.execPath, argv, { cwd: root, env: environment });
+}
+
+async function ran(environment: Environment, entry: string, args: readonly string[]): Promise<Ran> {
+  const started = performance.now();
+  let stdout = "";
+  const watch = await watched(async () => {
+    const child = start(environment, entry, args);
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    return new Promise<number | null>((resolve) => child.once("close", resolve));
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const said = stdout === "" ? {} : (JSON.parse(stdout) as Ran["said"]);
+  return { code: watch.code, seconds, said, away: watch.away };
+}
+
+async function compose(environment: Environment, args: readonly string[]): Promise<number | null> {
+  const argv = ["compose", "--env-file", "/dev/null", "-p", project, ...args];
+  const child = spawn("docker", argv, { env: environment, stdio: "ignore" });
+  return new Promise((resolve) => child.once("close", resolve));
+}
+
+/** Asks at the door fifty times a second while something is done. */
+async function watched(work: () => Promise<number | null>) {
+  let ended = false;
+  let first: number | undefined;
+  let last = 0;
+  const started = performance.now();
+  const asking = (async () => {
+    while (!ended) {
+      const isThere = await answers();
+      const now = performance.now();
+      if (!isThere) {
+        first ??= now;
+        last = now;
+      }
+      await sleep(20);
+    }
+  })();
+  const code = await work();
+  const seconds = (performance.now() - started) / 1000;
+  ended = true;
+  await asking;
+  return { code, seconds, away: first === undefined ? 0 : (last - first) / 1000 };
+}
+
+async function answers(): Promise<boolean> {
+  try {
+    return (await request(`${door}/v1/health/`, { timeoutMs: 1000 })).status === 200;
+  } catch {
+    return false;
+  }
+}
+
+/** From `docker start` to the first answer. */
+async function boot(): Promise<number> {
+  const name = `${project}-server-1`;
+  spawnSync("docker", ["stop", name]);
+  const started = performance.now();
+  spawnSync("docker", ["start", name]);
+  while (!(await answers())) await sleep(50);
+  return (performance.now() - started) / 1000;
+}
+
+function down(environment: Environment): void {
+  spawnSync("docker", ["compose", "-p", project, "down", "--volumes"], { env: environment });
+}
+
+/** Takes the proven ways back out of all sheets. @returns puts them back */
+function withoutProofs(state: string): () => void {
+  const folder = join(state, "releases");
+  const kept = readdirSync(folder).map((id) => {
+    const path = join(folder, id, "release.json");
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), proofs: [] }));
+    return { path, text };
+  });
+  return () => kept.forEach(({ path, text }) => writeFileSync(path, text));
+}
+
+/** What a long past costs: the same ledger behind ten and behind ten thousand others. */
+async function withLedgers(environment: Environment, folder: string, state: string) {
+  const figures: { history: number; decision: number }[] = [];
+  for (const count of [10, 10_000]) {
+    const copy = join(folder, `ledger-${count}`);
+    pad(state, join(copy, "prod"), count);
+    const own = { ...environment, STATE_DIR: copy };
+    const median = async (entry: string, ...args: string[]) => {
+      const times: number[] = [];
+      for (let round = 0; round < 5; round += 1) times.push((await ran(own, entry, args)).seconds);
+      return times.sort((a, b) => a - b)[2]!;
+    };
+    figures.push({
+      history: await median("history", "prod", "--json"),
+      decision: await median("rollback", "--dry-run", "--json"),
+    });
+  }
+  return figures;
+}
+
+function pad(state: string, copy: string, count: number): void {
+  cpSync(state, copy, { recursive: true });
+  const folder = join(copy, "releases");
+  const ids = readdirSync(folder).sort();
+  const template = readFileSync(join(folder, ids[0]!, "release.json"), "utf8");
+  for (const id of ids.reverse()) {
+    const path = join(folder, id, "release.json");
+    const later = readFileSync(path, "utf8").replaceAll(
+      /"(\d{6})"/g,
+      (_, old: string) => `"${shifted(old, count)}"`,
+    );
+    mkdirSync(join(folder, shifted(id, count)), { mode: 0o700 });
+    for (const name of readdirSync(join(folder, id))) {
+      cpSync(join(folder, id, name), join(folder, shifted(id, count), name));
+    }
+    writeFileSync(join(folder, shifted(id, count), "release.json"), later);
+    rmSync(join(folder, id), { recursive: true });
+  }
+  for (let number = 1; number <= count; number += 1) {
+    const id = String(number).padStart(6, "0");
+    mkdirSync(join(folder, id), { mode: 0o700 });
+    const sheet = {
+      ...(JSON.parse(template) as object),
+      id,
+      restores: id,
+      from: null,
+      outcome: "good",
+    };
+    writeFileSync(join(folder, id, "release.json"), JSON.stringify(sheet));
+  }
+  const lines = readFileSync(join(state, "journal.jsonl"), "utf8");
+  writeFileSync(join(copy, "journal.jsonl"), lines.repeat(Math.ceil(count / ids.length)));
+  appendEntry(copy, {
+    at: new Date(0).toISOString(),
+    run: "padded",
+    command: "deploy:prod",
+    step: "",
+    event: "done",
+  });
+}
+
+function shifted(id: string, count: number): string {
+  return String(Number(id) + count).padStart(6, "0");
+}
