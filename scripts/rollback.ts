@@ -26,6 +26,10 @@ await command({
   ],
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, asked.dryRun);
+    if (asked.environment === "development") {
+      const { refuseLocal } = await import("./cli/refuseLocal.ts");
+      refuseLocal("rollback", asked.environment);
+    }
     const list = (name: string) =>
       String(asked.options[name] ?? "")
         .split(",")

@@ -71,7 +71,7 @@ export function npmFlags(
     const place = rest.findIndex((one) => option.argChoices?.includes(one));
     if (place < 0) {
       throw new Problem("USAGE", `npm took ${flag} for its own, and its value with it`, {
-        next: `npm run ${command} -- … ${flag} …   (what stands after -- is left to the command)`,
+        next: `the same with -- before the flags: npm run … -- … ${flag} …`,
       });
     }
     return [flag, ...rest.splice(place, 1)];

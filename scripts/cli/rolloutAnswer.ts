@@ -1,4 +1,4 @@
-import type { RolloutOutcome } from "../rollout/deploy.ts";
+import type { RolloutOutcome } from "../rollout/rollOut.ts";
 import type { StepRecord } from "../rollout/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Answer } from "./command.ts";

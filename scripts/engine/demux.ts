@@ -24,6 +24,7 @@ export async function* demux(
       rest = rest.subarray(end);
     }
   }
+  if (rest.length > 0) throw new Error("the engine's answer broke off");
 }
 
 /**

@@ -36,7 +36,7 @@ export async function describePlan(
       ...(target.restores === null ? [] : ["secrets stay the present ones"]),
     );
   }
-  return [...lines, ...describeSchema(schema), describeInterruption(decision, present)];
+  return [...lines, ...describeSchema(schema), describeInterruption(decision, present, target)];
 }
 
 /** Of the migrations between: enough to know which release's they are. */
@@ -72,8 +72,12 @@ const words: Record<SchemaPlan["action"], string> = {
 };
 
 /** Whether and why no server answers for a while. */
-function describeInterruption({ changes, schema }: Decision, present: Release | undefined): string {
-  const server = changes.find((one) => one.service === "server");
+function describeInterruption(
+  { changes, schema }: Decision,
+  present: Release | undefined,
+  { prepared }: Target,
+): string {
+  const server = changes.find((one) => one.service === prepared.stack.server.service);
   if (present === undefined || server === undefined || server.action === "none") {
     return "interruption: none of the server";
   }

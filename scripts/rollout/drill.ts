@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { deploy, type RolloutOutcome } from "./deploy.ts";
+import { deploy } from "./deploy.ts";
+import type { RolloutOutcome } from "./rollOut.ts";
 import { keptPrefix } from "./pinImages.ts";
 import { rollback } from "./rollback.ts";
 import { stageProject } from "./stage.ts";

@@ -63,7 +63,11 @@ export function planSchema(facts: SchemaFacts): SchemaPlan {
   });
   const { revision, target } = facts;
   if (revision === undefined || revision.length === 0) {
-    return plan("migrate", "the database is empty", { migrations: between(target, [], heads) });
+    const why = revision === undefined ? "no database runs yet" : "the database is empty";
+    return plan("migrate", why, { migrations: between(target, [], heads) });
+  }
+  if (target.length === 0) {
+    return plan("migrate", "the image is not here yet: what it migrates is not known");
   }
   const at = revision.join(", ");
   if (same(revision, heads)) return plan("none", `the database is at ${at}, the image's own head`);

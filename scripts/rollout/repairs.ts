@@ -36,9 +36,17 @@ export async function repair(
 ): Promise<void> {
   if (repairs.length === 0) return;
   const statements = repairs.flatMap((one) => one.sql);
-  const { state, message } = await database.ask(["BEGIN", ...statements, "COMMIT"].join(";\n"));
-  if (state === "" || (older && hasNoPlace.includes(state))) return;
-  throw new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
+  // On a copy, where each that has its place is made by itself.
+  const asked = older ? statements : [["BEGIN", ...statements, "COMMIT"].join(";\n")];
+  for (const statement of asked) {
+    const { state, message } = await database.ask(statement);
+    if (state === "" || (older && hasNoPlace.includes(state))) continue;
+    throw refused(repairs, message);
+  }
+}
+
+function refused(repairs: Stack["server"]["repairs"], message: string): Problem {
+  return new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
     details: [...repairs.map((one) => one.about), message],
   });
 }

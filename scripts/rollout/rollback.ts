@@ -5,14 +5,9 @@ import type { Settings } from "../settings/readSettings.ts";
 import { chooseRelease } from "./chooseRelease.ts";
 import { configurationTarget } from "./configurationTarget.ts";
 import { decide, type Decision } from "./decide.ts";
-import {
-  makingOf,
-  readyPresent,
-  refuseUnsafe,
-  rollOut,
-  type RolloutAsked,
-  type RolloutOutcome,
-} from "./deploy.ts";
+import { makingOf, readyPresent } from "./deploy.ts";
+import { refuseUnsafe } from "./refuseUnsafe.ts";
+import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
 import type { AskedWay } from "./askableWays.ts";
 import { recover } from "./recover.ts";
 import { session } from "./session.ts";

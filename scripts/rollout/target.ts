@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
-import { readReleaseFile, type Release } from "../ledger/releases.ts";
+import { readRelease, readReleaseFile, type Release } from "../ledger/releases.ts";
 import { pastSettings } from "../settings/pastSettings.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { readStack } from "../stack/readStack.ts";
+import { labels, type Stack } from "../stack/renderStack.ts";
 import { chooseImages, type Images } from "./chooseImages.ts";
 import { obtainImages } from "./obtainImages.ts";
 import { pinned } from "./pinImages.ts";
@@ -69,6 +70,8 @@ export async function pastTarget(
   const settings = pastSettings(now, file("settings.env"), `release ${origin}`);
   const path = join(making.directory, "releases", origin, "compose.yaml");
   const stack = readStack(file("compose.yaml"), path, labelParts(settings, present(making)));
+  expectWhole(stack, origin, release, making.directory, tools);
+  expectSamePlace(stack, settings, origin);
   const missing: string[] = [];
   const idByReference = new Map<string, string>();
   for (const service of stack.services) {
@@ -98,6 +101,50 @@ export async function pastTarget(
     ]),
   );
   return { settings, prepared, images: { bySetting, idByReference, known }, restores: origin };
+}
+
+/** Whether the file is what was recorded: no part of it lost, none changed without a word. */
+function expectWhole(
+  stack: Stack,
+  origin: string,
+  release: Release,
+  directory: string,
+  tools: Tools,
+): void {
+  const sheet = origin === release.id ? release : readRelease(directory, origin);
+  if ("why" in sheet || Object.keys(sheet.services).length === 0) return;
+  const here = new Map(stack.services.map((one) => [one.name, one.labels[labels.digest]]));
+  const lost = Object.keys(sheet.services).filter((name) => !here.has(name));
+  if (lost.length > 0) {
+    throw new Problem(
+      "STATE_UNUSABLE",
+      `release ${origin}: compose.yaml has lost ${lost.join(", ")}`,
+      {
+        next: `npm run releases -- ${stack.environment}`,
+      },
+    );
+  }
+  const changed = Object.entries(sheet.services).filter(
+    ([name, one]) => here.get(name) !== one.digest,
+  );
+  if (changed.length === 0) return;
+  const names = changed.map(([name]) => name).join(", ");
+  tools.say.note(`release ${origin}: compose.yaml is not as it was recorded (${names})`);
+}
+
+/**
+ * A release whose database is elsewhere than the present one is another stack.
+ * @throws Problem ROLLBACK_UNSAFE
+ */
+function expectSamePlace(stack: Stack, settings: Settings, origin: string): void {
+  const isBundled = stack.services.some((one) => one.name === "postgres");
+  if (isBundled !== settings.has("LETTA_PG_URI")) return;
+  const [then, now] = isBundled ? ["bundled", "outside"] : ["outside", "bundled"];
+  throw new Problem(
+    "ROLLBACK_UNSAFE",
+    `the database of release ${origin} was ${then}, the present one is ${now}`,
+    { next: "change LETTA_PG_URI with the release, and move the data by hand" },
+  );
 }
 
 /** For asking a database outside; the stack itself has none. */

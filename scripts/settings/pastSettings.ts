@@ -1,9 +1,7 @@
 import { declarations } from "./declarations.ts";
+import { isOwnSetting } from "./isOwnSetting.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { SettingName, Settings } from "./readSettings.ts";
-
-/** Settings that say where the tool is, not what runs: always the present ones. */
-const places: readonly SettingName[] = ["STATE_DIR", "STACK_PROJECT"];
 
 /** Never stored; one that became a secret since may still stand in an old release's file. */
 const isSecret = (name: SettingName) => declarations[name].secret === true;
@@ -19,9 +17,9 @@ export function pastSettings(present: Settings, text: string, origin: string): S
       .split("\n")
       .filter((line) => line.includes("="))
       .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const)
-      .filter(([name]) => isSettingName(name) && !places.includes(name) && !isSecret(name)),
+      .filter(([name]) => isSettingName(name) && !isOwnSetting(name) && !isSecret(name)),
   );
-  const isPresent = (name: SettingName) => present.secrets.has(name) || places.includes(name);
+  const isPresent = (name: SettingName) => present.secrets.has(name) || isOwnSetting(name);
   const get = (name: SettingName) => (isPresent(name) ? present.get(name) : (kept.get(name) ?? ""));
   return {
     ...present,

@@ -138,6 +138,6 @@ test("a value that nothing tells apart is asked for again, after --", () => {
   assert.throws(() => rollback({ npm_config_reason: "true" }, "0.15.1", "agents fail"), {
     code: "USAGE",
     message: "npm took --reason for its own, and its value with it",
-    next: /-- is left to the command/,
+    next: /-- before the flags/,
   });
 });

@@ -5,6 +5,7 @@ import { safeParse } from "valibot";
 import { settingsText } from "../../scripts/rollout/settingsText.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
+import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
 import { pastSettings } from "../../scripts/settings/pastSettings.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";
@@ -45,7 +46,7 @@ const isGood = (name: SettingName, value: string) =>
 const free = (Object.keys(declarations) as SettingName[]).filter(
   (name) =>
     !declarations[name].secret &&
-    !["STATE_DIR", "STACK_PROJECT"].includes(name) &&
+    !isOwnSetting(name) &&
     (isGood(name, "/a=b") || isGood(name, "https://a/?b=c")),
 );
 

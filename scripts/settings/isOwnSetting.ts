@@ -1,0 +1,9 @@
+import type { SettingName } from "./declarations.ts";
+
+const own =
+  /^(?:STATE_DIR|STACK_PROJECT|IMAGES|REQUIRE_STAGING|STAGING_PROOF|.*_SECONDS|.*_KEEP|.*_DAYS)$/;
+
+/** Whether a setting says where the tool is and how it goes about: no part of any release. */
+export function isOwnSetting(name: SettingName): boolean {
+  return own.test(name);
+}
