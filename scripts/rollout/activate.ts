@@ -6,6 +6,7 @@ import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
 import { databaseOf } from "./databaseOf.ts";
+import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { execute } from "./execute.ts";
 import { madeDigests } from "./madeDigests.ts";
 import { keepImages } from "./pinImages.ts";
@@ -81,6 +82,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
       : one,
   );
   await execute({ settings, stack, file, changes: todo, postgres, migrates }, tools);
+  if (migrates) await expectValidIndexes((await databaseNow()).database());
   const awaySeconds =
     isTouched(stack.server.service) || activation.awayWork ? (tools.now() - left) / 1000 : null;
   const checks = await tools.say.step(

@@ -11,15 +11,21 @@ import { docker } from "./workspace.ts";
 
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
-// KILLED=all takes every line of every scenario; else some of them take every third, another
-// third each day.
+// All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
+// one each day: every second line from where the server is stopped, every sixth before that.
 const isWhole = process.env["KILLED"] === "all";
-const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 3);
-process.stderr.write(`killed.test.ts: KILLED_SEED=${seed}\n`);
+const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 12);
+process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
 
-/** Every third line of a scenario, or all. */
-const some = (lines: readonly number[]) =>
-  lines.filter((_, index) => isWhole || index % 3 === seed % 3);
+const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
+
+/** The lines to be killed at, from 1, of a run that was seen. */
+function chosen(seen: readonly Entry[], touched = 2, before = 6): number[] {
+  const first = seen.findIndex((one) => one.step.startsWith("stop")) + 1;
+  return seen
+    .map((_, index) => index + 1)
+    .filter((line) => (line < first ? every(before) : every(touched))(line));
+}
 
 interface Killed {
   readonly pid: number;
@@ -68,16 +74,15 @@ async function killAt(
   return { pid, at: undefined, code: ran.code };
 }
 
-/** How many lines a command writes when nobody kills it. */
-async function linesOf(place: StandinWorkspace, command: readonly string[]): Promise<number> {
+/** What a command writes into the journal when nobody kills it. */
+async function seenOf(place: StandinWorkspace, command: readonly string[], code = 0) {
   const before = place.journal().length;
   const [entry = "", ...args] = command;
-  const { code, said } = await place.tell(entry, args);
-  assert.equal(code, 0, JSON.stringify(said));
-  return place.journal().length - before;
+  const ran = await place.tell(entry, args);
+  assert.equal(ran.code, code, JSON.stringify(ran.said));
+  return place.journal().slice(before);
 }
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 const deploy = (tag: string) => ["deploy", "prod", tag, "--yes"];
 const rollback = (...args: string[]) => ["rollback", ...args, "--env", "prod", "--yes"];
 
@@ -138,29 +143,28 @@ class World {
   }
 }
 
-/** A subtest for one kill; its name says where it fell. */
-async function killedAt(t: TestContext, line: number, work: () => Promise<Entry | undefined>) {
-  await t.test(`killed at line ${line}`, async (sub) => {
+/** A subtest for one kill, which tells where it fell. */
+async function killedAt(t: TestContext, name: string, work: () => Promise<Entry | undefined>) {
+  await t.test(name, async (sub) => {
     const at = await work();
     sub.diagnostic(at === undefined ? "it had ended" : `${at.event} of "${at.step}"`);
   });
 }
 
-describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 5 }, () => {
+describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 3 }, () => {
   // A migration's deploy and, in turn, the rollbacks that swap databases: each undoes the other.
-  const worlds = 4;
-  for (const share of upTo(worlds)) {
-    test(`a deploy with a migration, and back by restore or carry (${share} of ${worlds})`, async (t) => {
-      const world = await World.make(`migrate-${share}`, 22000 + share * 20);
+  for (const half of [0, 1]) {
+    test(`a deploy with a migration, back by restore or carry (half ${half + 1})`, async (t) => {
+      const world = await World.make(`migrate-${half}`, 22000 + half * 20);
       const { place } = world;
       await world.must(deploy("1.0.0"));
       await world.write();
-      const mine = (line: number) => line % worlds === share - 1;
       const back = (way: string) => rollback("1.0.0", "--database", way);
-      const deploys = upTo(await linesOf(place, deploy("2.0.0"))).filter(mine);
-      const restores = upTo(await linesOf(place, back("restore"))).filter(mine);
+      const mine = (_: unknown, index: number) => index % 2 === half;
+      const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
+      const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = some(upTo(await linesOf(place, back("carry")))).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry")), 4, 12).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -177,12 +181,12 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
           await world.must(command);
           continue;
         }
-        await t.test(`${isOld ? "deploy" : way}, line ${line}`, async (sub) => {
+        await killedAt(t, `${isOld ? "deploy" : way}, line ${line}`, async () => {
           const { at, isBegun } = await world.kill(command, line);
-          sub.diagnostic(at === undefined ? "it had ended" : `${at.event} "${at.step}"`);
-          await world.must(turn % 2 === 0 && !isBegun && at !== undefined ? undo : command);
+          await world.must(turn % 3 > 0 && !isBegun && at !== undefined ? undo : command);
           await world.holds("1.0.0", "2.0.0");
           world.dropKept();
+          return at;
         });
       }
     });
@@ -191,12 +195,12 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", 22100);
     await world.must(deploy("1.0.0"));
-    const lines = some(upTo(await linesOf(world.place, deploy("1.1.0"))));
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 4);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
       await world.write();
-      await killedAt(t, line, async () => {
+      await killedAt(t, `line ${line}`, async () => {
         const { at, isBegun } = await world.kill(deploy(other), line);
         await world.must(deploy(turn % 2 === 0 && !isBegun ? present : other));
         await world.holds("1.0.0", "1.1.0");
@@ -208,14 +212,10 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("the very first deploy", async (t) => {
     const world = await World.make("first", 22120);
     const { place } = world;
-    const wipe = () => {
+    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 8, 8)) {
       docker("compose", "-p", place.project, "down", "--volumes");
       rmSync(place.state, { recursive: true });
-    };
-    const lines = some(upTo(await linesOf(place, deploy("1.0.0"))));
-    for (const line of lines.filter((_, index) => isWhole || index % 2 === 0)) {
-      wipe();
-      await killedAt(t, line, async () => {
+      await killedAt(t, `line ${line}`, async () => {
         const { at } = await world.kill(deploy("1.0.0"), line);
         await world.must(deploy("1.0.0"));
         await world.holds("1.0.0");
@@ -229,11 +229,10 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    const lines = some(upTo(await linesOf(place, rollback("1.0.0"))));
-    for (const [turn, line] of lines.entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 3).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
-      await killedAt(t, line, async () => {
+      await killedAt(t, `line ${line}`, async () => {
         const { at, isBegun } = await world.kill(rollback("1.0.0"), line);
         await world.must(turn % 2 === 0 && !isBegun ? deploy("2.0.0") : rollback("1.0.0"));
         await world.holds("1.0.0", "2.0.0");
@@ -248,21 +247,13 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     await world.must(deploy("1.0.0"));
     // The migration works on the copy and fails for real: somebody made its table meanwhile.
     const query = "CREATE TABLE notes (id text)";
-    hook(
-      place,
-      "pre-migrate",
-      `docker exec ${place.project}-postgres-1 psql -U letta -c '${query}'`,
-    );
-    const before = place.journal().length;
-    const failed = await place.deploy("2.0.0");
-    assert.equal(failed.code, 4, JSON.stringify(failed.said));
-    const steps = place.journal().slice(before);
-    const first = steps.findIndex((one) => one.step === "keep the evidence");
-    assert.ok(first > 0);
+    const psql = `docker exec ${place.project}-postgres-1 psql -U letta -c '${query}'`;
+    hook(place, "pre-migrate", psql);
+    const seen = await seenOf(place, deploy("2.0.0"), 4);
     place.psql("DROP TABLE notes");
-    for (const line of some(upTo(steps.length).slice(first - 1))) {
+    for (const line of ofWayBack(seen)) {
       await world.write();
-      await killedAt(t, line, async () => {
+      await killedAt(t, `line ${line}`, async () => {
         const { at } = await world.kill(deploy("2.0.0"), line);
         await world.must(deploy("1.0.0"));
         await world.holds("1.0.0");
@@ -283,20 +274,16 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       if (entry.step.startsWith("stay green") && entry.event === "begin")
         docker("kill", `${place.project}-server-1`);
     };
-    const before = place.journal().length;
-    const { at } = await killAt(place, deploy("2.0.0"), 1000, breakIt);
-    assert.equal(at, undefined);
-    const steps = place.journal().slice(before);
-    const first = steps.findIndex((one) => one.step === "keep the evidence");
-    assert.ok(first > 0);
+    const never = 1000;
     // From the second time on the schema is the newer one's already.
-    const counted = place.journal().length;
-    await killAt(place, deploy("2.0.0"), 1000, breakIt);
-    const again = place.journal().slice(counted);
-    const start = again.findIndex((one) => one.step === "keep the evidence");
-    for (const line of some(upTo(again.length).slice(start - 1))) {
+    let before = 0;
+    for (const _ of ["migrates", "does not"]) {
+      before = place.journal().length;
+      assert.equal((await killAt(place, deploy("2.0.0"), never, breakIt)).code, 4);
+    }
+    for (const line of ofWayBack(place.journal().slice(before))) {
       await world.write();
-      await killedAt(t, line, async () => {
+      await killedAt(t, `line ${line}`, async () => {
         const killed = await world.kill(deploy("2.0.0"), line, breakIt);
         await world.must(deploy("1.0.0"));
         await world.holds("1.0.0");
@@ -305,6 +292,13 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     }
   });
 });
+
+/** The lines to be killed at from where a run turned back. */
+function ofWayBack(seen: readonly Entry[]): number[] {
+  const first = seen.findIndex((one) => one.step === "keep the evidence");
+  assert.ok(first > 0);
+  return chosen(seen, 3).filter((line) => line >= first);
+}
 
 /** Puts an executable into hooks/ of the clone. */
 function hook(place: StandinWorkspace, name: string, ...lines: string[]) {

@@ -1,0 +1,139 @@
+// The whole story on real Letta releases, as an operator would live it: each test goes on where
+// the one before left off.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { prodWorkspace, type ProdWorkspace, type Told } from "./prodWorkspace.ts";
+import { containerIds } from "./workspace.ts";
+
+let place: ProdWorkspace;
+
+before(async () => {
+  place = await prodWorkspace("letta", 22_800, { IMAGES: "local" });
+});
+after(() => place.remove());
+
+const agent = (name: string) => ({
+  name,
+  model: "letta/letta-free",
+  embedding: "letta/letta-free",
+  memory_blocks: [{ label: "human", value: name }],
+});
+
+async function write(name: string): Promise<void> {
+  const { status, body } = await place.ask("POST /v1/agents/", agent(name));
+  assert.equal(status, 200, body);
+}
+
+/** That it went well, which version serves, and that these agents are all there. */
+async function serves(told: Told, version: string, agents: readonly string[]): Promise<void> {
+  assert.equal(told.code, 0, JSON.stringify(told.said));
+  assert.deepEqual(told.said["server"], { version });
+  assert.equal(await place.version(), version);
+  assert.deepEqual(await place.agents(), [...agents].sort());
+}
+
+test("0.15.1 is deployed, proven through the proxy's door", async () => {
+  await serves(await place.deploy("0.15.1"), "0.15.1", []);
+  await write("first");
+  await write("second");
+});
+
+test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async () => {
+  const told = await place.deploy("0.16.8");
+  await serves(told, "0.16.8", ["first", "second"]);
+  const rehearsal = told.said["rehearsal"] as { wayBack: { passed: boolean }; difference: object };
+  assert.equal(rehearsal.wayBack.passed, true);
+  assert.match(JSON.stringify(rehearsal.difference), /conversations/);
+  await write("third");
+});
+
+test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it", async () => {
+  const told = await place.tell("rollback", []);
+  await serves(told, "0.15.1", ["first", "second", "third"]);
+  assert.equal(told.said["way"], "keep");
+  assert.equal(place.revision(), "1c28e167b74f");
+  await write("fourth");
+  const verified = await place.tell("verify", ["prod"]);
+  assert.equal(verified.code, 0, JSON.stringify(verified.said));
+});
+
+test("0.16.8 comes again, with all agents", async () => {
+  const told = await place.deploy("0.16.8");
+  await serves(told, "0.16.8", ["first", "second", "third", "fourth"]);
+  assert.equal(told.said["way"], "none");
+});
+
+test("without the recorded proof a rollback is refused, and no container is touched", async () => {
+  const ids = containerIds(place.project);
+  const kept = place.releases().map(({ id }) => {
+    const path = join(place.state, "releases", id, "release.json");
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), proofs: [] }));
+    return { path, text };
+  });
+  const told = await place.rollback();
+  assert.equal(told.code, 3);
+  assert.equal(told.said["code"], "ROLLBACK_UNSAFE");
+  assert.ok((told.said["seconds"] as number) <= 5, String(told.said["seconds"]));
+  const words = JSON.stringify(told.said["details"]);
+  for (const way of ["keep", "carry", "downgrade", "restore"]) assert.ok(words.includes(way), way);
+  assert.match(words, /restore would lose at least \d+ rows/);
+  assert.deepEqual(containerIds(place.project), ids);
+  for (const { path, text } of kept) writeFileSync(path, text);
+});
+
+test("carry: the rows of now in the older schema; the newer database is kept", async () => {
+  const told = await place.rollback(["0.15.1", "--database", "carry"]);
+  await serves(told, "0.15.1", ["first", "second", "third", "fourth"]);
+  assert.equal(place.revision(), "b1c2d3e4f5a6");
+  assert.ok(place.databases().includes(`letta_kept_${String(told.said["release"])}`));
+  await write("fifth");
+});
+
+test("restore: the data as at the dump, what was written since in a database that is kept", async () => {
+  const deployed = await place.deploy("0.16.8");
+  const before = ["first", "second", "third", "fourth", "fifth"];
+  await serves(deployed, "0.16.8", before);
+  await write("sixth");
+  const told = await place.rollback(["--database", "restore"]);
+  await serves(told, "0.15.1", before);
+  const kept = `letta_kept_${String(told.said["release"])}`;
+  assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", kept), "1");
+});
+
+test("between releases of one schema a rollback is a swap", async () => {
+  const before = ["first", "second", "third", "fourth", "fifth"];
+  await serves(await place.deploy("0.16.7"), "0.16.7", before);
+  await serves(await place.deploy("0.16.8"), "0.16.8", before);
+  const told = await place.rollback();
+  await serves(told, "0.16.7", before);
+  assert.equal(told.said["way"], "none");
+});
+
+test("history and releases tell all of it", async () => {
+  const { said } = await place.tell("history", ["prod"]);
+  const events = said["events"] as { command: string; outcome: string; release: string | null }[];
+  assert.deepEqual(
+    events.map((one) => `${one.command} ${one.outcome}`),
+    [
+      "rollback done",
+      "deploy done",
+      "deploy done",
+      "rollback done",
+      "deploy done",
+      "rollback done",
+      "rollback failed",
+      "deploy done",
+      "rollback done",
+      "deploy done",
+      "deploy done",
+    ],
+  );
+  const listed = (await place.tell("releases", ["prod"])).said["releases"] as {
+    restorable: boolean;
+  }[];
+  assert.equal(listed.length, 10);
+  assert.ok(listed.every((one) => one.restorable));
+});
