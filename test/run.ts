@@ -24,6 +24,25 @@ if (chosen.some((file) => /test.(real|stack)./.test(file))) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+// The past releases that the story on real Letta goes through.
+for (const version of chosen.some((file) => file.includes("real/letta"))
+  ? ["0.15.1", "0.16.7"]
+  : []) {
+  const entry = [
+    "--import",
+    "./scripts/cli/start.mjs",
+    "scripts/images.ts",
+    "build",
+    "letta",
+    "--yes",
+  ];
+  spawnSync(process.execPath, entry, {
+    cwd: root,
+    env: { ...process.env, LETTA_VERSION: version },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
 let failed = false;
 for (const [files, flags] of [
   [pure, []],

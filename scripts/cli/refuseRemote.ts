@@ -5,6 +5,6 @@ import type { EnvironmentName } from "../settings/environmentName.ts";
 export function refuseRemote(command: string, environment: EnvironmentName): void {
   if (environment === "dev" || environment === "development") return;
   throw new Problem("USAGE", `${command}: expected dev or development, got ${environment}`, {
-    next: `npm run plan -- ${environment}`,
+    next: `npm run deploy:${environment}`,
   });
 }

@@ -38,7 +38,9 @@ export async function checkRollout(
     await Promise.all([
       past ? undefined : expectVersions(tools),
       past ? undefined : validateStack(stack),
-      judged ? undefined : validateCollector(collector, changes, images, tools),
+      judged
+        ? undefined
+        : validateCollector(collector, settings.environment, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);

@@ -8,10 +8,11 @@ import { decide, type Decision } from "./decide.ts";
 import { describePlan } from "./describePlan.ts";
 import { imageSettings } from "./prepareStack.ts";
 import { rollbackTarget, type RollbackAsked } from "./rollback.ts";
-import { newTarget } from "./target.ts";
+import { newTarget, type Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
 export interface RolloutPlan {
+  readonly target: Target;
   readonly decision: Decision;
   /** For people. */
   readonly lines: readonly string[];
@@ -49,6 +50,7 @@ export async function planRollout(
   const server = decision.changes.find((one) => one.service === "server");
   const isAway = observed.length > 0 && server !== undefined && server.action !== "none";
   return {
+    target,
     decision,
     lines: [
       ...(await describePlan(target, decision, present, directory)),

@@ -9,6 +9,7 @@ import type { Tools } from "./tools.ts";
  */
 export async function validateCollector(
   configuration: string,
+  environment: string,
   changes: readonly Change[],
   images: Images,
   tools: Tools,
@@ -24,6 +25,6 @@ export async function validateCollector(
   if (code === 0) return;
   throw new Problem("COLLECTOR_INVALID", "the collector refuses its configuration", {
     details: stderr.trim().split("\n").slice(-6),
-    next: "npm run render -- dev",
+    next: `npm run render -- ${environment}`,
   });
 }

@@ -1,48 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { readJournal, type Entry } from "../../scripts/ledger/journal.ts";
-import { newestGood, readReleases, type Release } from "../../scripts/ledger/releases.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { request } from "../../scripts/verification/request.ts";
 import { buildStandins } from "../rigs/standin/buildStandins.ts";
-import { containerIds, docker, workspace, type Ran, type Workspace } from "./workspace.ts";
-
-type More = Readonly<Record<string, string>>;
-
-/** A command that ended, and the one object it wrote. */
-export interface Told extends Ran {
-  readonly said: Readonly<Record<string, unknown>>;
-}
-
-/** A command under way. */
-export interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ran>;
-}
+import { prodWorkspace, type ProdWorkspace } from "./prodWorkspace.ts";
 
 /** A clone in which prod is the stand-in server, small and quick. */
-export interface StandinWorkspace extends Workspace {
-  /** The state directory of prod. */
-  readonly state: string;
-  start(entry: string, args: readonly string[], more?: More): Running;
-  /** @throws Error where standard output is not exactly one JSON object */
-  tell(entry: string, args: readonly string[], more?: More): Promise<Told>;
-  deploy(tag: string, args?: readonly string[], more?: More): Promise<Told>;
-  rollback(args?: readonly string[], more?: More): Promise<Told>;
-  journal(): Entry[];
-  releases(): Release[];
-  newestGood(): Release | undefined;
-  /** Through the proxy, as everybody does: "POST /v1/agents/". */
-  ask(asked: string, send?: object): Promise<{ status: number; body: string }>;
-  version(): Promise<string>;
-  write(agent: string): Promise<void>;
-  /** All agents' names, sorted. */
-  agents(): Promise<string[]>;
-  psql(statement: string, database?: string): string;
-  revision(): string;
-  databases(): string[];
-}
+export type StandinWorkspace = ProdWorkspace;
 
 /**
  * Makes the clone, and the images where they are missing. Nothing runs yet.
@@ -51,123 +13,13 @@ export interface StandinWorkspace extends Workspace {
  */
 export async function standinWorkspace(name: string, firstPort: number): Promise<StandinWorkspace> {
   await buildStandins();
-  const place = workspace(name, firstPort + 10);
-  const { root, project } = place;
-  copyFileSync(join(root, "test/rigs/standin/server.yaml"), join(root, "compose/server.yaml"));
-  const ports = [
-    "PROXY_HTTPS_PORT",
-    "OTEL_GRPC_PORT",
-    "OTEL_HTTP_PORT",
-    "OTEL_HEALTH_PORT",
-    "OTEL_METRICS_PORT",
-  ];
-  const environment = {
-    STACK_PROJECT: project,
-    ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + index)])),
-    PROXY_PUBLISH_HOST: "127.0.0.1",
+  const place = await prodWorkspace(name, firstPort, {
     IMAGES: "auto",
     LETTA_IMAGE: "letta-stack-standin",
     LETTA_VERSION: "1.0.0",
     SERVER_WAIT_SECONDS: "20",
-    BAKE_SECONDS: "1",
-    // So that no proof waits for its spans.
-    OTEL_BATCH_TIMEOUT: "100ms",
-    OTEL_BSP_SCHEDULE_DELAY: "100",
-  };
-  const start = (entry: string, args: readonly string[], more: More = {}): Running => {
-    const child = spawn(
-      process.execPath,
-      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args],
-      {
-        cwd: root,
-        env: { ...process.env, ...environment, ...more },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
-    const said = { stdout: "", stderr: "" };
-    child.stdout.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
-    // What it started may outlive it and hold its output open: its own end is what counts.
-    const ended = new Promise<Ran>((resolve) => {
-      child.once("exit", (code, signal) => {
-        const tell = () => resolve({ code, ...said });
-        if (signal === null) child.once("close", tell);
-        else tell();
-      });
-    });
-    return { child, ended };
-  };
-  const run = (entry: string, args: readonly string[], more: More = {}) =>
-    start(entry, args, more).ended;
-  const tell = async (entry: string, args: readonly string[], more: More = {}): Promise<Told> => {
-    const ran = await run(entry, [...args, "--json"], more);
-    const lines = ran.stdout.split("\n");
-    if (lines.length !== 2 || lines[1] !== "") {
-      throw new Error(`expected one JSON object, got:\n${ran.stdout}\n${ran.stderr}`);
-    }
-    return { ...ran, said: JSON.parse(lines[0]!) as Told["said"] };
-  };
-  const made = await run("secrets", ["init", "prod"]);
-  if (made.code !== 0) throw new Error(made.stderr);
-  const state = join(root, ".stack", "prod");
-  const password = passwordOf(join(root, "env/prod.secrets.env"));
-  const door = `https://127.0.0.1:${firstPort}`;
-  const ask = (asked: string, send?: object) => {
-    const [method = "", path = ""] = asked.split(" ");
-    return request(door + path, {
-      method,
-      headers: { authorization: `Bearer ${password}` },
-      ...(send === undefined ? {} : { body: JSON.stringify(send) }),
-    });
-  };
-  const read = async (path: string): Promise<unknown> => {
-    const { status, body } = await ask(`GET ${path}`);
-    if (status !== 200) throw new Error(`GET ${path}: ${status} ${body}`);
-    return JSON.parse(body);
-  };
-  const psql = (statement: string, database = "letta") => {
-    const id = containerIds(project)["postgres"] ?? "";
-    return docker("exec", id, "psql", "-U", "letta", "-d", database, "-qAtc", statement);
-  };
-  return {
-    ...place,
-    environment,
-    state,
-    start,
-    run,
-    tell,
-    deploy: (tag, args = [], more = {}) => tell("deploy", ["prod", tag, "--yes", ...args], more),
-    rollback: (args = [], more = {}) => tell("rollback", [...args, "--env", "prod", "--yes"], more),
-    journal: () => readJournal(state),
-    releases: () => readReleases(state),
-    newestGood: () => newestGood(state),
-    ask,
-    version: async () => ((await read("/v1/health/")) as { version: string }).version,
-    async write(agent) {
-      const { status, body } = await ask("POST /v1/agents/", { name: agent });
-      if (status !== 200) throw new Error(`agent ${agent} was not written: ${status} ${body}`);
-    },
-    agents: async () =>
-      ((await read("/v1/agents/?limit=1000")) as { name: string }[]).map((one) => one.name).sort(),
-    psql,
-    revision: () => psql("SELECT version_num FROM alembic_version ORDER BY 1"),
-    databases: () =>
-      psql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n"),
-    async remove() {
-      docker("compose", "-p", `${project}-rehearsal`, "down", "--volumes");
-      await place.remove();
-      const kept = docker(
-        "images",
-        `letta-stack/kept:${project}-*`,
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-      );
-      if (kept !== "") docker("rmi", ...kept.split("\n"));
-    },
-  };
-}
-
-function passwordOf(file: string): string {
-  const { assignments } = parseEnvFile(readFileSync(file), file);
-  return assignments.find((one) => one.name === "LETTA_SERVER_PASSWORD")?.value ?? "";
+  });
+  const { root } = place;
+  copyFileSync(join(root, "test/rigs/standin/server.yaml"), join(root, "compose/server.yaml"));
+  return place;
 }
