@@ -112,7 +112,7 @@ test("between releases of one schema a rollback is a swap", async () => {
   assert.equal(told.said["way"], "none");
 });
 
-test("history and releases tell all of it", async () => {
+test("history and releases tell all that was done", async () => {
   const { said } = await place.tell("history", ["prod"]);
   const events = said["events"] as { command: string; outcome: string; release: string | null }[];
   assert.deepEqual(
@@ -124,7 +124,6 @@ test("history and releases tell all of it", async () => {
       "rollback done",
       "deploy done",
       "rollback done",
-      "rollback failed",
       "deploy done",
       "rollback done",
       "deploy done",
