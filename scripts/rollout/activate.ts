@@ -49,11 +49,9 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   const migrates = sheet.way === "migrate";
   const observed = await tools.engine.containers(settings.project);
   const changes = planChanges(stack, observed, images.idByReference, migrates);
-  await keepImages(
-    settings,
-    Object.values(sheet.services).map((one) => one.imageId),
-    tools,
-  );
+  const imageIds = Object.values(sheet.services).map((one) => one.imageId);
+  const keeping = keepImages(settings, imageIds, tools);
+  keeping.catch(() => undefined); // it is asked before the proof
   const isTouched = (name: string) =>
     changes.some((one) => one.service === name && one.action !== "none");
   // A collector that stays can be proven while the server boots.
@@ -85,6 +83,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   if (migrates) await expectValidIndexes((await databaseNow()).database());
   const awaySeconds =
     isTouched(stack.server.service) || activation.awayWork ? (tools.now() - left) / 1000 : null;
+  await keeping;
   const checks = await tools.say.step(
     "proof",
     async () => {

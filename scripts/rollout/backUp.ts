@@ -69,7 +69,7 @@ export async function presentState(
     });
   }
   const observed = await tools.engine.containers(settings.project);
-  const making = { id: present.id, directory, observed, secretKey: undefined };
+  const making = { id: present.id, directory, observed, secretKey: undefined, keeps: true };
   const own = { ...present, restores: present.id };
   const target = await pastTarget(settings, own, making, tools);
   const { stack } = target.prepared;

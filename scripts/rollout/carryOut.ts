@@ -33,6 +33,8 @@ export interface Rollout {
   readonly target: Target;
   readonly situation: Situation;
   readonly schema: SchemaPlan;
+  /** The version that wrote last, for the role's repairs. */
+  readonly formerTag: string | undefined;
   /** What serves now, for a rehearsal of the way back and for going back. */
   readonly former: (Actor & { readonly imageId: string }) | undefined;
   /** Whose image knows the database's revision, for a downgrade. */

@@ -42,7 +42,7 @@ export async function decide(
   const [seen, history] = await Promise.all([
     situation(settings, directory, stack.server, postgres, tools),
     // An image that is not here yet tells nothing.
-    image === undefined ? [] : imageHistory(image, stack.server, tools),
+    image === undefined ? [] : imageHistory(image, stack.server, making, tools),
   ]);
   const revision = seen.revision;
   const isAtHead = revision !== undefined && same(revision, headsOf(history));
@@ -51,7 +51,7 @@ export async function decide(
     revision,
     image: image ?? "",
     target: history,
-    present: isAtHead ? history : await historyOf(knower, stack.server, tools),
+    present: isAtHead ? history : await historyOf(knower, stack.server, making, tools),
     proofs: isAtHead ? [] : proofsOf(directory),
     backup: isAtHead ? undefined : newestBackupAt(directory, headsOf(history)),
     asked,
@@ -75,11 +75,12 @@ function knowerOf(directory: string, revision: readonly string[]): Release | und
 async function historyOf(
   release: Release | undefined,
   server: Target["prepared"]["stack"]["server"],
+  making: Making,
   tools: Tools,
 ): Promise<History> {
   const image = release?.services[server.service]?.imageId;
   if (image === undefined || (await tools.engine.image(image)) === undefined) return [];
-  return imageHistory(image, server, tools);
+  return imageHistory(image, server, making, tools);
 }
 
 /** How many releases back a proof is looked for. */

@@ -42,6 +42,7 @@ export async function makingOf(settings: Settings, { directory, tools }: Session
     directory,
     observed: await tools.engine.containers(settings.project),
     secretKey: secretKey(directory, tools.randomBytes),
+    keeps: true,
   };
 }
 

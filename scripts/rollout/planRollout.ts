@@ -36,6 +36,7 @@ export async function planRollout(
     directory,
     observed: await tools.engine.containers(settings.project),
     secretKey: readKey(directory),
+    keeps: false,
   };
   const target =
     rollback === undefined

@@ -29,7 +29,7 @@ export async function rebuildRelease(
   const observed = await tools.engine.containers(settings.project);
   try {
     const own = { id, restores: id, services: {} } as unknown as Release;
-    const making = { id, directory, observed, secretKey: undefined };
+    const making = { id, directory, observed, secretKey: undefined, keeps: true };
     const target = await pastTarget(settings, own, making, tools);
     const { stack } = target.prepared;
     const { idByReference, bySetting } = target.images;
@@ -41,7 +41,7 @@ export async function rebuildRelease(
     const postgres = bySetting.get("POSTGRES_IMAGE")!;
     const seen = await situation(settings, directory, stack.server, postgres, tools);
     if (differing.length > 0 || seen.revision === undefined) return false;
-    const history = await imageHistory(bySetting.get("LETTA_IMAGE")!, stack.server, tools);
+    const history = await imageHistory(bySetting.get("LETTA_IMAGE")!, stack.server, making, tools);
     const sheet = describeRelease(
       {
         kind: "deploy",

@@ -81,7 +81,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
   try {
     const key = secretKey(directory, tools.randomBytes);
     const observed = await tools.engine.containers(settings.project);
-    const making = { id: cut.id, directory, observed, secretKey: key };
+    const making = { id: cut.id, directory, observed, secretKey: key, keeps: true };
     const own = { ...cut, restores: cut.id };
     const target = await pastTarget(settings, own, making, tools);
     const { stack } = target.prepared;

@@ -69,6 +69,7 @@ export function restore(
           attempts: ["restore"],
           why: "asked for",
         },
+        formerTag: present.tag,
         former: undefined,
         knower: undefined,
         backup,

@@ -89,6 +89,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   const changesPostgres = decision.changes.some(
     (one) => one.service === "postgres" && one.action === "recreate",
   );
+  const password = database && refuseWrongPassword(settings, postgres?.id, tools);
+  password?.catch(() => undefined); // told below, after what is told first
   await refuseOtherMajor(target, database, changesPostgres, tools);
   await checkRollout(
     {
@@ -103,7 +105,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     tools,
   );
   if (database !== undefined) {
-    await refuseWrongPassword(settings, postgres?.id, tools);
+    await password;
     if (decision.schema.action !== "none") await refuseSmallDisk(directory, database, tools);
   }
   const images = target.prepared.stack.services.map((one) =>
@@ -116,7 +118,11 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   // In an incident nobody is asked about what was proven to lose nothing.
   if (kind === "rollback" && isProven(decision)) shown.forEach((line) => tools.say.note(line));
   else await tools.say.confirm(`${what} in ${settings.environment}?`, shown);
-  if (database !== undefined) await clearScratch(database);
+  const isSwift = isProven(decision);
+  if (database !== undefined && !isSwift) await clearScratch(database);
+  // Whoever plays on a copy; where nobody does, they are not looked for.
+  const actor = (release: Release | undefined) =>
+    isSwift ? undefined : actorOf(settings, release, making, tools);
   const done = await carryOut(
     {
       kind,
@@ -125,8 +131,9 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       target,
       situation: decision.situation,
       schema: decision.schema,
-      former: await actorOf(settings, present, making, tools),
-      knower: await actorOf(settings, decision.knower, making, tools),
+      formerTag: (decision.knower ?? present)?.tag,
+      former: await actor(present),
+      knower: await actor(decision.knower),
       fromDump: parts.fromDump ?? [],
       incident: kind === "rollback",
     },

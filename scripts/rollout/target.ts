@@ -27,6 +27,8 @@ export interface Making {
   readonly directory: string;
   readonly observed: readonly ObservedContainer[];
   readonly secretKey: Buffer | undefined;
+  /** Whether what is learnt on the way may be written down; a plan writes nothing. */
+  readonly keeps: boolean;
 }
 
 const present = ({ id, observed, secretKey }: Making) => ({ release: id, observed, secretKey });

@@ -71,10 +71,9 @@ function keepFor(rollout: Rollout): Pick<ReadyWay, "way" | "awayWork"> {
 }
 
 /** From whatever version wrote last to the one that takes over. */
-function repairsOf({ target, former, knower }: Rollout) {
+function repairsOf({ target, formerTag }: Rollout) {
   const to = target.settings.get("LETTA_VERSION");
-  const from = (knower ?? former)?.settings.get("LETTA_VERSION") ?? to;
-  return repairsFor(target.prepared.stack.server, from, to);
+  return repairsFor(target.prepared.stack.server, formerTag ?? to, to);
 }
 
 async function tryWay(

@@ -29,7 +29,7 @@ export async function verifyStack(
   }
   const directory = stateDirectory(settings.stateDir, environment);
   const secretKey = readKey(directory);
-  const making = { id: release.id, directory, observed, secretKey };
+  const making = { id: release.id, directory, observed, secretKey, keeps: true };
   // Its own text and not the one it brought back: a way back may have left the migration out.
   const target = await pastTarget(settings, { ...release, restores: release.id }, making, tools);
   const [checks, drift] = await Promise.all([

@@ -101,7 +101,7 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
   const key = secretKey(directory, tools.randomBytes);
   const id = nextReleaseId(directory);
   const observed = await tools.engine.containers(settings.project);
-  const making = { id, directory, observed, secretKey: key };
+  const making = { id, directory, observed, secretKey: key, keeps: true };
   const target = await pastTarget(settings, present, making, tools);
   const { server: role } = target.prepared.stack;
   const image = target.images.bySetting.get("LETTA_IMAGE")!;
@@ -111,7 +111,7 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
   const past = join(directory, "releases", origin, "compose.yaml");
   await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
   const seen = await situation(settings, directory, role, postgres, tools);
-  const heads = headsOf(await imageHistory(image, role, tools));
+  const heads = headsOf(await imageHistory(image, role, { directory, keeps: true }, tools));
   const { way, at } = seen.database
     ? await databaseBack(seen.database, { failed, present, id, heads, image, role }, session)
     : ({ way: "none", at: heads } as const);

@@ -24,6 +24,7 @@ export const making: Making = {
   directory: "/nowhere",
   observed: [],
   secretKey: Buffer.alloc(32, 1),
+  keeps: false,
 };
 
 /** An image's id: the same for the same reference. */

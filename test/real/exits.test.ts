@@ -1,0 +1,387 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Told } from "./prodWorkspace.ts";
+import { evidence, lastSteps } from "./invariants.ts";
+import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { containerIds, docker } from "./workspace.ts";
+
+// Every exit code of the contract, on the real engine: what a command answers, and that it is
+// true. One stack lives through all of it; a test leaves it with a server that works.
+let place: StandinWorkspace;
+/** Written as the story goes on; nothing of them is ever lost. */
+const agents: string[] = [];
+
+before(async () => {
+  place = await standinWorkspace("exits", 22400);
+});
+after(async () => {
+  await place.remove();
+  const own = docker("images", "letta-test-exits-own", "--format", "{{.Repository}}:{{.Tag}}");
+  if (own !== "") docker("rmi", ...own.split("\n"));
+});
+
+/** The command ended so; its object says the same code. @returns the object */
+function ends(told: Told, code: number, problem?: string) {
+  const { said } = told;
+  assert.equal(told.code, code, `${JSON.stringify(said)}\n${lastSteps(place, 30)}`);
+  assert.equal(said["ok"], code === 0);
+  if (code !== 0) {
+    assert.equal(said["exit"], code);
+    assert.ok(typeof said["next"] === "string" || code === 2, "it names no next command");
+  }
+  if (problem !== undefined) assert.equal(said["code"], problem, JSON.stringify(said));
+  return said as Record<string, string> & { details: string[] };
+}
+
+async function write() {
+  const name = `agent ${agents.length + 1}`;
+  await place.write(name);
+  agents.push(name);
+}
+
+/** This version serves, with every agent there is. */
+async function serves(version: string) {
+  assert.equal(await place.version(), version);
+  const there = await place.agents();
+  assert.deepEqual(
+    agents.filter((one) => !there.includes(one)),
+    [],
+  );
+}
+
+const label = () => `label=com.docker.compose.project=${place.project}`;
+
+/** When each container was started, by id: the same afterwards means that none was touched. */
+function started(): string {
+  const ids = docker("ps", "-aq", "--no-trunc", "--filter", label()).split("\n");
+  return docker("inspect", "-f", "{{.Name}} {{.Id}} {{.State.StartedAt}}", ...ids);
+}
+
+/** Does something that must not touch a container. */
+async function untouched(work: () => Promise<Told>): Promise<Told> {
+  const [containers, databases] = [started(), place.databases()];
+  const since = (Date.now() / 1000).toFixed(3);
+  const told = await work();
+  const until = (Date.now() / 1000).toFixed(3);
+  const span = ["--since", since, "--until", until];
+  const actions = docker("events", ...span, "--filter", label(), "--format", "{{.Action}}");
+  const acts = actions.split("\n").filter((one) => !/^(exec_|health_status|$)/.test(one));
+  assert.deepEqual(acts, []);
+  assert.equal(started(), containers);
+  assert.deepEqual(place.databases(), databases, "databases were made or dropped");
+  return told;
+}
+
+/** Puts an executable into hooks/ for as long as something is done. */
+async function withHook<Result>(name: string, lines: string[], work: () => Promise<Result>) {
+  const path = join(place.root, "hooks", name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, ["#!/bin/sh", ...lines, ""].join("\n"));
+  chmodSync(path, 0o755);
+  try {
+    return await work();
+  } finally {
+    rmSync(path);
+  }
+}
+
+/** Waits until a run has begun a step. */
+async function begins(step: RegExp, from: number) {
+  const isThere = () =>
+    place
+      .journal()
+      .slice(from)
+      .some((one) => one.event === "begin" && step.test(one.step));
+  while (!isThere()) await sleep(5);
+}
+
+/** An image of its own with a version in it. @returns its name, without the version's tag */
+function ownImage(version: string): string {
+  const name = "letta-test-exits-own";
+  const made = docker("create", `letta-stack-standin:${version}`);
+  docker("commit", "--change", "LABEL own=1", made, `${name}:${version}`);
+  docker("rm", made);
+  return name;
+}
+
+/** A deploy in a clone, whatever it comes to. */
+function deployIn(root: string, tag: string): Promise<{ code: number | null; said: string }> {
+  const args = ["--import", "./scripts/cli/start.mjs", "scripts/deploy.ts", "prod", tag, "--yes"];
+  const env = { ...process.env, ...place.environment };
+  const child = spawn(process.execPath, args, { cwd: root, env });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, said })));
+}
+
+test("0: a deploy, another one and the rollback are what serves", async () => {
+  const first = ends(await place.deploy("1.0.0"), 0);
+  assert.deepEqual([first["release"], first["from"]], ["000001", null]);
+  await write();
+  ends(await place.deploy("1.1.0"), 0);
+  await serves("1.1.0");
+  const back = ends(await place.rollback(), 0);
+  assert.deepEqual([back["release"], back["from"], back["tag"]], ["000003", "000002", "1.0.0"]);
+  await serves("1.0.0");
+});
+
+test("0: what runs already is left alone", async () => {
+  const told = await untouched(() => place.deploy("1.0.0"));
+  assert.equal(ends(told, 0)["release"], "000003");
+});
+
+test("2: what nobody understands touches nothing", async () => {
+  for (const [entry, args, problem, more = {}] of [
+    ["rollback", ["9.9.9", "--yes"], "RELEASE_UNKNOWN"],
+    ["rollback", ["--database", "nonsense", "--yes"], "USAGE"],
+    ["rollback", ["1.1.0", "--from-dump", "agents", "--yes"], "USAGE"],
+    ["deploy", ["prod", "1.1.0", "--nonsense"], "USAGE"],
+    ["deploy", ["nowhere", "1.1.0"], "USAGE"],
+    ["deploy", ["prod", "1.1.0", "--yes"], "SETTINGS_INVALID", { BAKE_SECONDS: "soon" }],
+  ] as [string, string[], string, Record<string, string>?][]) {
+    ends(await untouched(() => place.tell(entry, args, more)), 2, problem);
+  }
+});
+
+test("3: without a terminal and without --yes nothing is done", async () => {
+  const told = await untouched(() => place.tell("deploy", ["prod", "1.1.0"]));
+  ends(told, 3, "CONFIRMATION_NEEDED");
+});
+
+test("10: plan and verify tell differences, and nothing where there is none", async () => {
+  ends(await place.tell("plan", ["prod", "1.0.0", "--exit-code"]), 0);
+  ends(await untouched(() => place.tell("plan", ["prod", "1.1.0", "--exit-code"])), 10);
+  ends(await place.tell("verify", ["prod"]), 0);
+  const server = containerIds(place.project)["server"]!;
+  const memory = docker("inspect", "-f", "{{.HostConfig.Memory}}", server);
+  const swap = docker("inspect", "-f", "{{.HostConfig.MemorySwap}}", server);
+  docker("update", "--memory", "900m", server);
+  const drifted = ends(await place.tell("verify", ["prod"]), 10, "DIFFERENCES");
+  assert.match(JSON.stringify(drifted["drift"]), /"service":"server"/);
+  docker("update", "--memory", memory, "--memory-swap", swap, server);
+  ends(await place.tell("verify", ["prod"]), 0);
+});
+
+test("5: verify tells a part that does not run", async () => {
+  docker("stop", containerIds(place.project)["collector"]!);
+  ends(await place.tell("verify", ["prod"]), 5);
+  ends(await place.deploy("1.0.0"), 0);
+  ends(await place.tell("verify", ["prod"]), 0);
+});
+
+test("3: each thing that must not be is refused before anything is touched", async () => {
+  const other = { LETTA_ENCRYPTION_KEY: "another key than the one it was" };
+  const refusals: [string, Record<string, string>][] = [
+    ["KEY_CHANGED", other],
+    ["STATEFUL_RECREATE", { POSTGRES_MEMORY: "900m" }],
+    ["STAGING_UNPROVEN", { REQUIRE_STAGING: "true" }],
+  ];
+  for (const [problem, more] of refusals) {
+    ends(await untouched(() => place.deploy("2.0.0", [], more)), 3, problem);
+  }
+  const wrong = { LETTA_PG_PASSWORD: "anotherpassword1" };
+  const told = ends(await untouched(() => place.deploy("2.0.0", [], wrong)), 3);
+  assert.match(JSON.stringify(told), /LETTA_PG_PASSWORD/);
+  const down = await untouched(() => place.tell("down", ["prod", "--volumes", "--yes"]));
+  ends(down, 3, "VOLUMES_PROTECTED");
+});
+
+test("3: a schema that nobody knows is refused before anything is touched", async () => {
+  place.psql("UPDATE alembic_version SET version_num = 'zzz'");
+  ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
+  place.psql("UPDATE alembic_version SET version_num = 'r1'");
+  place.psql("INSERT INTO alembic_version VALUES ('zzz')");
+  ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
+  place.psql("UPDATE alembic_version SET version_num = 'r2' WHERE version_num = 'zzz'");
+  ends(await place.deploy("2.0.0"), 3);
+  place.psql("DELETE FROM alembic_version WHERE version_num = 'r2'");
+  await serves("1.0.0");
+});
+
+test("3: what fails on a copy touches nothing, and leaves no copy", async () => {
+  const broken = ends(await untouched(() => place.deploy("5.0.0")), 3, "REHEARSAL_FAILED");
+  assert.match(broken["message"]!, /migration fails/);
+  const sick = ends(await untouched(() => place.deploy("6.0.0")), 3, "REHEARSAL_FAILED");
+  assert.match(sick["message"]!, /new server fails/);
+  const hook = await withHook("pre-deploy", ["echo no; exit 7"], () =>
+    untouched(() => place.deploy("2.0.0")),
+  );
+  assert.match(ends(hook, 3, "HOOK_FAILED")["message"]!, /exit 7/);
+  await serves("1.0.0");
+});
+
+test("3: a state of a later format is refused, and stays as it is", async () => {
+  const sheet = join(place.state, "releases", place.releases()[0]!.id, "release.json");
+  const text = readFileSync(sheet, "utf8");
+  const later = JSON.stringify({ ...(JSON.parse(text) as object), format: 99 });
+  writeFileSync(sheet, later);
+  ends(await untouched(() => place.deploy("1.1.0")), 3, "STATE_UNUSABLE");
+  assert.equal(readFileSync(sheet, "utf8"), later);
+  writeFileSync(sheet, text);
+});
+
+test("a damaged sheet of the newest release is kept aside, and nothing is guessed", async () => {
+  for (const damage of ["", "{", "nonsense\n", undefined]) {
+    await write();
+    const newest = place.newestGood()!;
+    const folder = join(place.state, "releases", newest.id);
+    const sheet = join(folder, "release.json");
+    const text = readFileSync(sheet, "utf8");
+    writeFileSync(sheet, damage ?? text.slice(0, 200));
+    ends(await place.deploy("1.0.0"), 0);
+    const kept = readdirSync(folder).filter((name) => name.startsWith("release.json.corrupt-"));
+    assert.equal(readFileSync(join(folder, kept.at(-1)!), "utf8"), damage ?? text.slice(0, 200));
+    assert.equal(place.newestGood()!.tag, "1.0.0");
+    await serves("1.0.0");
+    ends(await place.tell("verify", ["prod"]), 0);
+  }
+});
+
+test("0: a rollback works when the tags of its images are gone", async () => {
+  const own = ownImage("1.1.0");
+  ends(await place.deploy("1.1.0", [], { LETTA_IMAGE: own }), 0);
+  const id = place.newestGood()!.services["server"]!.imageId;
+  ends(await place.deploy("1.0.0"), 0);
+  docker("rmi", `${own}:1.1.0`);
+  ends(await place.rollback(["1.1.0"]), 0);
+  assert.equal(place.newestGood()!.services["server"]!.imageId, id);
+  await serves("1.1.0");
+  ends(await place.deploy("1.0.0"), 0);
+});
+
+test("6: who comes while another run is at work is told who that is, or waits for it", async () => {
+  await write();
+  const from = place.journal().length;
+  const running = place.start("deploy", ["prod", "2.0.0", "--yes"]);
+  await begins(/^preflight/, from);
+  const told = ends(await place.deploy("1.1.0"), 6, "LOCKED");
+  assert.match(told["message"]!, new RegExp(`deploy:prod of .* since .*pid ${running.child.pid} `));
+  const waited = await place.deploy("2.0.0", ["--wait"]);
+  assert.equal((await running.ended).code, 0);
+  assert.equal(ends(waited, 0)["release"], place.newestGood()!.id);
+  await serves("2.0.0");
+  ends(await place.rollback(["1.0.0", "--database", "restore"]), 0);
+  await serves("1.0.0");
+});
+
+test("6: of two that begin at the same moment in two clones exactly one proceeds", async () => {
+  const other = join(dirname(place.root), "other clone");
+  cpSync(place.root, other, { recursive: true, verbatimSymlinks: true });
+  const both = await Promise.all([deployIn(place.root, "1.1.0"), deployIn(other, "1.1.0")]);
+  assert.deepEqual(both.map((one) => one.code).sort(), [0, 6], JSON.stringify(both));
+  await serves("1.1.0");
+  ends(await place.deploy("1.0.0"), 0);
+  await serves("1.0.0");
+});
+
+test("4: a hook that says no before the migration leaves the former server serving", async () => {
+  await write();
+  const told = await withHook("pre-migrate", ["exit 1"], () => place.deploy("2.0.0"));
+  assert.match(ends(told, 4, "ROLLED_BACK")["message"]!, /1\.0\.0 serves again/);
+  await serves("1.0.0");
+  assert.equal(place.revision(), "r1");
+});
+
+test("4: a migration that fails only for real is taken back, and what it made is kept", async () => {
+  await write();
+  const psql = `docker exec ${place.project}-postgres-1 psql -U letta -c`;
+  const query = `${psql} 'CREATE TABLE providers (id text)'`;
+  const told = await withHook("pre-migrate", [query], () => place.deploy("3.0.0"));
+  const said = ends(told, 4, "ROLLED_BACK");
+  assert.match(said["details"].join("\n"), /already exists/);
+  await serves("1.0.0");
+  assert.equal(place.revision(), "r1");
+  const kept = place.databases().filter((name) => name.startsWith("letta_kept_"));
+  // Its first migration was through, its second was not.
+  assert.equal(place.psql("TABLE alembic_version", kept.at(-1)!), "r2");
+  place.psql("DROP TABLE providers");
+});
+
+test("4: a server that dies after it was proven is taken back, with its log as evidence", async () => {
+  await write();
+  const told = await place.deploy("7.0.0", [], { BAKE_SECONDS: "6" });
+  const said = ends(told, 4, "ROLLED_BACK");
+  assert.match(said["message"]!, /\(7\.0\.0\) failed, 1\.0\.0 serves again/);
+  await serves("1.0.0");
+  const failed = place.releases().find((one) => one.tag === "7.0.0")!;
+  const log = readFileSync(join(evidence(place, failed.id), "server.log"), "utf8");
+  assert.match(log, /this version ends after three seconds/);
+  ends(await place.tell("verify", ["prod"]), 0);
+});
+
+test("4: Ctrl-C in the middle of a migration leaves the former server serving", async () => {
+  await write();
+  for (const step of [/^stop: server/, /^migrations/, /^server healthy/]) {
+    const from = place.journal().length;
+    const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
+    await begins(step, from);
+    running.child.kill("SIGINT");
+    const ran = await running.ended;
+    const said = JSON.parse(ran.stdout) as Told["said"];
+    assert.match(String(ends({ ...ran, said }, 4, "ROLLED_BACK")["message"]), /interrupted/);
+    await serves("1.0.0");
+    ends(await place.tell("verify", ["prod"]), 0);
+  }
+});
+
+test("3: Ctrl-C before anything was changed changes nothing", async () => {
+  const told = await untouched(async () => {
+    const from = place.journal().length;
+    const running = place.start("deploy", ["prod", "3.0.0", "--yes", "--json"]);
+    await begins(/^rehearse: migrate a copy/, from);
+    running.child.kill("SIGTERM");
+    const ran = await running.ended;
+    return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
+  });
+  ends(told, 3, "INTERRUPTED");
+  await serves("1.0.0");
+});
+
+test("5: where the way back fails too it is said what runs and how to go on", async () => {
+  const own = ownImage("3.0.0");
+  ends(await place.deploy("3.0.0", [], { LETTA_IMAGE: own }), 0);
+  await write();
+  const present = place.newestGood()!;
+  const image = present.services["server"]!.imageId;
+  const told = await withHook("pre-migrate", [`docker rmi -f ${image}`, "exit 1"], () =>
+    place.deploy("4.0.0"),
+  );
+  const said = ends(told, 5, "STEP_FAILED");
+  assert.match(said["details"].join("\n"), /^server: exited/m);
+  assert.match(said["next"]!, new RegExp(`rollback -- ${present.id} --env prod`));
+  // The one who acts is held up by nothing.
+  ends(await place.deploy("3.0.0"), 0);
+  await serves("3.0.0");
+  ends(await place.tell("verify", ["prod"]), 0);
+});
+
+test("3: a rollback across a migration that was not proven names all ways, within five seconds", async () => {
+  ends(await place.deploy("4.0.0"), 0);
+  await write();
+  const asked = performance.now();
+  const told = await untouched(() => place.rollback(["1.0.0"]));
+  const seconds = (performance.now() - asked) / 1000;
+  const said = ends(told, 3, "ROLLBACK_UNSAFE");
+  for (const way of ["keep", "carry", "downgrade", "restore"])
+    assert.match(said["details"].join("\n"), new RegExp(`--database ${way} `));
+  assert.match(said["details"].join("\n"), /agents/, "what would be lost is not counted");
+  assert.ok(seconds < 5, `${seconds} s`);
+  await serves("4.0.0");
+});
+
+test("5: where the very first deploy fails there is nothing to go back to", async () => {
+  const first = await standinWorkspace("exits-first", 22420);
+  try {
+    const told = await first.deploy("6.0.0");
+    const said = ends(told, 5, "STEP_FAILED");
+    assert.match(said["message"]!, /no good release to go back to/);
+    assert.match(said["details"].join("\n"), /^server: running, unhealthy/m);
+  } finally {
+    await first.remove();
+  }
+});
