@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -6,16 +6,9 @@ import { join } from "node:path";
  * to be renamed, and folders of releases. Only for who holds the lock.
  */
 export function clearHalfWritten(directory: string): void {
-  const folders = (name: string) =>
-    readdirSync(join(directory, name), { withFileTypes: true })
-      .filter((one) => one.isDirectory() && /^\d{6}/.test(one.name))
-      .map((one) => join(name, one.name));
-  const parents = ["releases", "evidence"].filter((name) => existsSync(join(directory, name)));
-  for (const folder of ["", "backups", ...parents, ...parents.flatMap(folders)]) {
-    if (!existsSync(join(directory, folder))) continue;
-    for (const name of readdirSync(join(directory, folder))) {
-      const isHalf = name.endsWith(".new") || (folder === "releases" && /^\.\d{6}$/.test(name));
-      if (isHalf) rmSync(join(directory, folder, name), { recursive: true, force: true });
-    }
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const isFolder = entry.isDirectory() && /^\.\d{6}$/.test(entry.name);
+    if (!isFolder && !(entry.isFile() && entry.name.endsWith(".new"))) continue;
+    rmSync(join(entry.parentPath, entry.name), { recursive: true, force: true });
   }
 }

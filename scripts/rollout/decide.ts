@@ -1,5 +1,6 @@
 import type { History } from "../database/history.ts";
 import { headsOf } from "../database/history.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
@@ -45,7 +46,7 @@ export async function decide(
     image === undefined ? [] : imageHistory(image, stack.server, making, tools),
   ]);
   const revision = seen.revision;
-  const isAtHead = revision !== undefined && same(revision, headsOf(history));
+  const isAtHead = revision !== undefined && sameRevisions(revision, headsOf(history));
   const knower = isAtHead || revision === undefined ? undefined : knowerOf(directory, revision);
   const schema = planSchema({
     revision,
@@ -67,7 +68,7 @@ export async function decide(
 /** The newest good release whose image leads to this revision. */
 function knowerOf(directory: string, revision: readonly string[]): Release | undefined {
   for (const release of releasesNewestFirst(directory)) {
-    if (release.outcome === "good" && same(release.heads, revision)) return release;
+    if (release.outcome === "good" && sameRevisions(release.heads, revision)) return release;
   }
   return undefined;
 }
@@ -94,8 +95,4 @@ function proofsOf(directory: string): Release["proofs"] {
     if ((looked += 1) === proofsLookAt) break;
   }
   return found;
-}
-
-function same(one: readonly string[], other: readonly string[]): boolean {
-  return [...one].sort().join(" ") === [...other].sort().join(" ");
 }

@@ -1,3 +1,4 @@
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { releasesNewestFirst } from "../ledger/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { repairsFor } from "./repairs.ts";
@@ -14,9 +15,6 @@ export function keepRepairs(
   at: readonly string[],
   to: string,
 ): Promise<Stack["server"]["repairs"]> {
-  const revision = [...at].sort().join(" ");
-  const writer = releasesNewestFirst(directory).find(
-    ({ heads }) => [...heads].sort().join(" ") === revision,
-  );
+  const writer = releasesNewestFirst(directory).find(({ heads }) => sameRevisions(heads, at));
   return repairsFor(server, writer?.tag ?? to, to);
 }

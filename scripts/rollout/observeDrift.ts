@@ -1,4 +1,5 @@
 import { revision } from "../database/revision.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/releases.ts";
 import { keyedDigest } from "../ledger/secretKey.ts";
@@ -106,7 +107,7 @@ async function otherSchema(
   const image = images.bySetting.get("POSTGRES_IMAGE")!;
   const server = databaseOf(settings, { container: postgres?.id, image }, tools.engine);
   const at = await revision(server.database(), prepared.stack.server.revisionQuery);
-  if ([...at].sort().join(" ") === [...release.revision].sort().join(" ")) return [];
+  if (sameRevisions(at, release.revision)) return [];
   const expected = release.revision.join(", ");
   return [
     {

@@ -1,4 +1,5 @@
 import { ancestorsOf, between, headsOf, type History, type Revision } from "../database/history.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { ways, type AskedWay, type Way } from "./askableWays.ts";
 
 /** How a server's image went on a database of this revision, when that was tried. */
@@ -70,7 +71,8 @@ export function planSchema(facts: SchemaFacts): SchemaPlan {
     return plan("migrate", "the image is not here yet: what it migrates is not known");
   }
   const at = revision.join(", ");
-  if (same(revision, heads)) return plan("none", `the database is at ${at}, the image's own head`);
+  if (sameRevisions(revision, heads))
+    return plan("none", `the database is at ${at}, the image's own head`);
   const own = new Set(target.map((one) => one.id));
   if (revision.every((id) => own.has(id))) {
     const migrations = between(target, revision, heads);
@@ -104,7 +106,7 @@ function planWay(way: Way, facts: SchemaFacts): WayPlan {
   const from = backup && `backup ${backup.id} of ${backup.created}`;
   if (way === "keep") {
     const proof = facts.proofs.find(
-      (one) => one.image === facts.image && same(one.revision, facts.revision ?? []),
+      (one) => one.image === facts.image && sameRevisions(one.revision, facts.revision ?? []),
     );
     const state = proof === undefined ? "untried" : proof.passed ? "proven" : "failed";
     const said = proof === undefined ? "not tried yet" : proof.detail;
@@ -123,8 +125,4 @@ function planWay(way: Way, facts: SchemaFacts): WayPlan {
     restore: `${from} comes back; loses all that was written since`,
   };
   return { way, state: "untried", detail: loses[way] };
-}
-
-function same(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && [...one].sort().join(" ") === [...other].sort().join(" ");
 }

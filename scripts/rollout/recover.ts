@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import { dropScratch } from "../database/dropScratch.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { isScratch, keptName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
@@ -16,6 +17,7 @@ import { chooseImages } from "./chooseImages.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { readyDatabase } from "./readyDatabase.ts";
+import { rebuildRelease } from "./rebuildRelease.ts";
 import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
 import { situation, type Situation } from "./situation.ts";
@@ -38,10 +40,20 @@ export async function recover(settings: Settings, session: Session): Promise<str
     clearHalfWritten(directory);
     await tools.engine.down(stageProject(settings.project), true);
   }
+  await rebuild(settings, session);
   const cut = unfinished(directory);
   if (cut !== undefined) await goOn(settings, cut, session);
   if (afterCut) await clearAll(settings, tools);
   return cut?.kind === "up" ? undefined : cut?.id;
+}
+
+/** A damaged sheet of what serves is written anew; where that cannot be, nothing is made up. */
+async function rebuild(settings: Settings, session: Session): Promise<void> {
+  const [id] = session.damaged;
+  if (id === undefined) return;
+  const isRebuilt = await rebuildRelease(settings, id, session);
+  const counts = isRebuilt ? "is rebuilt from what runs" : "does not count as good any more";
+  session.tools.say.note(`release ${id} ${counts}`);
 }
 
 /** The newest sheet, where it was begun and never ended, or failed and its way back never ended. */
@@ -122,7 +134,7 @@ async function isThere({ id, way, revision }: Release, seen: Situation): Promise
     // Another database takes its place: the former one's new name says that it did.
     return (await databases(database)).has(keptName(database.name, id));
   }
-  return [...seen.revision].sort().join(" ") === [...revision].sort().join(" ");
+  return sameRevisions(seen.revision, revision);
 }
 
 /** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */

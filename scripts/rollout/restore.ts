@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { presentState } from "./backUp.ts";
@@ -35,7 +36,7 @@ export function restore(
     const { seen } = await presentState(settings, begun);
     const present = seen.present!;
     const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
-    if (backup.revision.join(" ") !== present.revision.join(" ")) {
+    if (!sameRevisions(backup.revision, present.revision)) {
       throw new Problem(
         "ROLLBACK_UNSAFE",
         `backup ${backup.id} is at ${backup.revision.join(", ")}, release ${present.id} serves at ${present.revision.join(", ")}`,

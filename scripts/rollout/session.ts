@@ -33,6 +33,8 @@ export interface Session {
   readonly reason: string | null;
   /** Whether the run before this one was killed. */
   readonly afterCut: boolean;
+  /** Releases whose sheets were found damaged just now, newest first. */
+  readonly damaged: readonly string[];
 }
 
 /** What the journal tells of a command that went well. */
@@ -71,15 +73,17 @@ export async function session<Result extends Told>(
     },
   );
   try {
-    for (const one of setAsideDamaged(directory, new Date(tools.now()))) {
+    const aside = setAsideDamaged(directory, new Date(tools.now()));
+    for (const one of aside) {
       tools.say.note(`the sheet of release ${one.id} ${one.why}: kept as ${one.kept}`);
     }
+    const damaged = aside.map((one) => one.id);
     const afterCut = wasCut(directory);
     const journal = journaled(tools, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, tools);
       const { reason } = asked;
-      return work({ directory, tools: journal.tools, by, command, reason, afterCut });
+      return work({ directory, tools: journal.tools, by, command, reason, afterCut, damaged });
     });
   } finally {
     await unlock();

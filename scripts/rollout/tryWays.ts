@@ -3,6 +3,7 @@ import { carryRows } from "../database/carryRows.ts";
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { restoreDump } from "../database/restoreDump.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
@@ -166,9 +167,8 @@ async function tryWay(
 
 /** The newest proven backup whose schema is at these revisions. */
 export function newestBackupAt(directory: string, heads: readonly string[]): Backup | undefined {
-  const wanted = [...heads].sort().join(" ");
   return readBackups(directory).backups.find(
-    (one) => one.proven !== null && [...one.revision].sort().join(" ") === wanted,
+    (one) => one.proven !== null && sameRevisions(one.revision, heads),
   );
 }
 

@@ -1,25 +1,16 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { databases } from "../database/databases.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
-import { revision } from "../database/revision.ts";
-import { keptName, scratchName } from "../database/scratchName.ts";
+import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { swapNames } from "../database/swapNames.ts";
 import type { Release } from "../ledger/release.ts";
-import {
-  keepRelease,
-  newestGood,
-  nextReleaseId,
-  releasesNewestFirst,
-  updateRelease,
-} from "../ledger/releases.ts";
+import { keepRelease, newestGood, nextReleaseId, updateRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Stack } from "../stack/renderStack.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate } from "./activate.ts";
+import { databaseBack } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { imageHistory } from "./imageHistory.ts";
@@ -161,72 +152,6 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
     updateRelease(directory, { ...sheet, outcome: "failed" });
     throw error;
   }
-}
-
-/**
- * Brings the database back to where the former server can serve on it, by what is found
- * there: this may be the second try, after a kill.
- */
-async function databaseBack(
-  server: DatabaseServer,
-  {
-    failed,
-    present,
-    id,
-    heads,
-    image,
-    role,
-  }: {
-    readonly failed: Release;
-    readonly present: Release;
-    /** The way back's own. */
-    readonly id: string;
-    readonly heads: readonly string[];
-    readonly image: string;
-    readonly role: Stack["server"];
-  },
-  { directory, tools }: Session,
-): Promise<{ readonly way: "none" | "keep"; readonly at: readonly string[] }> {
-  const names = await databases(server);
-  const at = await revision(server.database(), role.revisionQuery);
-  // The database of before: a migration's own copy, or what a rollback has put aside. Its new
-  // name is the way back's, so that the second time there is nothing to be swapped any more.
-  const aside = [
-    scratchName(server.name, "before", failed.id),
-    keptName(server.name, failed.id),
-  ].find((name) => names.has(name));
-  const isWhole = failed.way !== "migrate" || same(at, failed.heads);
-  // The migration went through, and this very server was proven on its outcome: nothing that
-  // was written since is lost.
-  if (isWhole && !same(at, heads) && isProvenOn(directory, image, at)) return { way: "keep", at };
-  if (aside !== undefined) {
-    const kept = keptName(server.name, id);
-    await tools.say.step(`the database as it was before; the failed one stays as ${kept}`, () =>
-      swapNames(server, [
-        [server.name, kept],
-        [aside, server.name],
-      ]),
-    );
-  }
-  const now = await revision(server.database(), role.revisionQuery);
-  if (same(now, heads)) return { way: "none", at: now };
-  // It had served on a schema newer than its own: it still can.
-  if (same(now, present.revision)) return { way: "keep", at: now };
-  throw new Problem(
-    "STEP_FAILED",
-    `the database is at ${now.join(", ")}, ${present.tag} needs ${heads.join(", ")}`,
-  );
-}
-
-/** Whether this image passed on a database of this revision, in whatever release. */
-function isProvenOn(directory: string, image: string, at: readonly string[]): boolean {
-  return releasesNewestFirst(directory).some(({ proofs }) =>
-    proofs.some((one) => one.passed && one.image === image && same(one.revision, at)),
-  );
-}
-
-function same(one: readonly string[], other: readonly string[]): boolean {
-  return [...one].sort().join(" ") === [...other].sort().join(" ");
 }
 
 async function nothingBefore(

@@ -1,0 +1,73 @@
+import { Problem } from "../common/problem.ts";
+import { databases } from "../database/databases.ts";
+import { revision } from "../database/revision.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
+import { keptName, scratchName } from "../database/scratchName.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { swapNames } from "../database/swapNames.ts";
+import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Brings the database back to where the former server can serve on it, by what is found
+ * there: this may be the second try, after a kill.
+ */
+export async function databaseBack(
+  server: DatabaseServer,
+  {
+    failed,
+    present,
+    id,
+    heads,
+    image,
+    role,
+  }: {
+    readonly failed: Release;
+    readonly present: Release;
+    /** The way back's own. */
+    readonly id: string;
+    readonly heads: readonly string[];
+    readonly image: string;
+    readonly role: Stack["server"];
+  },
+  { directory, tools }: Session,
+): Promise<{ readonly way: "none" | "keep"; readonly at: readonly string[] }> {
+  const names = await databases(server);
+  const at = await revision(server.database(), role.revisionQuery);
+  // The database of before: a migration's own copy, or what a rollback has put aside. Its new
+  // name is the way back's, so that the second time there is nothing to be swapped any more.
+  const aside = [
+    scratchName(server.name, "before", failed.id),
+    keptName(server.name, failed.id),
+  ].find((name) => names.has(name));
+  const isWhole = failed.way !== "migrate" || sameRevisions(at, failed.heads);
+  // The migration went through, and this very server was proven on its outcome: nothing that
+  // was written since is lost.
+  if (isWhole && !sameRevisions(at, heads) && isProvenOn(directory, image, at))
+    return { way: "keep", at };
+  if (aside !== undefined) {
+    const kept = keptName(server.name, id);
+    await tools.say.step(`the database as it was before; the failed one stays as ${kept}`, () =>
+      swapNames(server, [
+        [server.name, kept],
+        [aside, server.name],
+      ]),
+    );
+  }
+  const now = await revision(server.database(), role.revisionQuery);
+  if (sameRevisions(now, heads)) return { way: "none", at: now };
+  // It had served on a schema newer than its own: it still can.
+  if (sameRevisions(now, present.revision)) return { way: "keep", at: now };
+  throw new Problem(
+    "STEP_FAILED",
+    `the database is at ${now.join(", ")}, ${present.tag} needs ${heads.join(", ")}`,
+  );
+}
+
+/** Whether this image passed on a database of this revision, in whatever release. */
+function isProvenOn(directory: string, image: string, at: readonly string[]): boolean {
+  return releasesNewestFirst(directory).some(({ proofs }) =>
+    proofs.some((one) => one.passed && one.image === image && sameRevisions(one.revision, at)),
+  );
+}

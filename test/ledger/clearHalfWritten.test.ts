@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { clearHalfWritten } from "../../scripts/ledger/clearHalfWritten.ts";
+import { folder } from "./folder.ts";
+
+test("what was begun and not renamed goes, wherever it is, and nothing else", () => {
+  const directory = folder();
+  const whole = [
+    "journal.jsonl",
+    "backups/000001-20261121T073105Z.dump",
+    "releases/000001/release.json",
+    "releases/000001/release.json.corrupt-20261121T073105Z",
+    "evidence/000001/server.log",
+  ];
+  const half = [
+    "key.41.new",
+    "backups/000002-20261121T073105Z.dump.new",
+    "releases/000001/release.json.41.new",
+    "releases/.000002/compose.yaml",
+    "evidence/000001/server.log.41.new",
+  ];
+  for (const name of [...whole, ...half]) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), "");
+  }
+  clearHalfWritten(directory);
+  const left = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name).slice(directory.length + 1));
+  assert.deepEqual(left.sort(), whole.sort());
+});
+
+test("an empty state directory stays as it is", () => {
+  const directory = folder();
+  clearHalfWritten(directory);
+  assert.deepEqual(readdirSync(directory), []);
+});
