@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
@@ -12,15 +20,15 @@ import { docker } from "./workspace.ts";
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
-// one each day: every second line from where the server is stopped, every sixth before that.
+// one each day: every third line from where the server is stopped, every eighth before that.
 const isWhole = process.env["KILLED"] === "all";
-const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 12);
+const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 24);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
 
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
 /** The lines to be killed at, from 1, of a run that was seen. */
-function chosen(seen: readonly Entry[], touched = 2, before = 6): number[] {
+function chosen(seen: readonly Entry[], touched = 3, before = 8): number[] {
   const first = seen.findIndex((one) => one.step.startsWith("stop")) + 1;
   return seen
     .map((_, index) => index + 1)
@@ -164,7 +172,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
       const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry")), 4, 12).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry")), 6, 24).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -195,7 +203,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", 22100);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 4);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 4, 12);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -229,7 +237,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 3).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 4).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -291,13 +299,43 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       });
     }
   });
+
+  test("what a killed run's docker compose still does is waited for", async () => {
+    const world = await World.make("orphan", 22200);
+    const { place } = world;
+    await world.must(deploy("1.0.0"));
+    await world.write();
+    let orphans: number[] = [];
+    const stopCompose = async (pid: number) => {
+      while (orphans.length === 0) {
+        orphans = composeOf(place.project);
+        await sleep(1);
+      }
+      for (const one of orphans) process.kill(one, "SIGSTOP");
+      process.kill(pid, "SIGKILL");
+    };
+    const from = place.journal().length;
+    const first = place.start("deploy", ["prod", "1.1.0", "--yes"]);
+    world.pids.push(first.child.pid!);
+    await stopCompose(first.child.pid!);
+    await first.ended;
+    assert.match(place.journal().at(-1)!.step, /^create /);
+    const second = place.start("deploy", ["prod", "1.1.0", "--yes"]);
+    const waits = () => place.journal().slice(from).at(-1)!.step.startsWith("wait for what");
+    while (!waits()) await sleep(10);
+    await sleep(500);
+    assert.ok(waits(), "it did not wait for it");
+    for (const one of orphans) process.kill(one, "SIGCONT");
+    assert.equal((await second.ended).code, 0);
+    await world.holds("1.1.0");
+  });
 });
 
 /** The lines to be killed at from where a run turned back. */
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen, 3).filter((line) => line >= first);
+  return chosen(seen, 4).filter((line) => line >= first);
 }
 
 /** Puts an executable into hooks/ of the clone. */
@@ -306,4 +344,20 @@ function hook(place: StandinWorkspace, name: string, ...lines: string[]) {
   mkdirSync(join(place.root, "hooks"), { recursive: true });
   writeFileSync(path, ["#!/bin/sh", "set -e", ...lines, ""].join("\n"));
   chmodSync(path, 0o755);
+}
+
+/** The processes of Docker Compose that work on a project. */
+function composeOf(project: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((id) => {
+      try {
+        const argv = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
+        const at = argv.indexOf("--project-name");
+        return /docker/.test(argv[0] ?? "") && at >= 0 && argv[at + 1] === project;
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    })
+    .map(Number);
 }
