@@ -23,7 +23,10 @@ export function asProblem(error: unknown): Problem | undefined {
   }
   const { name, message = "", code = "", syscall, statusCode } = (error ?? {}) as Foreign;
   if (name === "AbortError") {
-    return new Problem("INTERRUPTED", "interrupted before anything was changed", { exit: 3 });
+    return new Problem("INTERRUPTED", "interrupted before anything was changed", {
+      exit: 3,
+      next: "the same command again",
+    });
   }
   if (syscall === "connect" && ["ECONNREFUSED", "ENOENT", "EACCES"].includes(code)) {
     return new Problem("ENGINE_UNREACHABLE", `expected a Docker engine, got ${message}`, {

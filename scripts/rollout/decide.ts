@@ -19,7 +19,7 @@ export interface Decision {
   readonly situation: Situation;
   readonly schema: SchemaPlan;
   readonly changes: readonly Change[];
-  /** The good release whose image brought the database to where it is. */
+  /** The release whose image brought the database to where it is. */
   readonly knower: Release | undefined;
 }
 
@@ -65,12 +65,18 @@ export async function decide(
   return { situation: seen, schema, changes, knower };
 }
 
-/** The newest good release whose image leads to this revision. */
+/**
+ * The newest release whose image leads to this revision: a good one, or one that failed after
+ * its migration had gone through.
+ */
 function knowerOf(directory: string, revision: readonly string[]): Release | undefined {
+  let failed: Release | undefined;
   for (const release of releasesNewestFirst(directory)) {
-    if (release.outcome === "good" && sameRevisions(release.heads, revision)) return release;
+    if (!sameRevisions(release.heads, revision)) continue;
+    if (release.outcome === "good") return release;
+    failed ??= release;
   }
-  return undefined;
+  return failed;
 }
 
 async function historyOf(
