@@ -11,6 +11,7 @@ import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
 import {
   refuseChangedKey,
   refuseOtherMajor,
+  refuseSmallDisk,
   refuseUnproven,
   refuseWrongPassword,
   stagingProof,
@@ -248,4 +249,29 @@ test("an image of another major version does not get the data directory", async 
   await refuseOtherMajor(target, serverOf("170002"), true, tools);
   await refuseOtherMajor(target, serverOf("160004"), false, tools);
   await refuseOtherMajor(target, undefined, true, tools);
+});
+
+/** A server whose database "letta" has this size. */
+function sized(bytes: number): DatabaseServer {
+  const row = JSON.stringify({ name: "letta", bytes });
+  const ask = async (statement: string): Promise<Answer> => ({
+    rows: statement.includes("pg_database_size") ? [[row]] : [["1"]],
+    state: "",
+    message: "",
+  });
+  return {
+    name: "letta",
+    database: () => ({ ask, hold: () => Promise.reject(new Error("nothing is held")) }),
+    client: () => Promise.reject(new Error("nothing is run")),
+    uri: () => "",
+  };
+}
+
+test("a database that a dump and its copies find no room for is refused, with both figures", async () => {
+  const { tools } = rolloutOn({});
+  await refuseSmallDisk(folder(), sized(1000), tools);
+  await assert.rejects(refuseSmallDisk(folder(), sized(Number.MAX_SAFE_INTEGER), tools), {
+    code: "DISK_TOO_SMALL",
+    message: /expected \d+\.\d\d GB free for dump and copies, got \d+\.\d\d/,
+  });
 });
