@@ -20,7 +20,7 @@ import { docker } from "./workspace.ts";
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
-// one each day: every third line from where the server is stopped, every eighth before that.
+// one each day: every sixth line from where the server is stopped, every twelfth before that.
 const isWhole = process.env["KILLED"] === "all";
 const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 24);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
@@ -28,7 +28,7 @@ process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
 /** The lines to be killed at, from 1, of a run that was seen. */
-function chosen(seen: readonly Entry[], touched = 3, before = 8): number[] {
+function chosen(seen: readonly Entry[], touched = 6, before = 12): number[] {
   const first = seen.findIndex((one) => one.step.startsWith("stop")) + 1;
   return seen
     .map((_, index) => index + 1)
@@ -172,7 +172,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
       const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry")), 6, 24).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry")), 12, 24).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -203,7 +203,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", 22100);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 4, 12);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 6, 12);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -237,7 +237,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 4).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 6).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -336,7 +336,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen, 4).filter((line) => line >= first);
+  return chosen(seen, 6).filter((line) => line >= first);
 }
 
 /** Puts an executable into hooks/ of the clone. */
