@@ -81,8 +81,11 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   );
   await execute({ settings, stack, file, changes: todo, postgres, migrates }, tools);
   if (migrates) await expectValidIndexes((await databaseNow()).database());
-  const awaySeconds =
-    isTouched(stack.server.service) || activation.awayWork ? (tools.now() - left) / 1000 : null;
+  const served = observed.some(
+    (one) => one.service === stack.server.service && one.state === "running",
+  );
+  const isAway = isTouched(stack.server.service) || activation.awayWork !== undefined;
+  const awaySeconds = served && isAway ? (tools.now() - left) / 1000 : null;
   await keeping;
   const checks = await tools.say.step(
     "proof",
