@@ -19,7 +19,12 @@ await command({
     const [action = "", name = ""] = asked.arguments;
     if (action !== "init") throw new Problem("USAGE", `expected init, got ${action}`);
     const environment = environmentName(name);
-    const made = initSecrets({ environment, root: asked.root, random: randomBytes });
+    const made = initSecrets({
+      environment,
+      root: asked.root,
+      processEnvironment: process.env,
+      random: randomBytes,
+    });
     const generated =
       made.generated.length === 0
         ? "nothing to generate"

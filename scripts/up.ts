@@ -22,6 +22,7 @@ await command({
     const secrets = initSecrets({
       environment: asked.environment,
       root: asked.root,
+      processEnvironment: process.env,
       random: randomBytes,
     });
     if (secrets.generated.length > 0) {

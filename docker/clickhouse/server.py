@@ -1,9 +1,12 @@
 """ClickHouse's HTTP interface in front of chDB, as far as the collector's exporter, Letta's
-reader and writer, and a person with curl use it. Not for prod: one user, one query at a time,
-settings in the address are ignored, and a query may read whatever this process may read."""
+reader and writer, Grafana and a person with curl use it. Users and their passwords come from
+the same users.d files as the real server's. Not for prod: a user's grants are judged by the
+first word of a statement and the functions in it, one query runs at a time, and settings in
+the address are ignored."""
 
 import base64
 import binascii
+import glob
 import hmac
 import os
 import re
@@ -14,14 +17,16 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
+from xml.etree import ElementTree
 
 from chdb.session import Session
 
 DATA = "/var/lib/clickhouse"
+USERS = "/etc/clickhouse-server/users.d"
 # What an error code means in HTTP, as the server itself maps them; the rest is 500.
 STATUS = {
     **dict.fromkeys([6, 26, 27, 33, 36, 38, 41, 42, 43, 44, 53, 62, 72, 117, 427, 456, 457], 400),
-    **dict.fromkeys([192, 193, 516], 403),
+    **dict.fromkeys([192, 193, 497, 516], 403),
     **dict.fromkeys([46, 47, 50, 56, 60, 63, 73, 81, 115], 404),
     48: 501,
     159: 408,
@@ -36,12 +41,52 @@ INSERT = re.compile(
 )
 FORMAT = re.compile(rb"\bFORMAT\s+(\w+)(?:\s+SETTINGS\s[^;]+)?[\s;]*$", re.IGNORECASE)
 
+# What a statement needs to be granted, by its first word; anything else needs access management.
+NEEDS = {
+    **dict.fromkeys(["SELECT", "WITH", "EXPLAIN"], "SELECT"),
+    **dict.fromkeys(["SHOW", "DESCRIBE", "DESC", "EXISTS"], "SHOW"),
+    "INSERT": "INSERT",
+    "CREATE": "CREATE",
+}
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# Table functions that leave the database: files, other servers, programs.
+OUTSIDE = re.compile(
+    r"\b(file|fileCluster|url|urlCluster|s3\w*|gcs|hdfs\w*|azure\w*|remote|remoteSecure|cluster\w*|"
+    r"mysql|postgresql|mongodb|redis|sqlite|jdbc|odbc|executable|python|input|deltaLake\w*|"
+    r"iceberg\w*|hudi\w*|arrowFlight|ytsaurus|dictionary)\s*\(|\b(INFILE|OUTFILE)\b",
+    re.IGNORECASE,
+)
+
 
 class Failure(Exception):
     """Found by this server; worded as chDB words its own."""
 
     def __init__(self, code, text, name):
         super().__init__(f"Code: {code}. DB::Exception: {text} ({name})")
+
+
+class User:
+    """One user of users.d, as far as it is honoured here."""
+
+    def __init__(self, element, environment):
+        password = element.find("password")
+        name = None if password is None else password.get("from_env")
+        self.password = environment.get(name, "") if name else getattr(password, "text", "") or ""
+        self.manages = element.findtext("access_management") == "1"
+        queries = [query.text or "" for query in element.iterfind("grants/query")]
+        self.grants = set(re.findall(r"\b(SELECT|SHOW|INSERT|CREATE)\b", " ".join(queries)))
+
+    def expect_granted(self, statement):
+        """@raises Failure where the statement needs more than this user was granted"""
+        if self.manages:
+            return
+        text = COMMENT.sub(" ", statement.decode(errors="replace")).strip()
+        word = (re.match(r"\(*\s*(\w+)", text) or [None, ""])[1].upper()
+        # Behind an INSERT's FORMAT clause stand data, which may say anything.
+        code = INSERT.match(statement)
+        searched = code[0].decode() if code else text
+        if NEEDS.get(word) not in self.grants or OUTSIDE.search(searched):
+            raise Failure(497, f"Not enough privileges for {word or 'nothing'}", "ACCESS_DENIED")
 
 
 class Engine:
@@ -121,7 +166,8 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def answer(self, given, body):
-        if not self.allowed(given):
+        user = self.user(given)
+        if user is None:
             text = "Authentication failed: password is incorrect, or there is no such user."
             raise Failure(516, text, "AUTHENTICATION_FAILED")
         if "1" in (given.get("compress"), given.get("decompress")):
@@ -134,19 +180,22 @@ class Handler(BaseHTTPRequestHandler):
         fallback = given.get("default_format") or self.headers.get("X-ClickHouse-Format")
         parameters = {key[6:]: value for key, value in given.items() if key.startswith("param_")}
         statement = query + b"\n" + body if query else body
+        user.expect_granted(statement)
         return self.server.engine.run(statement, fallback or "TabSeparated", database, parameters)
 
-    def allowed(self, given):
-        user = self.headers.get("X-ClickHouse-User") or given.get("user", "default")
+    def user(self, given):
+        name = self.headers.get("X-ClickHouse-User") or given.get("user", "default")
         password = self.headers.get("X-ClickHouse-Key") or given.get("password", "")
         kind, _, credentials = self.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "basic":
             try:
-                user, _, password = base64.b64decode(credentials).decode().partition(":")
+                name, _, password = base64.b64decode(credentials).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
-                return False
-        right = hmac.compare_digest(password.encode(), self.server.password.encode())
-        return right and user == self.server.user
+                return None
+        found = self.server.users.get(name)
+        expected = found.password if found else ""
+        right = hmac.compare_digest(password.encode(), expected.encode())
+        return found if right and expected else None
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -179,8 +228,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False  # so that server_close() waits for the answers under way
     request_queue_size = 128
 
-    def __init__(self, engine, user, password):
-        self.engine, self.user, self.password, self.open = engine, user, password, set()
+    def __init__(self, engine, users):
+        self.engine, self.users, self.open = engine, users, set()
         super().__init__(("0.0.0.0", 8123), Handler)
 
     def process_request_thread(self, request, address):
@@ -205,19 +254,32 @@ def name_of(database):
     return "`" + database.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
-def password_of(environment):
-    if path := environment.get("CLICKHOUSE_PASSWORD_FILE"):
-        with open(path, encoding="utf-8") as file:
-            return file.read().rstrip("\r\n")
-    return environment.get("CLICKHOUSE_PASSWORD", "")
+def users_of(environment):
+    """The users of users.d; without any, the one that CLICKHOUSE_USER and _PASSWORD name."""
+    elements = {}
+    for path in sorted(glob.glob(f"{USERS}/*.xml")):
+        for element in ElementTree.parse(path).getroot().iterfind("users/*"):
+            elements[element.tag] = element
+    users = {
+        name: User(element, environment)
+        for name, element in elements.items()
+        if "remove" not in element.attrib
+    }
+    if not users and environment.get("CLICKHOUSE_PASSWORD"):
+        only = ElementTree.fromstring(
+            '<user><password from_env="CLICKHOUSE_PASSWORD"/>'
+            "<access_management>1</access_management></user>"
+        )
+        users = {environment.get("CLICKHOUSE_USER") or "default": User(only, environment)}
+    return users
 
 
 def main(environment):
-    password = password_of(environment)
-    if not password:
-        sys.exit("expected CLICKHOUSE_PASSWORD or CLICKHOUSE_PASSWORD_FILE, got neither")
+    users = users_of(environment)
+    if not users or not all(user.password for user in users.values()):
+        sys.exit("expected users with passwords in users.d, or CLICKHOUSE_PASSWORD")
     engine = Engine(environment.get("CLICKHOUSE_DB") or "default")
-    server = Server(engine, environment.get("CLICKHOUSE_USER") or "default", password)
+    server = Server(engine, users)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: threading.Thread(target=server.stop).start())
     print("Ready for connections on port 8123", file=sys.stderr, flush=True)

@@ -71,7 +71,14 @@ export function labelParts(settings: Settings, present: Omit<Present, "images">)
 }
 
 function parts(settings: Settings) {
-  return chooseParts(settings.environment, settings.has("LETTA_PG_URI"), hasProxy(settings));
+  return chooseParts(settings.environment, {
+    externalDatabase: settings.has("LETTA_PG_URI"),
+    proxy: hasProxy(settings),
+    clickHouse: settings.has("CLICKHOUSE_ENDPOINT")
+      ? (settings.get("CLICKHOUSE") as "bundled" | "external")
+      : undefined,
+    grafana: settings.get("GRAFANA") === "true",
+  });
 }
 
 function officialImages(settings: Settings): Map<string, string> {

@@ -1,6 +1,7 @@
 import { nearest } from "../common/nearest.ts";
 import { declarations, type SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
+import { derivedDefaults } from "./derivedDefaults.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { Fault } from "./parseEnvFile.ts";
 import { type Layer, readLayer } from "./readLayer.ts";
@@ -52,14 +53,18 @@ export function gatherLayers(
     if (value !== undefined) say(name, value, processPlace, 0);
   }
   const all = (name: SettingName) => said.get(name) ?? [];
+  const winner = (name: SettingName) => {
+    const [lowest] = all(name);
+    const highest = all(name).at(-1);
+    // Unset, a setting falls back to its default where it has one.
+    return highest?.value === "" && lowest?.file === "default" ? lowest : highest;
+  };
+  for (const [name, value] of derivedDefaults((one) => winner(one)?.value ?? "")) {
+    said.set(name, [{ value, file: "default", line: 0, origin: "default" }, ...all(name)]);
+  }
   return {
     all,
-    winner(name) {
-      const [lowest] = all(name);
-      const highest = all(name).at(-1);
-      // Unset, a setting falls back to its default where it has one.
-      return highest?.value === "" && lowest?.file === "default" ? lowest : highest;
-    },
+    winner,
     places: ["default", ...files.map((layer) => layer.file), processPlace],
     faults: files.flatMap((layer) => [...layer.faults, ...misplaced(layer, environment)]),
   };

@@ -10,6 +10,8 @@ import { writeSecretFile } from "./writeSecretFile.ts";
 export interface InitSecretsAsked {
   readonly environment: EnvironmentName;
   readonly root: string;
+  /** What the shell sets beyond the files: with CLICKHOUSE=bundled there are more passwords. */
+  readonly processEnvironment?: Readonly<Record<string, string | undefined>>;
   /** Cryptographic random bytes. */
   readonly random: (bytes: number) => Buffer;
 }
@@ -36,20 +38,16 @@ export function initSecrets(asked: InitSecretsAsked): {
   const unreadable = layer.faults.filter((fault) => !fault.text.includes("; chmod 600 "));
   refuseFaults(environment, unreadable, [file]);
 
+  const layers = gatherLayers(environment, root, asked.processEnvironment ?? {});
+  const get = (name: SettingName) => layers.winner(name)?.value ?? "";
   const names = Object.keys(declarations) as SettingName[];
   const given = new Map(layer.assignments.map(({ name, value }) => [name, value]));
   const generated = names.filter(
-    (name) =>
-      declarations[name].generated !== undefined &&
-      !given.has(name) &&
-      (name !== "LETTA_PG_PASSWORD" || !given.get("LETTA_PG_URI")),
+    (name) => declarations[name].generated !== undefined && !given.has(name) && isOurs(name, get),
   );
-  const layers = gatherLayers(environment, root, {});
   const missing = names.filter(
     (name) =>
-      declarations[name].required?.includes(environment) &&
-      !generated.includes(name) &&
-      !layers.winner(name)?.value,
+      declarations[name].required?.includes(environment) && !generated.includes(name) && !get(name),
   );
   const result = { file, created: !layer.present, generated, missing };
   if (layer.present && generated.length === 0) return result;
@@ -63,6 +61,13 @@ export function initSecrets(asked: InitSecretsAsked): {
   // Someone else may have created it since it was looked for: theirs is kept and added to.
   if (!writeSecretFile(path, text, layer.present)) return initSecrets(asked);
   return result;
+}
+
+/** Whether the part that a password belongs to is in the stack at all. */
+function isOurs(name: SettingName, get: (name: SettingName) => string): boolean {
+  if (name === "LETTA_PG_PASSWORD") return get("LETTA_PG_URI") === "";
+  if (name.startsWith("CLICKHOUSE_")) return get("CLICKHOUSE") === "bundled";
+  return !name.startsWith("GRAFANA_") || get("GRAFANA") === "true";
 }
 
 function headOf(environment: EnvironmentName): string {

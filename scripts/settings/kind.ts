@@ -30,6 +30,17 @@ const digest = "@sha256:[0-9a-f]{64}";
 
 const isPort: Test = (value) => /^[1-9]\d{0,4}$/u.test(value) && Number(value) <= 65_535;
 
+const isPercent: Test = (value) => /^\d{1,3}(?:\.\d{1,4})?$/u.test(value) && Number(value) <= 100;
+
+/** The collector's expressions are RE2: what both understand is without look-around and back-references. */
+function isPattern(value: string): boolean {
+  try {
+    return new RegExp(value, "u") instanceof RegExp && !/\(\?[=!<]|\\[1-9]/u.test(value);
+  } catch {
+    return false;
+  }
+}
+
 function isWebUrl(value: string): boolean {
   if (!/^https?:\/\/[^\s"'<>\\^`{|}@]+$/u.test(value)) return false;
   return URL.canParse(value);
@@ -59,6 +70,9 @@ export const kind = {
   flag: plain("true or false", /^(?:true|false)$/u),
   port: plain("a port from 1 to 65535", isPort),
   count: plain("a whole number above 0", /^[1-9]\d{0,8}$/u),
+  few: plain("a whole number from 1 to 9", /^[1-9]$/u),
+  percent: plain("a number from 0 to 100", isPercent),
+  pattern: plain("a regular expression", isPattern),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
   version: plain("a version such as 0.16.8", /^\d+\.\d+\.\d+(?:[.-][0-9A-Za-z.-]+)?$/u),

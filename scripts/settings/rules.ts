@@ -19,11 +19,21 @@ type Rule = (facts: Facts) => readonly Breach[];
 
 const isGuarded = ({ environment }: Facts) => environment === "staging" || environment === "prod";
 
+const isBundled = ({ get }: Facts) => get("CLICKHOUSE") === "bundled";
+
 function publishedPorts(facts: Facts): SettingName[] {
   const door: SettingName[] = isGuarded(facts)
     ? ["PROXY_HTTPS_PORT"]
     : ["PORT", "POSTGRES_PUBLISH_PORT"];
-  return [...door, "OTEL_GRPC_PORT", "OTEL_HTTP_PORT", "OTEL_HEALTH_PORT", "OTEL_METRICS_PORT"];
+  return [
+    ...door,
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "OTEL_HEALTH_PORT",
+    "OTEL_METRICS_PORT",
+    ...(isBundled(facts) ? (["CLICKHOUSE_PUBLISH_PORT"] as const) : []),
+    ...(facts.get("GRAFANA") === "true" ? (["GRAFANA_PUBLISH_PORT"] as const) : []),
+  ];
 }
 
 const thereIsADatabase: Rule = ({ get }) => {
@@ -45,6 +55,62 @@ const clickHouseIsWhole: Rule = ({ get }) => {
   const expected = "a value, as CLICKHOUSE_ENDPOINT and CLICKHOUSE_PASSWORD are set";
   const names = ["CLICKHOUSE_DATABASE", "CLICKHOUSE_USERNAME"] as const;
   return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
+};
+
+/** One password for all would let whoever reads a dashboard take the telemetry away. */
+const bundledHasUsers: Rule = (facts) => {
+  if (!isBundled(facts)) return [];
+  const { get } = facts;
+  const passwords = [
+    "CLICKHOUSE_PASSWORD",
+    "CLICKHOUSE_READER_PASSWORD",
+    "CLICKHOUSE_ADMIN_PASSWORD",
+  ] as const;
+  const missing = passwords
+    .filter((name) => !get(name))
+    .map((name) => ({ name, expected: "a password, as CLICKHOUSE is bundled", got: "nothing" }));
+  const users = ["CLICKHOUSE_USERNAME", "CLICKHOUSE_READER_USERNAME"] as const;
+  const taken = users
+    .filter((name) => !/^[a-z_][a-z0-9_]*$/u.test(get(name)) || get(name) === "admin")
+    .map((name) => ({
+      name,
+      expected: "a name of a-z, 0-9 and _, other than admin, as CLICKHOUSE is bundled",
+      got: get(name) || "nothing",
+    }));
+  const same =
+    get("CLICKHOUSE_USERNAME") === get("CLICKHOUSE_READER_USERNAME")
+      ? [
+          {
+            name: "CLICKHOUSE_READER_USERNAME" as const,
+            expected: "another user than the one that writes, as CLICKHOUSE is bundled",
+            got: "the same",
+          },
+        ]
+      : [];
+  return [...missing, ...taken, ...same];
+};
+
+const grafanaIsClosed: Rule = ({ get }) => {
+  if (get("GRAFANA") !== "true") return [];
+  const password = get("GRAFANA_ADMIN_PASSWORD")
+    ? []
+    : [
+        {
+          name: "GRAFANA_ADMIN_PASSWORD" as const,
+          expected: "a password, as GRAFANA is true",
+          got: "nothing",
+        },
+      ];
+  const source = get("CLICKHOUSE_ENDPOINT")
+    ? []
+    : [
+        {
+          name: "CLICKHOUSE_ENDPOINT" as const,
+          expected: "a ClickHouse to show (CLICKHOUSE=bundled brings one), as GRAFANA is true",
+          got: "nothing",
+        },
+      ];
+  return [...password, ...source];
 };
 
 const portsAreDistinct: Rule = (facts) => {
@@ -80,6 +146,8 @@ export const rules: readonly Rule[] = [
   thereIsADatabase,
   sandboxIsOnePlace,
   clickHouseIsWhole,
+  bundledHasUsers,
+  grafanaIsClosed,
   portsAreDistinct,
   guardedIsSecure,
   secureHasAPassword,

@@ -23,6 +23,8 @@ export const stackDeclarations = declare({
   PROXY_IMAGE: { about: "image of the proxy", ...kind.image, required },
   CLICKHOUSE_IMAGE: { about: "image of ClickHouse, where it is bundled", ...kind.image },
 
+  GRAFANA_IMAGE: { about: "image of Grafana, where it is bundled", ...kind.image },
+
   POSTGRES_PUBLISH_PORT: {
     about: "loopback port of the bundled database",
     ...kind.port,
@@ -46,6 +48,8 @@ export const stackDeclarations = declare({
   SERVER_MEMORY: { about: "memory limit of the server", ...kind.bytes, required },
   POSTGRES_MEMORY: { about: "memory limit of the bundled database", ...kind.bytes, required },
   COLLECTOR_MEMORY: { about: "memory limit of the collector", ...kind.bytes, required },
+  CLICKHOUSE_MEMORY: { about: "memory limit of the bundled ClickHouse", ...kind.bytes },
+  GRAFANA_MEMORY: { about: "memory limit of Grafana", ...kind.bytes },
 
   DATABASE_WAIT_SECONDS: { about: "patience with the database", ...kind.count, required },
   MIGRATION_WAIT_SECONDS: { about: "patience with migrations", ...kind.count, required },

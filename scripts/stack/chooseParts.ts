@@ -7,16 +7,31 @@ export interface Parts {
   readonly library: readonly string[];
 }
 
-/**
- * Which files of compose/ make up an environment's stack.
- * @param externalDatabase whether LETTA_PG_URI names a database outside
- * @param proxy whether the proxy is the door
- */
-export function chooseParts(environment: string, externalDatabase: boolean, proxy: boolean): Parts {
+/** Which of the parts that may be left out, or stand outside, are in the stack. */
+export interface Choice {
+  /** LETTA_PG_URI names a database outside. */
+  readonly externalDatabase: boolean;
+  /** The proxy is the door. */
+  readonly proxy: boolean;
+  /** Where telemetry is kept in ClickHouse, if it is. */
+  readonly clickHouse: "bundled" | "external" | undefined;
+  readonly grafana: boolean;
+}
+
+/** Which files of compose/ make up an environment's stack. */
+export function chooseParts(environment: string, choice: Choice): Parts {
   const local = environment === "dev" || environment === "development";
   const bundled = local ? ["postgres", "postgres-open"] : ["postgres"];
-  const database = externalDatabase ? ["database"] : bundled;
-  const names = ["server", ...database, "collector", ...(proxy ? ["proxy"] : []), environment];
+  const names = [
+    "server",
+    ...(choice.externalDatabase ? ["database"] : bundled),
+    "collector",
+    ...(choice.clickHouse ? ["clickhouse-reader"] : []),
+    ...(choice.clickHouse === "bundled" ? ["clickhouse"] : []),
+    ...(choice.grafana ? ["grafana"] : []),
+    ...(choice.proxy ? ["proxy"] : []),
+    environment,
+  ];
   return { sources: names.map((name) => `compose/${name}.yaml`), library: ["compose/common.yaml"] };
 }
 

@@ -5,6 +5,7 @@ import { interpolate } from "./interpolate.ts";
 import { isMap, mergeSources, type ValueMap } from "./mergeSources.ts";
 import type { Source } from "./readSources.ts";
 import { readServices, type StackService } from "./readServices.ts";
+import { replicateCollector } from "./replicateCollector.ts";
 import { readServerRole, type ServerRole } from "./serverRole.ts";
 
 /** The labels every container carries beside Compose's own. */
@@ -36,6 +37,8 @@ export interface RenderParts {
   readonly lookup: Lookup;
   /** Configuration that travels inside the file, by its name under `configs`. */
   readonly configs: ReadonlyMap<string, string>;
+  /** How many collectors share the work; the others run the config `collector_replica`. */
+  readonly collectors?: number;
   /** The release this would be, and which release each unchanged service came from. */
   readonly release: string;
   readonly past?: ReadonlyMap<string, { readonly digest: string; readonly release: string }>;
@@ -48,7 +51,9 @@ export interface RenderParts {
  * @throws Problem SOURCE_INVALID
  */
 export function renderStack(parts: RenderParts): Stack {
-  const merged = interpolate(mergeSources(parts.sources, parts.library), parts.lookup);
+  const sources = mergeSources(parts.sources, parts.library);
+  const replicated = replicateCollector(sources, parts.collectors ?? 1, "collector_replica");
+  const merged = interpolate(replicated, parts.lookup);
   const model: ValueMap = { name: parts.project };
   for (const [key, value] of Object.entries(merged)) {
     if (!key.startsWith("x-") || key === "x-server") model[key] = structuredClone(value);

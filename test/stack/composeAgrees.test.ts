@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
-import { exampleParts, exampleStack, root, valuesWithImages } from "./exampleStack.ts";
+import {
+  bundledClickHouse,
+  exampleParts,
+  exampleStack,
+  root,
+  valuesWithImages,
+} from "./exampleStack.ts";
 
 type Model = { [key: string]: unknown };
 
@@ -76,10 +82,12 @@ test("Compose makes of an environment's sources what it makes of our rendered fi
   for (const environment of environmentNames) {
     await t.test(environment, () => agrees(environment));
   }
+  await t.test("with a bundled ClickHouse", () => agrees("prod", bundledClickHouse));
 });
 
-function agrees(environment: string): void {
+function agrees(environment: string, more: Readonly<Record<string, string>> = {}): void {
   const hostile = {
+    ...more,
     OTEL_BSP_SCHEDULE_DELAY: "0123",
     LETTA_PG_USER: "us$er ${HOME} $$",
     LETTA_DEBUG: "yes",
@@ -87,10 +95,10 @@ function agrees(environment: string): void {
   const values = valuesWithImages(environment, hostile);
   const given = new Map([...values].filter(([, value]) => value !== ""));
   const parts = exampleParts(environment, hostile);
-  const configs = join(folder, `${environment}-configs.yaml`);
+  const configs = join(folder, `${environment}-${Object.keys(more).length}-configs.yaml`);
   const declared = [...parts.configs.keys()].map((name) => [name, { content: "any" }]);
   writeFileSync(configs, JSON.stringify({ configs: Object.fromEntries(declared) }));
-  const rendered = join(folder, `${environment}.yaml`);
+  const rendered = join(folder, `${environment}-${Object.keys(more).length}.yaml`);
   writeFileSync(rendered, exampleStack(environment, hostile).text);
 
   const sources = composeConfig([...parts.files.map((file) => join(root, file)), configs], given);

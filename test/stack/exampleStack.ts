@@ -17,6 +17,18 @@ export const exampleSecrets: Readonly<Record<string, string>> = {
   LETTA_ENCRYPTION_KEY: "encryption-secret-0b5e",
 };
 
+/** What CLICKHOUSE=bundled brings along: its derived defaults, and a value for each password. */
+export const bundledClickHouse: Readonly<Record<string, string>> = {
+  CLICKHOUSE: "bundled",
+  CLICKHOUSE_ENDPOINT: "http://clickhouse:8123",
+  CLICKHOUSE_DATABASE: "otel",
+  CLICKHOUSE_USERNAME: "otel_writer",
+  CLICKHOUSE_READER_USERNAME: "otel_reader",
+  CLICKHOUSE_PASSWORD: "writer-secret-9f1c",
+  CLICKHOUSE_READER_PASSWORD: "reader-secret-2b7e",
+  CLICKHOUSE_ADMIN_PASSWORD: "admin-secret-5d3a",
+};
+
 /** The committed env files of an environment, read without the room that judges them. */
 export function exampleValues(environment: string): Map<string, string> {
   const values = new Map<string, string>();
@@ -62,7 +74,15 @@ export function exampleParts(
   changed: Readonly<Record<string, string>> = {},
 ): RenderParts & { readonly files: readonly string[] } {
   const proxy = environment === "staging" || environment === "prod";
-  const parts = chooseParts(environment, false, proxy);
+  const values = valuesWithImages(environment, changed);
+  const parts = chooseParts(environment, {
+    externalDatabase: false,
+    proxy,
+    clickHouse: values.has("CLICKHOUSE_ENDPOINT")
+      ? (values.get("CLICKHOUSE") as "bundled" | "external")
+      : undefined,
+    grafana: values.get("GRAFANA") === "true",
+  });
   const collector = "exporters: {}\n";
   return {
     project: `example-${environment}`,
@@ -70,7 +90,7 @@ export function exampleParts(
     files: parts.sources,
     sources: readSources(root, parts.sources),
     library: readSources(root, parts.library),
-    lookup: lookupOf(valuesWithImages(environment, changed)),
+    lookup: lookupOf(values),
     configs: new Map([
       ["collector", collector],
       ...(proxy ? [["proxy", ":8443 {\n}\n"] as const] : []),

@@ -1,0 +1,44 @@
+import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
+
+/**
+ * More collectors behind the one name `collector`: each a copy of it with a volume, and so a
+ * queue, of its own, without published ports and without the server's log file, which one of
+ * them reads. Telemetry sent to `collector:4317` goes to whichever address the sender resolves.
+ * @param model merged sources; it is not changed
+ * @param replicas how many there are in all
+ * @param configuration the name under `configs` of what the others run
+ */
+export function replicateCollector(
+  model: ValueMap,
+  replicas: number,
+  configuration: string,
+): ValueMap {
+  if (replicas <= 1) return model;
+  const services = { ...(model["services"] as ValueMap) };
+  const volumes = { ...(model["volumes"] as ValueMap) };
+  const permissions = structuredClone(services["permissions"]) as ValueMap;
+  for (let number = 2; number <= replicas; number++) {
+    const { ports: _ports, ...copy } = structuredClone(services["collector"]) as ValueMap;
+    services[`collector-${number}`] = {
+      ...copy,
+      configs: list(copy["configs"]).map((one) =>
+        isMap(one) && one["source"] === "collector" ? { ...one, source: configuration } : one,
+      ),
+      volumes: list(copy["volumes"])
+        .map(String)
+        .filter((mount) => !mount.startsWith("logs:"))
+        .map((mount) => mount.replace(/^telemetry:/, `telemetry-${number}:`)),
+      networks: { telemetry: { aliases: ["collector"] } },
+    };
+    volumes[`telemetry-${number}`] = {};
+    permissions["volumes"] = [
+      ...list(permissions["volumes"]),
+      `telemetry-${number}:/telemetry-${number}`,
+    ];
+  }
+  return { ...model, services: { ...services, permissions }, volumes };
+}
+
+function list(value: Value | undefined): Value[] {
+  return Array.isArray(value) ? value : [];
+}
