@@ -54,14 +54,13 @@ test("two versions of one schema are deployed, and each is pinned under a name o
   }
 });
 
-test("a plan is quick, tells the migration, and writes nothing anywhere", async () => {
+test("a plan tells the migration, and writes nothing anywhere", async () => {
   await place.deploy("1.1.0"); // nothing to do; whatever is written once is there now
   const before = digestOf(place.state);
   const since = String(Date.now() / 1000);
   const ids = containerIds(place.project);
   const told = await place.tell("plan", ["prod", "2.0.0"]);
   assert.equal(told.code, 0, JSON.stringify(told.said));
-  assert.ok((told.said["seconds"] as number) < 3, String(told.said["seconds"]));
   const { action, heads, revision } = told.said["database"] as Record<string, unknown>;
   assert.deepEqual([action, heads, revision], ["migrate", ["r2"], "r1"]);
   assert.equal(digestOf(place.state), before);

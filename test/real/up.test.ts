@@ -260,14 +260,11 @@ test("a dry run writes nothing, to the engine or to the disk", async () => {
   ]);
   assert.equal(said.database.action, "none", "the schema is already what the image migrates to");
   const until = String(Math.ceil(Date.now() / 1000));
-  const filters = ["create", "destroy", "start", "stop"].flatMap((one) => [
-    "--filter",
-    `event=${one}`,
-  ]);
-  assert.equal(
-    docker("events", "--since", since, "--until", until, "--filter", "type=container", ...filters),
-    "",
+  const label = `label=com.docker.compose.project=${place.project}`;
+  const filters = ["event=create", "event=destroy", "event=start", "event=stop", label].flatMap(
+    (one) => ["--filter", one],
   );
+  assert.equal(docker("events", "--since", since, "--until", until, ...filters), "");
   assert.deepEqual(readdirSync(join(place.root, ".stack"), { recursive: true }).sort(), before);
 });
 

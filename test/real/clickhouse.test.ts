@@ -1,0 +1,117 @@
+// Who may do what in a bundled ClickHouse: the users of compose/clickhouse.yaml on the real
+// engine behind docker/clickhouse, which judges grants itself; the official server reads the
+// same file.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { contentTag } from "../../scripts/images/contentTag.ts";
+import { recipes } from "../../scripts/images/recipes.ts";
+import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
+import { bundledClickHouse, exampleStack, exampleValues, lookupOf } from "../stack/exampleStack.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const folder = mkdtempSync(join(tmpdir(), "clickhouse-users-"));
+const container = `letta-test-clickhouse-${process.pid}`;
+const passwords = {
+  CLICKHOUSE_PASSWORD: "w$riter#'%0123",
+  CLICKHOUSE_READER_PASSWORD: "0123456789",
+  CLICKHOUSE_ADMIN_PASSWORD: "admin-5d3a-88",
+};
+let url = "";
+
+function docker(...args: string[]): string {
+  const found = spawnSync("docker", args, {
+    encoding: "utf8",
+    env: { ...process.env, ...passwords },
+  });
+  assert.equal(found.status, 0, `docker ${args[0]}: ${found.stderr}`);
+  return found.stdout.trim();
+}
+
+before(async () => {
+  const configs = exampleStack("dev", bundledClickHouse).model["configs"] as ValueMap;
+  const { content } = configs["clickhouse_users"] as { content: string };
+  writeFileSync(join(folder, "users.xml"), content.replaceAll("$$", "$"));
+  const recipe = recipes("dev", lookupOf(exampleValues("dev"))).find(
+    (one) => one.role === "clickhouse",
+  )!;
+  const mount = `${folder}/users.xml:/etc/clickhouse-server/users.d/letta-stack.xml:ro`;
+  const names = Object.keys(passwords).flatMap((name) => ["-e", name]);
+  const image = contentTag(root, recipe);
+  docker("run", "-d", "--name", container, "-p", "127.0.0.1::8123", "-v", mount, ...names, image);
+  url = `http://${docker("port", container, "8123")}/`;
+  for (let tries = 0; tries < 100; tries++) {
+    if ((await fetch(`${url}ping`).catch(() => undefined))?.ok) return;
+    await sleep(200);
+  }
+  assert.fail(`ClickHouse did not come up: ${docker("logs", container)}`);
+});
+
+after(() => {
+  spawnSync("docker", ["rm", "-f", "-v", container]);
+  rmSync(folder, { recursive: true });
+});
+
+async function ask(user: string, password: string, query: string, database = "default") {
+  const reply = await fetch(`${url}?database=${database}`, {
+    method: "POST",
+    headers: { "X-ClickHouse-User": user, "X-ClickHouse-Key": password },
+    body: query,
+  });
+  return { status: reply.status, text: (await reply.text()).trim() };
+}
+
+const write = (query: string, database?: string) =>
+  ask("otel_writer", passwords.CLICKHOUSE_PASSWORD, query, database);
+const read = (query: string, database?: string) =>
+  ask("otel_reader", passwords.CLICKHOUSE_READER_PASSWORD, query, database);
+const administer = (query: string) => ask("admin", passwords.CLICKHOUSE_ADMIN_PASSWORD, query);
+
+test("who writes may create tables and insert, whatever characters the password has", async () => {
+  assert.equal((await write("CREATE DATABASE IF NOT EXISTS otel")).status, 200);
+  const table = "CREATE TABLE IF NOT EXISTS t (a String) ENGINE = MergeTree ORDER BY a";
+  assert.equal((await write(table, "otel")).status, 200);
+  const row = 'INSERT INTO t FORMAT JSONEachRow\n{"a":"DROP TABLE t; SELECT file(1)"}\n';
+  assert.deepEqual(await write(row, "otel"), { status: 200, text: "" });
+});
+
+test("who reads sees the rows and changes none", async () => {
+  assert.equal((await read("SELECT count() FROM t", "otel")).text, "1");
+  for (const query of [
+    "INSERT INTO t VALUES ('b')",
+    "DROP TABLE t",
+    "ALTER TABLE t DELETE WHERE 1",
+    "CREATE TABLE u (a String) ENGINE = Memory",
+    "/* SELECT */ TRUNCATE TABLE t",
+    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    "SELECT 1 INTO OUTFILE '/tmp/x'",
+    "SET max_threads = 1",
+  ]) {
+    const { status, text } = await read(query, "otel");
+    assert.equal(status, 403, `${query}: ${status} ${text}`);
+    assert.match(text, /Not enough privileges/);
+  }
+  assert.equal((await read("SELECT count() FROM t", "otel")).text, "1");
+});
+
+test("who writes takes nothing away", async () => {
+  for (const query of ["DROP TABLE t", "TRUNCATE TABLE t", "ALTER TABLE t DROP COLUMN a"]) {
+    assert.equal((await write(query, "otel")).status, 403, query);
+  }
+});
+
+test("the one who administers may do all, and nobody gets in without a password", async () => {
+  assert.equal((await administer("DROP TABLE otel.t")).status, 200);
+  for (const [user, password] of [
+    ["default", ""],
+    ["admin", ""],
+    ["otel_reader", passwords.CLICKHOUSE_PASSWORD],
+    ["otel_writer", passwords.CLICKHOUSE_READER_PASSWORD],
+  ] as const) {
+    assert.equal((await ask(user, password, "SELECT 1")).status, 403, user);
+  }
+});
