@@ -20,19 +20,21 @@ before(async () => {
   docker("cp", file, `${container}:/random`);
   docker("commit", container, "letta-test-pulled");
   docker("rm", container);
-  from = await registry("letta-test-pulled");
+  from = await registry({ "probe:1": "letta-test-pulled" });
   docker("rmi", "letta-test-pulled");
   // Nor may it have been built here, or there would be nothing to pull it for.
   appendFileSync(join(place.root, "docker/probe/Dockerfile"), "# never built\n");
 });
 after(async () => {
   await place.remove();
-  docker("rmi", "-f", from.reference);
+  docker("rmi", "-f", from.reference("probe:1"));
   from.close();
 });
 
 test("what a registry has is pulled, what none has is built, and the stack runs on both", async () => {
-  const ran = await place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: from.reference });
+  const ran = await place.run("up", ["dev", "--yes", "--json"], {
+    PROBE_IMAGE: from.reference("probe:1"),
+  });
   assert.equal(ran.code, 0, ran.stdout);
   assert.ok(from.asked() >= 3, "manifest, configuration and layer come from the registry");
   const image = docker(
@@ -41,19 +43,21 @@ test("what a registry has is pulled, what none has is built, and the stack runs 
     "{{.Config.Image}}",
     containerIds(place.project)["permissions"]!,
   );
-  assert.equal(image, from.reference);
+  assert.equal(image, from.reference("probe:1"));
 });
 
 test("what is here is not pulled again", async () => {
   const before = from.asked();
-  const ran = await place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: from.reference });
+  const ran = await place.run("up", ["dev", "--yes", "--json"], {
+    PROBE_IMAGE: from.reference("probe:1"),
+  });
   assert.equal(ran.code, 0, ran.stdout);
   assert.equal(from.asked(), before);
 });
 
 test("IMAGES=pull is refused where the registry does not have it, and what runs goes on", async () => {
   const ids = containerIds(place.project);
-  const more = { PROBE_IMAGE: from.reference.replace("probe:1", "probe:2"), IMAGES: "pull" };
+  const more = { PROBE_IMAGE: from.reference("probe:2"), IMAGES: "pull" };
   const ran = await place.run("up", ["dev", "--yes", "--json"], more);
   const said = JSON.parse(ran.stdout) as { code: string; next: string };
   assert.equal(ran.code, 3);
