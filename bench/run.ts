@@ -7,7 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
 import { table } from "../scripts/cli/table.ts";
+import { loss } from "./loss.ts";
 import { releases, type Row } from "./releases.ts";
+import { telemetry } from "./telemetry.ts";
 
 const root = join(import.meta.dirname, "..");
 const environment = { ...process.env, STACK_PROJECT: "letta-bench" };
@@ -55,6 +57,8 @@ const down = () => timed(process.execPath, entry("down", "dev"));
 
 const benches: Record<string, () => Row | Promise<Row[]>> = {
   releases,
+  loss,
+  telemetry,
   help() {
     const ours = rounds(15, () => timed(process.execPath, entry("up", "--help")));
     const theirs = rounds(15, () => timed(process.execPath, ["-e", "0"]));
@@ -98,7 +102,7 @@ const benches: Record<string, () => Row | Promise<Row[]>> = {
 
 const shown = (figure: number | string) =>
   typeof figure === "number" ? `${figure.toFixed(3)} s` : figure;
-const asked = process.argv.slice(2);
+const asked = process.argv.slice(2).filter((word) => !word.includes("="));
 const names = asked.length > 0 ? asked : ["help", "noop", "start"];
 const rows = [["figure", "ours", "beside it", "ratio", "claim"]];
 for (const name of names) {

@@ -1,10 +1,20 @@
 import { command, settingsOf } from "./cli/command.ts";
+import type { Tools } from "./rollout/tools.ts";
+import type { Settings } from "./settings/readSettings.ts";
+import type { Check } from "./verification/check.ts";
 
 await command({
   name: "verify",
-  about: "Prove what runs now: health, versions, a canary through the telemetry, drift.",
+  about: "Prove what runs now: health, versions, what is sent read back from every sink, drift.",
   environment: "first",
-  examples: ["npm run verify -- dev", "npm run -s verify -- dev --json"],
+  options: [
+    ["--failover", "take the sink away from a throw-away twin of the telemetry, and count"],
+  ],
+  examples: [
+    "npm run verify -- dev",
+    "npm run -s verify -- dev --json",
+    "npm run verify -- prod --failover",
+  ],
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal);
     const [{ verifyStack }, { toolsOf }, { table }] = await Promise.all([
@@ -12,7 +22,12 @@ await command({
       import("./cli/toolsOf.ts"),
       import("./cli/table.ts"),
     ]);
-    const { checks, drift } = await verifyStack(settings, toolsOf(terminal));
+    const tools = toolsOf(terminal);
+    const proof = await verifyStack(settings, tools);
+    const { drift } = proof;
+    const checks = asked.options["failover"]
+      ? await withFailover(proof.checks, settings, tools)
+      : proof.checks;
     const failed = checks.filter((one) => one.outcome === "failed").length;
     const mark = { passed: "✓", failed: "✗", skipped: "-" } as const;
     const rows = checks.map((one) => [mark[one.outcome], one.name, one.detail]);
@@ -27,3 +42,10 @@ await command({
     };
   },
 });
+
+/** The checks with the one that is only made when it is asked for. */
+async function withFailover(checks: readonly Check[], settings: Settings, tools: Tools) {
+  const { verifyFailover } = await import("./rollout/verifyFailover.ts");
+  const made = await verifyFailover(settings, tools);
+  return checks.map((one) => (one.name === made.name ? made : one));
+}

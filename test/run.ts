@@ -44,7 +44,16 @@ for (const version of chosen.some((file) => file.includes("real/letta"))
 }
 
 /** On the stand-in server or on Postgres alone: light enough to run beside Letta. */
-const light = ["backup", "clickhouse", "exits", "killed", "operations", "registry", "standin"];
+const light = [
+  "backup",
+  "clickhouse",
+  "exits",
+  "killed",
+  "localCollector",
+  "operations",
+  "registry",
+  "standin",
+];
 const isLight = (file: string) => light.some((name) => file.endsWith(`${name}.test.ts`));
 
 /** Runs files with Node's own runner. @returns whether all went well, and what it wrote */

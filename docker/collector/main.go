@@ -1,5 +1,7 @@
 // The stack's collector: the OpenTelemetry Collector's core and the contrib
-// parts that the configurations in otel/ name, all at one version.
+// parts that the configurations in otel/ name, all at one version. What differs
+// from version to version stands in that version's folder: its modules and how
+// parts become a collector (settings.go). The recipe lays one folder over this one.
 package main
 
 import (
@@ -13,15 +15,12 @@ import (
 var version = "unknown"
 
 func main() {
-	settings := otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{
-			Command:     "otelcol-contrib",
-			Description: "OpenTelemetry Collector with the parts letta-stack uses",
-			Version:     version,
-		},
-		Factories: factories,
+	info := component.BuildInfo{
+		Command:     "otelcol-contrib",
+		Description: "OpenTelemetry Collector with the parts letta-stack uses",
+		Version:     version,
 	}
-	if err := otelcol.NewCommand(settings).Execute(); err != nil {
+	if err := otelcol.NewCommand(settings(info)).Execute(); err != nil {
 		log.Fatal(err)
 	}
 }

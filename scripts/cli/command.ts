@@ -11,6 +11,8 @@ import type { Settings } from "../settings/readSettings.ts";
 import { asProblem } from "./asProblem.ts";
 import { npmFlags } from "./npmFlags.ts";
 import type { Terminal } from "./narrate.ts";
+import type { Trace } from "./traceCommand.ts";
+import type { Ending, Traced } from "./traced.ts";
 
 /** What was typed, understood. */
 export interface Asked {
@@ -52,6 +54,12 @@ export interface Declaration {
 
 const root = join(import.meta.dirname, "..", "..");
 
+/** Commands that change what runs: each leaves a trace, if it did anything. */
+const tracedCommands = ["up", "deploy", "rollback", "restore", "drill"];
+
+/** The settings that a command read first: its trace goes to their collector. */
+const begunWith = new WeakMap<Asked, Settings>();
+
 /**
  * Runs a command: the one door through which every entry goes in and every Problem out.
  * Results go to standard output, everything else to standard error.
@@ -66,6 +74,13 @@ export async function command(declaration: Declaration): Promise<void> {
   const seconds = () => Number(((performance.now() - started) / 1000).toFixed(2));
   let asked: Asked | undefined;
   let hide = (text: string) => text;
+  let recorder: Traced | undefined;
+  let trace: Trace | undefined;
+  const traceOf = async (ending: Pick<Ending, "exit" | "result" | "error">) => {
+    const settings = asked && begunWith.get(asked);
+    trace = asked && (await recorder?.end({ ...ending, asked, settings, hide }));
+    return trace === undefined ? {} : { trace: trace.id };
+  };
   const wantsJson = process.argv.includes("--json") || process.env["npm_config_json"] === "true";
   try {
     asked = understand(declaration);
@@ -75,22 +90,31 @@ export async function command(declaration: Declaration): Promise<void> {
       quiet: asked.json,
       hides: (secrets) => (hide = redaction(secrets)),
     });
-    const answer = await declaration.act(asked, terminal);
+    if (tracedCommands.includes(declaration.name)) {
+      const { traced } = await import("./traced.ts");
+      // Unlike the time of day, this never goes back.
+      const now = () => performance.timeOrigin + performance.now();
+      recorder = traced(terminal, declaration.name, now);
+    }
+    const answer = await declaration.act(asked, recorder?.terminal ?? terminal);
+    const exit = answer.exit ?? 0;
     const object = {
       ok: answer.exit === undefined,
       command: declaration.name,
       environment: asked.environment,
       seconds: seconds(),
       ...answer.result,
+      ...(await traceOf({ exit, result: answer.result })),
     };
     process.stdout.write(hide(asked.json ? `${JSON.stringify(object)}\n` : answer.text));
-    process.exitCode = answer.exit ?? 0;
+    process.exitCode = exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const problem = asProblem(error);
     const next = problem?.next;
     const exit = problem?.exit ?? 1;
     process.exitCode = exit;
+    const traced = await traceOf({ exit, error });
     if (wantsJson) {
       const message = problem?.message ?? String((error as Error).stack ?? error);
       const object = {
@@ -103,6 +127,7 @@ export async function command(declaration: Declaration): Promise<void> {
         message,
         details: problem?.details ?? [],
         next: next ?? null,
+        ...traced,
       };
       process.stdout.write(hide(`${JSON.stringify(object)}\n`));
     } else {
@@ -110,6 +135,10 @@ export async function command(declaration: Declaration): Promise<void> {
     }
     if (asked?.verbose && problem?.cause)
       process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
+  }
+  if (trace !== undefined) {
+    const { sendTrace } = await import("./sendTrace.ts");
+    await sendTrace(trace, asked?.verbose === true && !wantsJson, hide);
   }
 }
 
@@ -200,5 +229,6 @@ export async function settingsOf(
     );
   }
   terminal.hides(settings.sensitive());
+  if (!begunWith.has(asked)) begunWith.set(asked, settings);
   return settings;
 }

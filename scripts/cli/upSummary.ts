@@ -18,7 +18,6 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
     changed.length === 0
       ? `nothing to do: release ${outcome.release} runs`
       : `release ${outcome.release} runs, proven`;
-  const compose = `docker compose -p ${stack.project}`;
   const facts = [
     [
       "server",
@@ -28,7 +27,10 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
       "telemetry",
       `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`,
     ],
-    ["traces", `${compose} exec collector /probe/busybox tail -n 1 /var/lib/otelcol/traces.json`],
+    ["traces", `npm run traces -- ${environment}`],
+    ...(settings.has("GRAFANA_URL")
+      ? [["Grafana", `${settings.get("GRAFANA_URL")}  (admin)`]]
+      : []),
     ["logs", `npm run logs -- ${environment} server`],
     ["credentials", `env/${environment}.secrets.env`],
     [

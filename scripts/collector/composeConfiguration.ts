@@ -1,71 +1,45 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { LineCounter, parseDocument, stringify } from "yaml";
+import { stringify } from "yaml";
 import { Problem } from "../common/problem.ts";
-import { fillSettings, type Lookup } from "../settings/fillSettings.ts";
+import type { Lookup } from "../settings/fillSettings.ts";
+import { applySteps } from "./applySteps.ts";
 import { judgeConfiguration } from "./judgeConfiguration.ts";
+import { judgeSecrets } from "./judgeSecrets.ts";
+import { judgeVersion } from "./judgeVersion.ts";
+import { mergeFragments } from "./mergeFragments.ts";
 
-type Node = { [key: string]: unknown };
+export interface ComposeOptions {
+  /** Of the collector that is to read it; without one, what OTEL_VERSION says. */
+  readonly version?: string;
+  /** For every replica but the first: the server's log file is read by one collector only. */
+  readonly withoutLogFile?: boolean;
+}
 
 /**
- * The collector's configuration from fragments of otel/: maps merge, and the lists of a
- * pipeline and of the extensions grow from one fragment to the next.
+ * The collector's configuration from fragments of otel/, for one version of it.
  * @param root the project's directory
- * @param fragments names without ending, lowest first
+ * @param fragments names without ending, lowest first, as chooseProfile gives them
  * @returns YAML text, the same bytes for the same parts
- * @throws Problem COLLECTOR_INVALID with every fault
+ * @throws Problem COLLECTOR_INVALID with every fault, at its file and line where it has one
  */
 export function composeConfiguration(
   root: string,
   fragments: readonly string[],
   lookup: Lookup,
+  options: ComposeOptions = {},
 ): string {
-  const faults: string[] = [];
-  const unknown = new Set<string>();
-  const configuration = fragments.reduce<Node>((below, name) => {
-    const file = `otel/${name}.yaml`;
-    const lines = new LineCounter();
-    const document = parseDocument(readFileSync(join(root, file), "utf8"), { lineCounter: lines });
-    for (const error of document.errors) {
-      faults.push(`${file}:${lines.linePos(error.pos[0]).line}: ${error.message.split("\n")[0]}`);
-    }
-    if (document.errors.length > 0) return below;
-    return merge(below, fill(document.toJS(), lookup, unknown) as Node);
-  }, {});
-  faults.push(...[...unknown].map((name) => `otel/: \${${name}}: expected a declared setting`));
-  if (faults.length === 0) faults.push(...judgeConfiguration(configuration));
+  const version = options.version ?? (lookup("OTEL_VERSION")?.value || "0.96.0");
+  const chosen = fragments.filter((name) => !(options.withoutLogFile && name === "logs"));
+  const merged = mergeFragments(root, chosen, lookup);
+  const faults = [...judgeVersion(version), ...merged.faults];
+  if (faults.length === 0) {
+    faults.push(...judgeConfiguration(merged.configuration, merged.places));
+    faults.push(...judgeSecrets(merged.configuration, merged.places, lookup, version));
+  }
   if (faults.length > 0) {
     throw new Problem("COLLECTOR_INVALID", "the collector's configuration is not usable", {
       details: faults,
     });
   }
+  const configuration = applySteps(merged.configuration, version);
   return stringify(configuration, { compat: "yaml-1.1", lineWidth: 0 });
-}
-
-/** A number that a setting brought as text is a number for the collector. */
-function fill(value: unknown, lookup: Lookup, unknown: Set<string>): unknown {
-  if (typeof value === "string") {
-    const filled = fillSettings(value, lookup, unknown);
-    return filled !== value && /^(0|[1-9]\d{0,14})$/.test(filled) ? Number(filled) : filled;
-  }
-  if (Array.isArray(value)) return value.map((item) => fill(item, lookup, unknown));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, fill(inner, lookup, unknown)]),
-  );
-}
-
-function merge(below: Node, above: Node): Node {
-  const merged: Node = { ...below };
-  for (const [key, value] of Object.entries(above)) {
-    const before = merged[key];
-    if (Array.isArray(before) && Array.isArray(value)) merged[key] = [...before, ...value];
-    else if (isNode(before) && isNode(value)) merged[key] = merge(before, value);
-    else merged[key] = value;
-  }
-  return merged;
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,6 @@
+import { judgeEndpoints } from "./judgeEndpoints.ts";
+import { listTexts } from "./listTexts.ts";
+
 type Section = Record<string, unknown>;
 
 interface Pipeline {
@@ -6,63 +9,114 @@ interface Pipeline {
   readonly exporters?: readonly string[];
 }
 
+/** What must come before what, by the beginning of a processor's name. */
+const order = [
+  "memory_limiter",
+  "resource",
+  "filter",
+  "transform/time",
+  "transform/privacy",
+  "transform/canary",
+  "probabilistic_sampler",
+  "batch",
+];
+
 /**
  * Our own judgement of a collector configuration, before the binary's: each pipeline names
- * components that exist, the memory limiter comes first, nothing is defined for nobody, every
- * signal has a pipeline with an exporter, and no `${env:…}` is left, which 0.96 parses as YAML
- * and expands a second time.
+ * components that exist, in their order, the memory limiter first and the batches last; nothing is
+ * defined for nobody; every signal has a pipeline with an exporter; what leaves the machine is
+ * queued on disk and tried for ever; endpoints are ones; and the collector expands nothing but
+ * `${NAME}`.
+ * @param places where each key stands, by its path, for the beginning of the line
  * @returns one line for each fault
  */
-export function judgeConfiguration(configuration: Section): string[] {
+export function judgeConfiguration(
+  configuration: Section,
+  places: ReadonlyMap<string, string> = new Map(),
+): string[] {
   const faults: string[] = [];
+  const report = (path: string, fault: string, at = path) => {
+    const place = places.get(at) ?? places.get(path);
+    faults.push(`${place === undefined ? "" : `${place}: `}${path}: ${fault}`);
+  };
   const section = (name: string) => Object.keys((configuration[name] as Section | undefined) ?? {});
   const service = (configuration["service"] ?? {}) as Section;
   const pipelines = (service["pipelines"] ?? {}) as Record<string, Pipeline>;
   const connectors = section("connectors");
   const used = new Set<string>();
 
-  const expectDefined = (names: readonly string[], among: readonly string[], where: string) => {
+  const expectDefined = (
+    names: readonly string[],
+    among: readonly string[],
+    path: string,
+    list = "",
+  ) => {
     for (const name of names) {
       used.add(name);
-      if (!among.includes(name)) faults.push(`${where}: expected a defined component, got ${name}`);
+      if (among.includes(name)) continue;
+      report(path, `expected a defined component, got ${name}`, `${path}${list}[${name}]`);
     }
   };
   for (const [name, pipeline] of Object.entries(pipelines)) {
-    const where = `service.pipelines.${name}`;
-    const processors = pipeline.processors ?? [];
-    expectDefined(pipeline.receivers ?? [], [...section("receivers"), ...connectors], where);
-    expectDefined(processors, section("processors"), where);
-    expectDefined(pipeline.exporters ?? [], [...section("exporters"), ...connectors], where);
-    if ((pipeline.receivers ?? []).length === 0) faults.push(`${where}: expected a receiver`);
-    if ((pipeline.exporters ?? []).length === 0) faults.push(`${where}: expected an exporter`);
-    const limiter = processors.findIndex((one) => one.startsWith("memory_limiter"));
-    if (limiter > 0) faults.push(`${where}: expected memory_limiter first, got ${processors[0]}`);
-    if (limiter < 0 && (pipeline.receivers ?? []).some((one) => !connectors.includes(one))) {
-      faults.push(`${where}: expected memory_limiter first, got none`);
+    const path = `service.pipelines.${name}`;
+    const { receivers = [], processors = [], exporters = [] } = pipeline;
+    expectDefined(receivers, [...section("receivers"), ...connectors], path, ".receivers");
+    expectDefined(processors, section("processors"), path, ".processors");
+    expectDefined(exporters, [...section("exporters"), ...connectors], path, ".exporters");
+    if (receivers.length === 0) report(path, "expected a receiver");
+    if (exporters.length === 0) report(path, "expected an exporter");
+    const at = `${path}.processors`;
+    if (!processors[0]?.startsWith("memory_limiter")) {
+      report(path, `expected memory_limiter first, got ${processors[0] ?? "none"}`, at);
+    }
+    const onlyCounts = exporters.every((one) => connectors.includes(one));
+    if (!onlyCounts && !processors.at(-1)?.startsWith("batch")) {
+      report(path, `expected batch last, got ${processors.at(-1) ?? "none"}`, at);
+    }
+    for (const [later, earlier] of unordered(processors)) {
+      report(path, `expected ${later} before ${earlier}`, at);
     }
   }
   const ends = Object.values(pipelines);
   for (const name of connectors) {
+    const path = `connectors.${name}`;
     if (!ends.some((one) => one.receivers?.includes(name)))
-      faults.push(`connectors.${name}: expected a pipeline that receives from it`);
+      report(path, "expected a pipeline that receives from it");
     if (!ends.some((one) => one.exporters?.includes(name)))
-      faults.push(`connectors.${name}: expected a pipeline that exports to it`);
+      report(path, "expected a pipeline that exports to it");
   }
   for (const signal of ["traces", "metrics", "logs"]) {
-    if (!(signal in pipelines)) faults.push(`service.pipelines: expected ${signal}`);
+    if (!(signal in pipelines)) report("service.pipelines", `expected ${signal}`);
   }
-  expectDefined(
-    (service["extensions"] ?? []) as string[],
-    section("extensions"),
-    "service.extensions",
-  );
+  const extensions = (service["extensions"] ?? []) as string[];
+  expectDefined(extensions, section("extensions"), "service.extensions");
   for (const kind of ["receivers", "processors", "exporters", "connectors", "extensions"]) {
     for (const name of section(kind)) {
-      if (!used.has(name)) faults.push(`${kind}.${name}: expected to be used, nothing names it`);
+      if (!used.has(name)) report(`${kind}.${name}`, "expected to be used, nothing names it");
     }
   }
-  if (JSON.stringify(configuration).includes("${env:")) {
-    faults.push("expected ${NAME}, got ${env:NAME}: 0.96 parses its value as YAML");
+  for (const { path, text } of listTexts(configuration)) {
+    if (path.endsWith(".storage") && !extensions.includes(text)) {
+      report(path, `expected one of service.extensions, got ${text}`);
+    }
+    const [odd] = text.replaceAll(/\$\$|\$\{[A-Z][A-Z0-9_]*\}/g, "").match(/\$\S*/) ?? [];
+    if (odd !== undefined) {
+      const why = "the collector would expand it, 0.96 what comes of ${env:…} a second time";
+      report(path, `expected \${NAME} or $$, got ${odd}: ${why}`);
+    }
   }
+  judgeEndpoints(configuration, report);
   return faults;
+}
+
+/** Processors that stand behind one that belongs behind them; the limiter has its own rule. */
+function unordered(processors: readonly string[]): [later: string, earlier: string][] {
+  const ranked = processors
+    .filter((one) => !one.startsWith("memory_limiter"))
+    .map((one) => [one, order.findIndex((start) => one.startsWith(start))] as const)
+    .filter(([, rank]) => rank >= 0);
+  return ranked.flatMap(([later, rank], index) => {
+    const before = ranked[index - 1];
+    return before !== undefined && rank < before[1] ? [[later, before[0]]] : [];
+  });
 }

@@ -28,6 +28,7 @@ export type ProblemCode =
   | "STATEFUL_RECREATE"
   | "VOLUMES_PROTECTED"
   | "NOTHING_RUNS"
+  | "TELEMETRY_UNREADABLE"
   | "LOCKED"
   | "STEP_FAILED"
   | "ROLLED_BACK"
@@ -75,6 +76,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   STATEFUL_RECREATE: 3,
   VOLUMES_PROTECTED: 3,
   NOTHING_RUNS: 3,
+  TELEMETRY_UNREADABLE: 3,
   LOCKED: 6,
   STEP_FAILED: 5,
   ROLLED_BACK: 4,

@@ -5,6 +5,7 @@ import { composeProcesses } from "./composeProcesses.ts";
 import { composeCreate, composeDown, composeStart, composeVersion } from "./compose.ts";
 import {
   connectTo,
+  copyOut,
   execHeld,
   execOnce,
   followLogs,
@@ -99,6 +100,7 @@ export function dockerEngine(
     hold: (id, argv, stdin, until) => execHeld(docker, id, argv, stdin, until),
     run: (shot) => runOnce(docker, shot),
     runHeld: (shot, until) => runHeld(docker, shot, until),
+    copyOut: (image, path, to) => copyOut(docker, image, path, to),
     async volumes(project) {
       const filters = { label: [`com.docker.compose.project=${project}`] };
       const { Volumes: found } = await docker.listVolumes({ filters: JSON.stringify(filters) });

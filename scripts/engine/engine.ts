@@ -127,6 +127,8 @@ export interface Engine {
   run(shot: OneShot): Promise<CommandResult>;
   /** The same for an image of its own instead of a running container. */
   runHeld(shot: OneShot, until: RegExp): Promise<() => Promise<void>>;
+  /** A path of an image as a tar archive; nothing of the image is run. */
+  copyOut(image: string, path: string, to: Writable): Promise<void>;
   volumes(project: string): Promise<string[]>;
   /** Who publishes a port of the host, among all containers. */
   publisher(port: number): Promise<string | undefined>;

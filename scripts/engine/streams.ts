@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
-import { Duplex, PassThrough, Readable } from "node:stream";
+import { Duplex, PassThrough, Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 import { converse, demux } from "./demux.ts";
 import type { CommandIo, CommandResult, OneShot } from "./engine.ts";
@@ -143,6 +144,24 @@ async function startShot(docker: Docker, shot: OneShot) {
   });
   const how = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
   return { container, stream: await container.attach(how) };
+}
+
+/** Copies a path of an image out as a tar archive; nothing of the image is run. */
+export async function copyOut(
+  docker: Docker,
+  image: string,
+  path: string,
+  to: Writable,
+): Promise<void> {
+  const container = await docker.createContainer({
+    Image: image,
+    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+  });
+  try {
+    await pipeline(await container.getArchive({ path }), to);
+  } finally {
+    await container.remove({ force: true, v: true });
+  }
 }
 
 /** Removes what a killed run of this host left. */

@@ -8,6 +8,10 @@ export interface Recipe {
   readonly target?: string;
   /** The official image's tag, where a setting of its own says it. */
   readonly officialVersion?: string;
+  /** The versions that can be built here, each from a folder of its own; any where it is unset. */
+  readonly sources?: readonly string[];
+  /** Why this one cannot be built here. */
+  readonly unbuildable?: string;
   /** Part of the tag for people to read. */
   readonly version: string;
   readonly arguments: Readonly<Record<string, string>>;
@@ -15,6 +19,12 @@ export interface Recipe {
 
 /** Versions of what only our own builds use; the parts' own versions are settings. */
 const versions = { postgres: "17", uv: "0.13.8", caddy: "2.11.7", chdb: "4.4.0" } as const;
+
+/** Versions of the collector with a folder in docker/collector/, and the parts they can have. */
+const collectors: Readonly<Record<string, readonly string[]>> = {
+  "0.96.0": ["datadog", "prometheus"],
+  "0.161.0": ["prometheus"],
+};
 
 /** The base that every recipe stands on: made by docker/base/rootfs.sh, not by a Dockerfile. */
 export const baseRole = "base";
@@ -54,6 +64,8 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
       role: "collector",
       setting: "COLLECTOR_IMAGE",
       officialVersion: otel,
+      sources: Object.keys(collectors),
+      ...unbuildable(otel, tags),
       version: [otel, ...tags].join("-"),
       arguments: { OTEL_VERSION: otel, OTEL_BUILD_TAGS: tags.join(",") },
     },
@@ -70,4 +82,13 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
       arguments: { CHDB_VERSION: versions.chdb },
     },
   ];
+}
+
+function unbuildable(version: string, tags: readonly string[]): Pick<Recipe, "unbuildable"> {
+  const fitting = Object.keys(collectors).filter((one) =>
+    tags.every((tag) => collectors[one]?.includes(tag)),
+  );
+  if (fitting.includes(version)) return {};
+  const wanted = [version, ...tags].join(" with ");
+  return { unbuildable: `expected OTEL_VERSION ${fitting.join(" or ")}, got ${wanted}` };
 }

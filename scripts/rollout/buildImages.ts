@@ -5,6 +5,7 @@ import { buildSecrets } from "../images/buildSecrets.ts";
 import type { ImageChoice } from "../images/chooseImage.ts";
 import { baseTag } from "../images/contentTag.ts";
 import type { Recipe } from "../images/recipes.ts";
+import { refuseUnbuildable } from "../images/refuseUnbuildable.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { refuseFullDisk } from "./preflight.ts";
 import type { Tools } from "./tools.ts";
@@ -20,6 +21,7 @@ export async function buildImages(
   builds: readonly ImageChoice[],
   tools: Tools,
 ): Promise<void> {
+  for (const { role } of builds) refuseUnbuildable(wanted.find((one) => one.role === role)!);
   await refuseFullDisk("build", tools);
   const base = baseTag(settings.root);
   if ((await tools.engine.image(base)) === undefined) await buildBase(settings, base, tools);

@@ -6,6 +6,7 @@ import type { StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { databaseOf } from "./databaseOf.ts";
 import type { Change } from "./planChanges.ts";
+import { readyTables } from "./readyTables.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Tools } from "./tools.ts";
 import { waitFor } from "./waitFor.ts";
@@ -49,12 +50,17 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   const starting: Promise<void>[] = [];
   try {
     if (create.length > 0) {
-      await tools.say.step(`create ${create.join(", ")}`, async () => {
-        const old = (await tools.engine.containers(stack.project)).map((one) => one.id);
-        const creating = tools.engine.create(composeCall(execution), create);
-        starting.push(creating);
-        return untilCreated(stack, create, old, creating, tools.engine);
-      });
+      await tools.say.step(
+        `create ${create.join(", ")}`,
+        async () => {
+          const old = (await tools.engine.containers(stack.project)).map((one) => one.id);
+          const creating = tools.engine.create(composeCall(execution), create);
+          starting.push(creating);
+          return untilCreated(stack, create, old, creating, tools.engine);
+        },
+        undefined,
+        { services: create },
+      );
     }
     tools.signal.throwIfAborted();
     const ids = new Map(
@@ -65,8 +71,12 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
       if (change === undefined || change.action === "none") continue;
       if (service.name === stack.server.migrate && execution.migrates === false) continue;
       tools.signal.throwIfAborted();
-      await tools.say.step(stepNames[service.name] ?? `${service.name} ready`, () =>
-        startPart(execution, service, ids, starting, tools),
+      if (service.name === "collector") await readyTables(execution.settings, tools);
+      await tools.say.step(
+        stepNames[service.name] ?? `${service.name} ready`,
+        () => startPart(execution, service, ids, starting, tools),
+        undefined,
+        { service: service.name, image: service.image },
       );
     }
     await Promise.all(starting);

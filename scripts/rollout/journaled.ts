@@ -57,10 +57,10 @@ export function journaled(
   const told = (error: unknown) => (error instanceof Problem ? error.message : String(error));
   const say: Tools["say"] = {
     ...tools.say,
-    async step(name, work, outcome) {
+    async step(name, work, outcome, parameters) {
       write(name, "begin");
       try {
-        const result = await tools.say.step(name, work, outcome);
+        const result = await tools.say.step(name, work, outcome, parameters);
         const detail = outcome?.(result) ?? "";
         write(name, "done", detail === "" ? {} : { detail });
         return result;

@@ -5,6 +5,9 @@ export interface StepRecord {
   readonly outcome: "done" | "failed";
 }
 
+/** What a step works on, by name: for whoever follows a rollout by its trace. */
+export type StepParameters = Readonly<Record<string, unknown>>;
+
 /** What a rollout tells as it goes, and what it asks. The terminal stands behind it. */
 export interface Narration {
   readonly steps: readonly StepRecord[];
@@ -13,6 +16,7 @@ export interface Narration {
     name: string,
     work: (report: (text: string) => void) => Promise<Result>,
     outcome?: (result: Result) => string,
+    parameters?: StepParameters,
   ): Promise<Result>;
   note(text: string): void;
   /**

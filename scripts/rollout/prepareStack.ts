@@ -6,6 +6,7 @@ import { officialReference } from "../images/officialReference.ts";
 import { recipes } from "../images/recipes.ts";
 import type { SettingName, Settings } from "../settings/readSettings.ts";
 import { chooseParts, neededImages } from "../stack/chooseParts.ts";
+import { grafanaConfiguration } from "../stack/grafanaConfiguration.ts";
 import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
 import { readSources } from "../stack/readSources.ts";
 import { labels, renderStack, type LabelParts, type Stack } from "../stack/renderStack.ts";
@@ -14,7 +15,6 @@ import { labels, renderStack, type LabelParts, type Stack } from "../stack/rende
 export interface PreparedStack {
   readonly stack: Stack;
   readonly collector: string;
-  readonly sink: "file" | "other";
 }
 
 export interface Present {
@@ -42,8 +42,20 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
   const collector = composeConfiguration(settings.root, choice.fragments, settings.lookup);
   const { sources, library } = parts(settings);
   const images = present.images ?? officialImages(settings);
+  const replicas = Number(settings.get("COLLECTOR_REPLICAS") || 1);
   const configs = new Map([["collector", collector]]);
+  if (replicas > 1) {
+    const others = { withoutLogFile: true };
+    configs.set(
+      "collector_replica",
+      composeConfiguration(settings.root, choice.fragments, settings.lookup, others),
+    );
+  }
   if (hasProxy(settings)) configs.set("proxy", proxyConfiguration(settings.lookup));
+  if (settings.get("GRAFANA") === "true") {
+    const files = grafanaConfiguration(settings.root, settings.lookup);
+    for (const [name, text] of files) configs.set(name, text);
+  }
   const stack = renderStack({
     ...labelParts(settings, present),
     sources: readSources(settings.root, sources),
@@ -53,8 +65,9 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
       return image === undefined ? settings.lookup(name) : { value: image, secret: false };
     },
     configs,
+    collectors: replicas,
   });
-  return { stack, collector, sink: choice.fragments.includes("file") ? "file" : "other" };
+  return { stack, collector };
 }
 
 /** What the labels of a stack say: its release, where each part came from, the secrets of now. */

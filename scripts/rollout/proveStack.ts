@@ -1,4 +1,8 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { readDelivery } from "../collector/readDelivery.ts";
 import { Problem } from "../common/problem.ts";
+import { redaction } from "../common/redaction.ts";
 import { deviceId } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { expectation } from "../verification/expectation.ts";
@@ -29,7 +33,7 @@ const depths = {
 /** Proves a running stack against what its rendered form promises. */
 export function proveStack(
   settings: Settings,
-  prepared: Pick<PreparedStack, "stack" | "sink">,
+  prepared: Pick<PreparedStack, "stack" | "collector">,
   directory: string,
   tools: Tools,
   depth: Depth,
@@ -40,7 +44,12 @@ export function proveStack(
     serverName: settings.get("PROXY_DOMAIN") || undefined,
     password:
       settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
-    sink: prepared.sink,
+    delivery: readDelivery(prepared.collector),
+    reader: {
+      user: settings.get("CLICKHOUSE_READER_USERNAME"),
+      password: settings.get("CLICKHOUSE_READER_PASSWORD"),
+      authority: authority(settings),
+    },
     grafana:
       settings.get("GRAFANA") === "true" && url !== ""
         ? { url, deviceId: deviceId(directory, tools.randomBytes) }
@@ -50,7 +59,14 @@ export function proveStack(
     engine: tools.engine,
     now: tools.now,
     randomId: () => tools.randomBytes(8).toString("hex"),
+    redact: redaction(settings.sensitive()),
   });
+}
+
+/** The certificate that is trusted beside the known ones. */
+function authority(settings: Settings): string | undefined {
+  const path = resolve(settings.root, settings.get("OTEL_CA_FILE"));
+  return settings.has("OTEL_CA_FILE") && existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 /** @throws Problem STEP_FAILED naming each check that failed */

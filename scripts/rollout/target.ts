@@ -95,7 +95,7 @@ export async function pastTarget(
     ["LETTA_IMAGE", imageOf(stack.server.service) ?? ""],
   ]);
   const collector = file("collector.yaml");
-  const prepared = { stack, collector, sink: sinkOf(collector) } as const;
+  const prepared = { stack, collector };
   const known = new Map(
     Object.values(release.services).map(({ imageId, name, repoDigest }) => [
       imageId,
@@ -153,8 +153,4 @@ function expectSamePlace(stack: Stack, settings: Settings, origin: string): void
 async function postgresImage(settings: Settings, tools: Tools): Promise<string> {
   const images = await chooseImages(settings, ["POSTGRES_IMAGE"], tools);
   return images.bySetting.get("POSTGRES_IMAGE")!;
-}
-
-function sinkOf(collector: string): PreparedStack["sink"] {
-  return /^ {2}file\/traces:/m.test(collector) ? "file" : "other";
 }

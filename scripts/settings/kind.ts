@@ -35,7 +35,11 @@ const isPercent: Test = (value) => /^\d{1,3}(?:\.\d{1,4})?$/u.test(value) && Num
 /** The collector's expressions are RE2: what both understand is without look-around and back-references. */
 function isPattern(value: string): boolean {
   try {
-    return new RegExp(value, "u") instanceof RegExp && !/\(\?[=!<]|\\[1-9]/u.test(value);
+    return (
+      new RegExp(value, "u") instanceof RegExp &&
+      !/\p{Cc}/u.test(value) &&
+      !/\(\?[=!<]|\\[1-9]/u.test(value)
+    );
   } catch {
     return false;
   }
@@ -123,6 +127,12 @@ export const kind = {
     new RegExp(`^[^${breaking}]{12,}$`, "u"),
     new RegExp(`[${breaking}]`, "u"),
     "it is pasted into the database URI as it stands, where % breaks Alembic too; never percent-encode it",
+  ),
+  grafanaPassword: explained(
+    "a password",
+    /\S/u,
+    /\$\{|\$__|%\(/u,
+    "Grafana expands ${ $__ and %( in its settings, and would take another one",
   ),
   oneOf: (...words: readonly string[]): Kind =>
     plain(words.join(", ").replace(/, ([^,]*)$/u, " or $1"), (value) => words.includes(value)),

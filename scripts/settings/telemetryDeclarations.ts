@@ -79,6 +79,9 @@ export const telemetryDeclarations = declare({
 
   GRAFANA: { about: "whether Grafana is part of the stack", ...kind.flag, required },
   GRAFANA_PUBLISH_PORT: { about: "loopback port of Grafana", ...kind.port },
-  GRAFANA_ADMIN_PASSWORD: password("Grafana's admin"),
+  GRAFANA_ADMIN_PASSWORD: {
+    ...password("Grafana's admin"),
+    ...kind.grafanaPassword,
+  },
   GRAFANA_URL: { about: "Grafana as people reach it", ...kind.webUrl },
 });

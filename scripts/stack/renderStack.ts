@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { Document, visit } from "yaml";
 import { digestServices, type SecretDigest } from "./digestServices.ts";
 import type { Lookup } from "../settings/fillSettings.ts";
 import { interpolate } from "./interpolate.ts";
@@ -112,5 +112,14 @@ function header(parts: LabelParts): string {
 
 /** YAML that YAML 1.1 readers (Compose among them) read as it was meant. */
 function toYaml(model: unknown): string {
-  return stringify(model, { compat: "yaml-1.1", lineWidth: 0, aliasDuplicateObjects: false });
+  const document = new Document(model, { compat: "yaml-1.1", aliasDuplicateObjects: false });
+  visit(document, {
+    // A block that begins with blanks alone would lose them (yaml 2.9.1).
+    Scalar(_key, node) {
+      if (typeof node.value === "string" && /^[^\S\n]+\n/.test(node.value)) {
+        node.type = "QUOTE_DOUBLE";
+      }
+    },
+  });
+  return document.toString({ lineWidth: 0 });
 }

@@ -1,13 +1,19 @@
-import type { PublishedPort } from "../stack/readServices.ts";
+import type { Delivery } from "../collector/readDelivery.ts";
+import type { PublishedPort, StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import type { ClickHouseReader } from "./askClickHouse.ts";
 
 /** What must be true of a running stack, read from its rendered form and nothing else. */
 export interface Expectation {
   readonly project: string;
-  readonly collector: string;
-  readonly healthPort: number;
+  /** The collectors behind the one name; the first of them publishes its ports. */
+  readonly collectors: readonly ExpectedCollector[];
   readonly grpcPort: number;
-  readonly httpPort: number;
+  /** What leaves through which exporter, and which sinks can be read. */
+  readonly delivery: Delivery;
+  readonly clickHouse: Omit<ClickHouseReader, "connect"> | undefined;
+  /** How long the server gathers spans before it sends them, in milliseconds. */
+  readonly serverGathersMs: number;
   /** Where the server answers: at its own port, or through the proxy where that is the door. */
   readonly serverUrl: string | undefined;
   /** The name the proxy has a certificate for. */
@@ -16,36 +22,84 @@ export interface Expectation {
   readonly version: string;
   /** The bearer of requests, where the server asks for one. */
   readonly password: string | undefined;
-  readonly sink: "file" | "other";
   readonly grafana: { readonly url: string; readonly deviceId: string } | undefined;
+}
+
+export interface ExpectedCollector {
+  readonly service: string;
+  /** Ports of this machine by the port in the container. */
+  readonly published: ReadonlyMap<number, number>;
+  /** What its container may use, in bytes; 0 where there is no limit. */
+  readonly memoryLimit: number;
 }
 
 export interface ExpectationParts {
   readonly serverName: string | undefined;
   readonly version: string;
   readonly password: string | undefined;
-  readonly sink: "file" | "other";
+  readonly delivery: Delivery;
+  /** Who reads in ClickHouse, and which certificate (PEM) is trusted beside the known ones. */
+  readonly reader: Pick<ClickHouseReader, "user" | "password" | "authority">;
   readonly grafana: { readonly url: string; readonly deviceId: string } | undefined;
 }
 
 /** What to expect of this stack. */
-export function expectation(stack: Stack, parts: ExpectationParts): Expectation {
+export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts): Expectation {
   const published = (service: string, target: number | undefined) =>
     stack.services
       .find((one) => one.name === service)
       ?.ports.find((port) => target === undefined || port.target === target)?.published;
   const server = published(stack.server.service, undefined);
   const door = stack.services.find((one) => one.name === "proxy")?.ports[0];
+  const role = stack.services.find((one) => one.name === stack.server.service);
   return {
     project: stack.project,
-    collector: "collector",
-    healthPort: published("collector", 13133) ?? 13133,
+    collectors: stack.services
+      .filter((one) => /^collector(?:-\d+)?$/.test(one.name))
+      .map((one) => expectedCollector(one, stack)),
     grpcPort: published("collector", 4317) ?? 4317,
-    httpPort: published("collector", 4318) ?? 4318,
+    clickHouse: clickHouseOf(stack, parts.delivery, reader),
+    serverGathersMs: Number(role?.environment["OTEL_BSP_SCHEDULE_DELAY"] ?? 5000),
     serverUrl: server !== undefined ? `http://127.0.0.1:${server}` : door && doorUrl(door),
     server: stack.server,
     ...parts,
   };
+}
+
+function expectedCollector({ name, ports }: StackService, stack: Stack): ExpectedCollector {
+  const service = (stack.model["services"] as Record<string, Record<string, unknown>>)[name];
+  return {
+    service: name,
+    published: new Map(ports.map((one) => [one.target, one.published])),
+    memoryLimit: bytes(String(service?.["mem_limit"] ?? "0")),
+  };
+}
+
+/** ClickHouse from here: a part of the stack has another address than for the collector. */
+function clickHouseOf(
+  stack: Stack,
+  { clickHouse }: Delivery,
+  reader: ExpectationParts["reader"],
+): Expectation["clickHouse"] {
+  if (clickHouse === undefined) return undefined;
+  const { hostname, origin } = new URL(clickHouse.endpoint);
+  const bundled = stack.services.find((one) => one.name === hostname);
+  if (bundled === undefined) return { url: origin, ...reader };
+  const open = bundled.ports.find((port) => port.target === 8123);
+  return { url: `http://127.0.0.1:${open?.published ?? 8123}`, ...reader };
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  b: 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+};
+
+/** Compose's notation: "1536m", "2gb". */
+function bytes(size: string): number {
+  const [, count = "0", unit = "b"] = /^(\d+)([bkmg]?)b?$/i.exec(size) ?? [];
+  return Number(count) * (unitBytes[unit.toLowerCase() || "b"] ?? 1);
 }
 
 /** The proxy's address as this machine reaches it. */

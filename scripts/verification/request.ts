@@ -13,6 +13,8 @@ export interface Asked {
   readonly timeoutMs?: number;
   /** The name a certificate is for; without it any certificate will do. */
   readonly serverName?: string;
+  /** For a server elsewhere: its certificate is judged, by this authority (PEM) too. */
+  readonly elsewhere?: { readonly authority: string | undefined };
   /** A connection that is there already, such as one into a container. */
   readonly connection?: Duplex;
 }
@@ -24,12 +26,13 @@ export interface Asked {
  */
 export async function request(url: string, asked: Asked = {}): Promise<Reply> {
   const { method = "GET", headers = {}, body, timeoutMs = 5000, serverName, connection } = asked;
+  const { elsewhere } = asked;
   const isTls = url.startsWith("https:");
   // Without a domain the proxy signs for itself; it is asked on this very machine.
-  const tls = {
-    rejectUnauthorized: serverName !== undefined,
-    servername: serverName ?? "localhost",
-  };
+  const tls =
+    elsewhere === undefined
+      ? { rejectUnauthorized: serverName !== undefined, servername: serverName ?? "localhost" }
+      : await judged(elsewhere.authority);
   const ask = isTls ? (await import("node:https")).request : httpRequest;
   return new Promise((resolve, reject) => {
     // A connection of one's own is taken only where no agent is named.
@@ -56,4 +59,11 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
     sent.on("error", (error) => reject(new Error(`${url}: ${error.message}`, { cause: error })));
     sent.end(body);
   });
+}
+
+/** Certificates are judged as the collector judges them: known authorities, and one's own. */
+async function judged(authority: string | undefined) {
+  if (authority === undefined) return { rejectUnauthorized: true };
+  const { getCACertificates } = await import("node:tls");
+  return { rejectUnauthorized: true, ca: [...getCACertificates("default"), authority] };
 }

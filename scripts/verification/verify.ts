@@ -1,29 +1,15 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Engine, ObservedContainer } from "../engine/engine.ts";
-import { canary, sendOverGrpc, sendOverHttp } from "./canary.ts";
+import { check, type Check, type Seen, type Tools } from "./check.ts";
+import { collectorDoor } from "./collectorDoor.ts";
+import { collectorHealthy, healthEndpoint } from "./collectorHealthy.ts";
 import type { Expectation } from "./expectation.ts";
+import { productionChecks } from "./productionChecks.ts";
+import { proveTelemetry } from "./proveTelemetry.ts";
+import { readBack, type Sink } from "./readBack.ts";
 import { request } from "./request.ts";
+import { sinksOf, unreadable } from "./sinksOf.ts";
+import { routeLimitMs } from "./watchRoutes.ts";
 
-export interface Check {
-  readonly name: string;
-  readonly outcome: "passed" | "failed" | "skipped";
-  /** What was seen; for a skipped check why it could not be made. */
-  readonly detail: string;
-}
-
-export interface Tools {
-  readonly engine: Engine;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** Sixteen hexadecimal digits, different every time. */
-  readonly randomId: () => string;
-}
-
-/** How long a canary may take to its sink: prod lets 5 s of spans and 10 s of batches gather. */
-const arrivalMs = 30_000;
-
-/** What a check saw, or why it was skipped. */
-type Seen = string | { readonly skipped: string };
+export type { Check, Tools };
 
 /**
  * Proves that a stack works: each check does the thing itself. They run side by side,
@@ -32,40 +18,24 @@ type Seen = string | { readonly skipped: string };
 export async function verify(expected: Expectation, tools: Tools): Promise<Check[]> {
   const visitor = `letta-stack-canary/${tools.randomId()}`;
   const read = readThroughServer(expected, visitor);
-  const [telemetry, server, spans, grafana] = await Promise.all([
-    verifyTelemetry(expected, tools),
+  const [proofs, server, spans, grafana] = await Promise.all([
+    proveTelemetry(expected, tools),
     serverChecks(expected, read),
     check("server's spans", async () => {
       const seen = await read;
-      if (typeof seen !== "string") return seen;
-      return readBack(await collectorOf(expected, tools), "traces", visitor, expected, tools);
+      return typeof seen === "string" ? serverSpans(expected, visitor, tools) : seen;
     }),
-    check("Grafana link", async () => grafanaLink(expected)),
+    check("Grafana link", () => grafanaLink(expected)),
   ]);
-  return [...telemetry, ...server, spans, grafana];
+  const door = await doorOf(expected, tools);
+  const health = () => healthEndpoint(door);
+  const production = await productionChecks(proofs, expected.delivery, health);
+  return [...proofs.flatMap((one) => one.checks), ...server, spans, grafana, ...production];
 }
 
 /** The part of the proof that needs no server: canaries through the collector's own doors. */
 export async function verifyTelemetry(expected: Expectation, tools: Tools): Promise<Check[]> {
-  const sent = canary(tools.randomId());
-  const collector = await collectorOf(expected, tools);
-  const arrives = (file: string, what: string) => readBack(collector, file, what, expected, tools);
-  const grpc = sendOverGrpc(expected.grpcPort, sent, tools.now());
-  const http = sendOverHttp(expected.httpPort, sent, tools.now());
-  return Promise.all([
-    check("collector healthy", () => collectorHealthy(expected, collector)),
-    check(
-      "OTLP gRPC",
-      async () => (await grpc, `a span was taken on 127.0.0.1:${expected.grpcPort}`),
-    ),
-    check(
-      "OTLP HTTP",
-      async () => (await http, `a metric and a log were taken on 127.0.0.1:${expected.httpPort}`),
-    ),
-    check("canary trace", async () => (await grpc, arrives("traces", sent.trace))),
-    check("canary metric", async () => (await http, arrives("metrics", sent.metric))),
-    check("canary log", async () => (await http, arrives("logs", sent.log))),
-  ]);
+  return (await proveTelemetry(expected, tools)).flatMap((one) => one.checks);
 }
 
 /**
@@ -79,9 +49,8 @@ export async function verifyServer(expected: Expectation, tools: Tools): Promise
 
 /** What still answers: the part of the proof that takes no time. */
 export async function verifyQuickly(expected: Expectation, tools: Tools): Promise<Check[]> {
-  const collector = await collectorOf(expected, tools);
   const [healthy, server] = await Promise.all([
-    check("collector healthy", () => collectorHealthy(expected, collector)),
+    check("collector healthy", async () => collectorHealthy(await doorOf(expected, tools))),
     verifyServer(expected, tools),
   ]);
   return [healthy, ...server];
@@ -94,31 +63,38 @@ function serverChecks(expected: Expectation, read: Promise<Seen>): Promise<Check
   ]);
 }
 
-async function collectorOf(expected: Expectation, tools: Tools) {
-  const found = await tools.engine.containers(expected.project);
-  return found.find((one) => one.service === expected.collector);
+/** The collector that the stack's own doors lead to. */
+async function doorOf({ project, collectors }: Expectation, { engine }: Tools) {
+  const { service = "collector", published = new Map<number, number>() } = collectors[0] ?? {};
+  const found = (await engine.containers(project)).find((one) => one.service === service);
+  return collectorDoor(service, published, found, engine);
 }
 
-async function check(name: string, look: () => Promise<Seen>): Promise<Check> {
-  try {
-    const seen = await look();
-    if (typeof seen === "string") return { name, outcome: "passed", detail: seen };
-    return { name, outcome: "skipped", detail: seen.skipped };
-  } catch (error) {
-    return { name, outcome: "failed", detail: (error as Error).message };
-  }
-}
+/** A server that lost its collector for a while asks it again only every half minute. */
+const serverPatienceMs = 30_000;
+/** How far the clock of the engine's machine may be from this one's. */
+const clockMs = 60_000;
 
-async function collectorHealthy(
-  expected: Expectation,
-  collector: ObservedContainer | undefined,
-): Promise<Seen> {
-  if (collector?.health !== "healthy")
-    throw new Error(`expected a healthy container, got ${collector?.health ?? "none"}`);
-  const reply = await request(`http://127.0.0.1:${expected.healthPort}/`);
-  if (reply.status !== 200)
-    throw new Error(`expected 200 on ${expected.healthPort}, got ${reply.status}`);
-  return `200 on 127.0.0.1:${expected.healthPort}`;
+/** The span of a request of ours, which the server sends to whichever collector it reaches. */
+async function serverSpans(expected: Expectation, visitor: string, tools: Tools): Promise<Seen> {
+  const { collectors, delivery, project, serverGathersMs } = expected;
+  const containers = await tools.engine.containers(project);
+  const each = collectors.map(({ service }) => {
+    const container = containers.find((one) => one.service === service);
+    return sinksOf(expected, "traces", container, tools);
+  });
+  const sinks = (each[0] ?? []).map((first, index): Sink => {
+    const others = each.map((one) => one[index]!);
+    return {
+      name: first.name,
+      has: async (wanted) =>
+        (await Promise.all(others.map((one) => one.has(wanted)))).includes(true),
+    };
+  });
+  if (sinks.length === 0) return { skipped: unreadable(expected, "traces") };
+  const limits = delivery.routes.map((one) => routeLimitMs(one, delivery) + serverGathersMs);
+  const wanted = { what: visitor, by: "attribute", sinceMs: tools.now() - clockMs } as const;
+  return readBack(sinks, wanted, Math.max(serverPatienceMs, ...limits), tools.now);
 }
 
 async function serverVersion(expected: Expectation): Promise<Seen> {
@@ -149,33 +125,6 @@ async function readThroughServer(expected: Expectation, visitor: string): Promis
   if (reply.status !== 200)
     throw new Error(`expected 200 from ${expected.server.readPath}, got ${reply.status}`);
   return `200 from ${expected.server.readPath}`;
-}
-
-async function readBack(
-  container: ObservedContainer | undefined,
-  signal: string,
-  what: string,
-  expected: Expectation,
-  tools: Tools,
-): Promise<Seen> {
-  if (expected.sink !== "file") return { skipped: "no file sink in this profile" };
-  if (container === undefined) throw new Error("expected a collector to read from, got none");
-  const file = `/var/lib/otelcol/${signal}.json`;
-  const started = tools.now();
-  while (tools.now() - started < arrivalMs) {
-    const { code } = await tools.engine.exec(container.id, [
-      "/probe/busybox",
-      "grep",
-      "-q",
-      "-F",
-      what,
-      file,
-    ]);
-    if (code === 0)
-      return `read back from ${file} after ${((tools.now() - started) / 1000).toFixed(1)} s`;
-    await sleep(100);
-  }
-  throw new Error(`expected it in ${file} within ${arrivalMs / 1000} s, it did not come`);
 }
 
 function grafanaLink({ grafana }: Expectation): Seen {

@@ -1,42 +1,62 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { chooseProfile } from "../../scripts/collector/chooseProfile.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
-import { lookupOf } from "../stack/exampleStack.ts";
+import { lookupOf, root } from "../stack/exampleStack.ts";
 import { backends } from "./backends.ts";
 
-const chosen = (environment: string, values: Record<string, string>) => {
-  const { profile, fragments } = chooseProfile(
-    environment,
-    lookupOf(new Map(Object.entries(values))),
-  );
-  return `${profile}: ${fragments.join(" ")}`;
-};
+const choose = (environment: string, values: Readonly<Record<string, string>>) =>
+  chooseProfile(environment, lookupOf(new Map(Object.entries(values))));
 
-const table: readonly [string, string, Record<string, string>, string][] = [
-  ["prod", "nothing", {}, "file: base file"],
-  ["prod", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse"],
-  ["prod", "SigNoz", backends.signoz, "signoz: base queue signoz"],
-  [
-    "prod",
-    "both",
-    { ...backends.clickhouse, ...backends.signoz },
-    "clickhouse: base queue clickhouse",
-  ],
+const logs = { OTEL_LOG_FILE: "true" };
+const both = { ...backends.clickhouse, ...backends.signoz };
+const elsewhere = { ...backends["clickhouse+datadog"], DD_URL: "https://proxy.example" };
+const careful = { OTEL_REMOVED_ATTRIBUTES: "^secret", OTEL_SAMPLING_PERCENT: "20" };
+
+const table: readonly [string, string, Readonly<Record<string, string>>, string][] = [
+  ["prod", "nothing", {}, "file: base file batch"],
+  ["prod", "the log file", logs, "file: base queue file logs batch"],
+  ["prod", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse own batch"],
+  ["prod", "SigNoz", backends.signoz, "signoz: base queue signoz own batch"],
+  ["prod", "both", both, "clickhouse: base queue clickhouse own batch"],
   [
     "prod",
     "ClickHouse and Datadog",
     backends["clickhouse+datadog"],
-    "clickhouse: base queue clickhouse datadog",
+    "clickhouse: base queue clickhouse datadog datadog-site own batch",
   ],
-  ["dev", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse file"],
-  ["development", "SigNoz", backends.signoz, "signoz: base queue signoz file"],
-  ["dev", "nothing", {}, "file: base file"],
+  [
+    "prod",
+    "Datadog behind another address",
+    elsewhere,
+    "clickhouse: base queue clickhouse datadog datadog-site datadog-intake own batch",
+  ],
+  [
+    "prod",
+    "SigNoz and Datadog",
+    { ...backends.signoz, DD_API_KEY: "x" },
+    "signoz: base queue signoz own batch",
+  ],
+  ["prod", "Datadog alone", { DD_API_KEY: "x" }, "file: base file batch"],
+  ["dev", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse file own batch"],
+  ["development", "SigNoz", backends.signoz, "signoz: base queue signoz file own batch"],
+  ["dev", "nothing", {}, "file: base file batch"],
+  [
+    "staging",
+    "all that takes out",
+    { ...backends.clickhouse, ...logs, ...careful },
+    "clickhouse: base queue clickhouse own logs privacy sampling batch",
+  ],
+  ["prod", "all traces kept", { OTEL_SAMPLING_PERCENT: "100" }, "file: base file batch"],
+  ["prod", "no trace kept", { OTEL_SAMPLING_PERCENT: "0" }, "file: base file sampling batch"],
 ];
 
 for (const [environment, what, values, expected] of table) {
-  test(`${environment} with ${what} set → ${expected}`, () => {
-    assert.equal(chosen(environment, values), expected);
+  test(`${environment} with ${what} → ${expected}`, () => {
+    const { profile, fragments } = choose(environment, values);
+    assert.equal(`${profile}: ${fragments.join(" ")}`, expected);
   });
 }
 
@@ -47,16 +67,28 @@ for (const half of [
   "SIGNOZ_INGESTION_KEY",
 ]) {
   test(`${half} alone chooses no backend`, () => {
-    assert.equal(chosen("prod", { [half]: "x" }), "file: base file");
+    assert.equal(choose("prod", { [half]: "x" }).profile, "file");
   });
 }
 
 for (const environment of environmentNames) {
-  test(`${environment} says why it chose`, () => {
-    const { cause } = chooseProfile(
-      environment,
-      lookupOf(new Map(Object.entries(backends.signoz))),
-    );
+  test(`${environment} says why it chose, and why each fragment`, () => {
+    const { cause, causes, fragments } = choose(environment, backends.signoz);
     assert.equal(cause, "SIGNOZ_ENDPOINT and SIGNOZ_INGESTION_KEY are set");
+    assert.equal(causes["signoz"], cause);
+    assert.deepEqual(Object.keys(causes), fragments);
   });
 }
+
+test("every fragment of otel/ is chosen by some settings", () => {
+  const all = [
+    ...choose("dev", { ...elsewhere, ...logs, ...careful }).fragments,
+    ...choose("dev", backends.signoz).fragments,
+  ];
+  const files = readdirSync(join(root, "otel"), { withFileTypes: true });
+  const fragments = files.filter((one) => one.isFile() && one.name.endsWith(".yaml"));
+  assert.deepEqual(
+    fragments.map((one) => one.name.replace(".yaml", "")).filter((one) => !all.includes(one)),
+    [],
+  );
+});

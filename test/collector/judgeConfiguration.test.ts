@@ -45,7 +45,7 @@ const broken: readonly [string, (of: ReturnType<typeof good>) => void, string][]
   ],
   [
     "a processor that is not there",
-    (of) => traces(of).processors.push("filter"),
+    (of) => traces(of).processors.splice(1, 0, "filter"),
     "service.pipelines.traces: expected a defined component, got filter",
   ],
   [
@@ -70,13 +70,35 @@ const broken: readonly [string, (of: ReturnType<typeof good>) => void, string][]
   ],
   [
     "the memory limiter behind another",
-    (of) => (traces(of).processors = ["batch", "memory_limiter"]),
-    "service.pipelines.traces: expected memory_limiter first, got batch",
+    (of) => {
+      of.processors["resource"] = {};
+      traces(of).processors = ["resource", "memory_limiter", "batch"];
+    },
+    "service.pipelines.traces: expected memory_limiter first, got resource",
+  ],
+  [
+    "sampling before something that takes out",
+    (of) => {
+      of.processors["probabilistic_sampler"] = {};
+      of.processors["transform/privacy"] = {};
+      traces(of).processors = [
+        "memory_limiter",
+        "probabilistic_sampler",
+        "transform/privacy",
+        "batch",
+      ];
+    },
+    "service.pipelines.traces: expected transform/privacy before probabilistic_sampler",
+  ],
+  [
+    "no batch at the end",
+    (of) => (traces(of).processors = ["memory_limiter"]),
+    "service.pipelines.traces: expected batch last, got memory_limiter",
   ],
   [
     "no memory limiter",
     (of) => (traces(of).processors = ["batch"]),
-    "service.pipelines.traces: expected memory_limiter first, got none",
+    "service.pipelines.traces: expected memory_limiter first, got batch",
   ],
   [
     "a signal without a pipeline",
@@ -96,7 +118,30 @@ const broken: readonly [string, (of: ReturnType<typeof good>) => void, string][]
   [
     "a value that 0.96 expands twice",
     (of) => (of.exporters["file"] = { path: "${env:HOME}" }),
-    "expected ${NAME}, got ${env:NAME}: 0.96 parses its value as YAML",
+    "exporters.file.path: expected ${NAME} or $$, got ${env:HOME}: the collector would expand it, 0.96 what comes of ${env:…} a second time",
+  ],
+  [
+    "a lone dollar",
+    (of) => (of.exporters["file"] = { path: "/a/$b" }),
+    "exporters.file.path: expected ${NAME} or $$, got $b: the collector would expand it, 0.96 what comes of ${env:…} a second time",
+  ],
+  [
+    "a queue in a storage that is not there",
+    (of) => (of.exporters["file"] = { storage: "file_storage/queue" }),
+    "exporters.file.storage: expected one of service.extensions, got file_storage/queue",
+  ],
+  [
+    "pprof for everybody",
+    (of) => {
+      of.extensions["pprof"] = { endpoint: "0.0.0.0:1777" };
+      of.service.extensions.push("pprof");
+    },
+    "extensions.pprof.endpoint: expected a loopback address, got 0.0.0.0:1777",
+  ],
+  [
+    "a receiver's endpoint without a port",
+    (of) => (of.receivers["otlp"] = { protocols: { grpc: { endpoint: "0.0.0.0" } } }),
+    "receivers.otlp.protocols.grpc.endpoint: expected host:port, got 0.0.0.0",
   ],
 ];
 
@@ -108,13 +153,66 @@ for (const [about, spoil, fault] of broken) {
   });
 }
 
-test("a pipeline that only a connector feeds needs no memory limiter", () => {
+const sent = (endpoint: string) => ({
+  endpoint,
+  sending_queue: { storage: "file_storage" },
+  retry_on_failure: { max_elapsed_time: "0s" },
+});
+
+/** A configuration that sends traces to one exporter. */
+function sending(name: string, exporter: object) {
+  const configuration = good();
+  configuration.extensions["file_storage"] = {};
+  configuration.service.extensions.push("file_storage");
+  configuration.exporters[name] = exporter;
+  traces(configuration).exporters.push(name);
+  return configuration;
+}
+
+const ways: readonly [string, string, string | undefined][] = [
+  ["clickhouse", "http://host:8123", undefined],
+  ["clickhouse", "tcp://host:9000", "expected http:// or https://, got tcp://host:9000"],
+  ["clickhouse", "", "expected http:// or https://, got "],
+  ["otlp/signoz", "host:4317", undefined],
+  ["otlp/signoz", "https://host:443", undefined],
+  ["otlp/signoz", "host", "expected a host with its port, got host"],
+];
+
+for (const [name, endpoint, fault] of ways) {
+  test(`${name} at "${endpoint}" is ${fault === undefined ? "no" : "a"} fault`, () => {
+    const expected = fault === undefined ? [] : [`exporters.${name}.endpoint: ${fault}`];
+    assert.deepEqual(judgeConfiguration(sending(name, sent(endpoint))), expected);
+  });
+}
+
+test("what leaves the machine must queue on disk and be tried for ever", () => {
+  assert.deepEqual(judgeConfiguration(sending("otlphttp", { endpoint: "http://host" })), [
+    "exporters.otlphttp: expected sending_queue.storage: what waits would be lost with the process",
+    "exporters.otlphttp: expected retry_on_failure.max_elapsed_time 0s: it deletes what it tried so long",
+  ]);
+});
+
+test("a fault begins with the place of what is wrong, or of what it stands in", () => {
+  const configuration = good();
+  traces(configuration).exporters.push("clickhouse");
+  const places = new Map([["service.pipelines.traces", "otel/base.yaml:7"]]);
+  const fault = "service.pipelines.traces: expected a defined component, got clickhouse";
+  assert.deepEqual(judgeConfiguration(configuration, places), [`otel/base.yaml:7: ${fault}`]);
+  places.set("service.pipelines.traces.exporters[clickhouse]", "otel/clickhouse.yaml:9");
+  assert.deepEqual(judgeConfiguration(configuration, places), [`otel/clickhouse.yaml:9: ${fault}`]);
+});
+
+test("a pipeline that only counts for a connector makes no batches", () => {
   const configuration = good();
   configuration.connectors["statistics"] = {};
-  traces(configuration).exporters.push("statistics");
+  configuration.service.pipelines["traces/statistics"] = {
+    receivers: ["otlp"],
+    processors: ["memory_limiter"],
+    exporters: ["statistics"],
+  };
   configuration.service.pipelines["metrics/statistics"] = {
     receivers: ["statistics"],
-    processors: [],
+    processors: ["memory_limiter", "batch"],
     exporters: ["file"],
   };
   assert.deepEqual(judgeConfiguration(configuration), []);

@@ -28,6 +28,11 @@ const importers: Readonly<Record<string, readonly string[]>> = {
   "docker-compose": ["engine"],
   "node:child_process": ["engine"],
   zx: ["engine", "cli", "entries"],
+  "@opentelemetry/api": ["cli"],
+  "@opentelemetry/core": ["cli"],
+  "@opentelemetry/exporter-trace-otlp-proto": ["cli"],
+  "@opentelemetry/resources": ["cli"],
+  "@opentelemetry/sdk-trace": ["cli"],
   "node:process": [],
 };
 

@@ -3,6 +3,8 @@ import {
   cpSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   rmSync,
   utimesSync,
   appendFileSync,
@@ -11,8 +13,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Problem } from "../../scripts/common/problem.ts";
 import { baseTag, contentTag } from "../../scripts/images/contentTag.ts";
 import { baseRole, recipes, type Recipe } from "../../scripts/images/recipes.ts";
+import { refuseUnbuildable } from "../../scripts/images/refuseUnbuildable.ts";
 import { exampleValues, lookupOf, root } from "../stack/exampleStack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "content-tag-"));
@@ -95,4 +99,77 @@ test("Datadog is built into the collector only where something goes there", () =
     ];
   };
   assert.deepEqual([tags(""), tags("key")], ["", "datadog"]);
+});
+
+/** The collector's recipe at a version of it. */
+function collector(version: string, datadogKey = ""): Recipe {
+  const given = { OTEL_VERSION: version, DD_API_KEY: datadogKey };
+  const values = new Map([...exampleValues("dev"), ...Object.entries(given)]);
+  return recipes("dev", lookupOf(values)).find((one) => one.role === "collector")!;
+}
+
+test("the versions of the collector that can be built are those with a folder of their own", () => {
+  const folders = readdirSync(join(root, "docker", "collector"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+  assert.deepEqual(folders.sort(), [...collector("0.96.0").sources!].sort());
+});
+
+test("a changed file of one collector version leaves the other versions' tags", () => {
+  const other = copy();
+  appendFileSync(join(other, "docker", "collector", "0.161.0", "settings.go"), "\n");
+  assert.equal(contentTag(other, collector("0.96.0")), contentTag(root, collector("0.96.0")));
+  assert.notEqual(contentTag(other, collector("0.161.0")), contentTag(root, collector("0.161.0")));
+});
+
+test("a changed file that the collector's versions share changes the tags of all", () => {
+  const other = copy();
+  appendFileSync(join(other, "docker", "collector", "main.go"), "\n");
+  for (const version of ["0.96.0", "0.161.0"]) {
+    assert.notEqual(contentTag(other, collector(version)), contentTag(root, collector(version)));
+  }
+});
+
+test("what has no source is not built, and the refusal names the versions that have one", () => {
+  const refusal = (version: string, key = "") => {
+    const found = collector(version, key);
+    try {
+      refuseUnbuildable(found);
+      return "";
+    } catch (error) {
+      return `${(error as Problem).code}: ${(error as Problem).message}`;
+    }
+  };
+  const start = "IMAGE_UNAVAILABLE: collector cannot be built here: expected OTEL_VERSION";
+  assert.equal(refusal("0.161.0"), "");
+  assert.equal(refusal("0.96.0", "key"), "");
+  assert.equal(refusal("0.100.0"), `${start} 0.96.0 or 0.161.0, got 0.100.0`);
+  assert.equal(refusal("0.161.0", "key"), `${start} 0.96.0, got 0.161.0 with datadog`);
+  refuseUnbuildable(role("postgres"));
+});
+
+test("a version without source still has a tag, so that its official image can be asked for", () => {
+  assert.match(contentTag(root, collector("0.100.0")), /^letta-stack\/collector:0\.100\.0-/);
+});
+
+/** The modules a version's go.mod asks for itself, with their versions. */
+function modules(version: string): [module: string, version: string][] {
+  const text = readFileSync(join(root, "docker", "collector", version, "go.mod"), "utf8");
+  const direct = [...text.matchAll(/^\t(\S+) (v\S+)$/gm)];
+  return direct.map((found) => [found[1]!, found[2]!]);
+}
+
+test("every part of the collector comes from the release that its folder is named for", () => {
+  for (const version of collector("0.96.0").sources!) {
+    const others = modules(version).filter(
+      ([, at]) => at.startsWith("v0.") && at !== `v${version}`,
+    );
+    assert.ok(modules(version).length > 25, version);
+    // go.mod says why.
+    const older = version === "0.161.0" ? ["basicauthextension"] : [];
+    assert.deepEqual(
+      others.map(([name]) => name.split("/").at(-1)),
+      older,
+    );
+  }
 });

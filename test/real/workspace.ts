@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -42,6 +42,7 @@ export function workspace(name: string, firstPort: number): Workspace {
   const root = join(mkdtempSync(join(tmpdir(), "letta stäck ")), "clone");
   const listed = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], { cwd: source });
   for (const file of listed.stdout.toString().split("\0").filter(Boolean)) {
+    if (!existsSync(join(source, file))) continue; // deleted, and not yet committed
     mkdirSync(dirname(join(root, file)), { recursive: true });
     cpSync(join(source, file), join(root, file));
   }

@@ -245,6 +245,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     hold: (id) => held(serviceOf(id)),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
+    copyOut: () => Promise.reject(new Error("a simulated image has no files")),
     volumes: (project) =>
       look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
     othersAtWork: () => look("others at work", () => 0),

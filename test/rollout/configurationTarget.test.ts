@@ -7,7 +7,7 @@ import { imageIdOf, making, settingsOf, targetOf } from "./exampleTarget.ts";
 
 const before = {
   LETTA_VERSION: "0.15.1",
-  OTEL_VERSION: "0.95.0",
+  OTEL_VERSION: "0.97.0",
   POSTGRES_IMAGE: "pgvector/pgvector:0.8.0-pg17",
   SERVER_MEMORY: "1g",
   OTEL_BATCH_TIMEOUT: "3s",

@@ -172,3 +172,23 @@ test("what is told to people goes on as before", async () => {
   );
   assert.equal(tools.say.steps, on.tools.say.steps);
 });
+
+test("a step's parameters go on to whoever listens, and not into the journal", async () => {
+  const directory = stateDirectory(folder(), "prod");
+  const { tools } = rolloutOn({}, () => 0);
+  const heard: unknown[] = [];
+  const say: typeof tools.say = {
+    ...tools.say,
+    step: (name, work, outcome, parameters) => {
+      heard.push(parameters);
+      return tools.say.step(name, work, outcome);
+    },
+  };
+  const journal = journaled({ ...tools, say }, directory, "deploy:prod", (text) => text);
+  await journal.command(who, async () => {
+    await journal.tools.say.step("create", nothing, undefined, { services: ["server"] });
+    return {};
+  });
+  assert.deepEqual(heard, [{ services: ["server"] }]);
+  assert.ok(!JSON.stringify(readJournal(directory)).includes("services"));
+});

@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import {
   bundledClickHouse,
+  bundledGrafana,
   exampleParts,
   exampleStack,
   root,
@@ -82,7 +83,9 @@ test("Compose makes of an environment's sources what it makes of our rendered fi
   for (const environment of environmentNames) {
     await t.test(environment, () => agrees(environment));
   }
-  await t.test("with a bundled ClickHouse", () => agrees("prod", bundledClickHouse));
+  await t.test("with a bundled ClickHouse and Grafana", () =>
+    agrees("prod", { ...bundledClickHouse, ...bundledGrafana }),
+  );
 });
 
 function agrees(environment: string, more: Readonly<Record<string, string>> = {}): void {

@@ -5,6 +5,7 @@ import { recipes } from "../../scripts/images/recipes.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import type { Lookup } from "../../scripts/settings/fillSettings.ts";
 import { chooseParts } from "../../scripts/stack/chooseParts.ts";
+import { grafanaConfiguration } from "../../scripts/stack/grafanaConfiguration.ts";
 import { readSources } from "../../scripts/stack/readSources.ts";
 import { renderStack, type RenderParts, type Stack } from "../../scripts/stack/renderStack.ts";
 
@@ -27,6 +28,13 @@ export const bundledClickHouse: Readonly<Record<string, string>> = {
   CLICKHOUSE_PASSWORD: "writer-secret-9f1c",
   CLICKHOUSE_READER_PASSWORD: "reader-secret-2b7e",
   CLICKHOUSE_ADMIN_PASSWORD: "admin-secret-5d3a",
+};
+
+/** What GRAFANA=true brings along. */
+export const bundledGrafana: Readonly<Record<string, string>> = {
+  GRAFANA: "true",
+  GRAFANA_URL: "http://127.0.0.1:3000",
+  GRAFANA_ADMIN_PASSWORD: "grafana-secret-6c4d",
 };
 
 /** The committed env files of an environment, read without the room that judges them. */
@@ -94,6 +102,9 @@ export function exampleParts(
     configs: new Map([
       ["collector", collector],
       ...(proxy ? [["proxy", ":8443 {\n}\n"] as const] : []),
+      ...(parts.sources.includes("compose/grafana.yaml")
+        ? grafanaConfiguration(root, lookupOf(values))
+        : []),
     ]),
     release: "000001",
   };

@@ -4,7 +4,14 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { canary, sendOverGrpc, sendOverHttp } from "../../scripts/verification/canary.ts";
+import {
+  canary,
+  sendOverGrpc,
+  sendOverHttp,
+  sendSpansOverHttp,
+} from "../../scripts/verification/canary.ts";
+import { collectorDoor } from "../../scripts/verification/collectorDoor.ts";
+import type { Engine } from "../../scripts/engine/engine.ts";
 
 const id = "0123456789abcdef";
 const nowMs = 1_767_323_045_006;
@@ -21,7 +28,19 @@ async function httpDoor(status: number) {
   }).listen(0, "127.0.0.1");
   after(() => server.close());
   await once(server, "listening");
-  return { taken, port: (server.address() as AddressInfo).port };
+  const { port } = server.address() as AddressInfo;
+  return { taken, door: collectorDoor("collector", new Map([[4318, port]]), undefined, noEngine) };
+}
+
+const noEngine = {} as Engine;
+
+/** A port that nobody listens on any more. */
+async function closedPort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return { port };
 }
 
 /** A collector's gRPC door that notes the bytes it takes. */
@@ -64,8 +83,8 @@ test("a canary's names are valid and carry its id", () => {
 });
 
 test("metric and log are posted as OTLP under the canary's names", async () => {
-  const { taken, port } = await httpDoor(200);
-  await sendOverHttp(port, canary(id), nowMs);
+  const { taken, door } = await httpDoor(200);
+  await sendOverHttp(door, canary(id), nowMs);
   assert.deepEqual(
     taken.map((one) => one.path),
     ["/v1/metrics", "/v1/logs"],
@@ -78,9 +97,9 @@ test("metric and log are posted as OTLP under the canary's names", async () => {
 });
 
 test("a collector that refuses is a failure with its own words", async () => {
-  const { port } = await httpDoor(503);
+  const { door } = await httpDoor(503);
   await assert.rejects(
-    sendOverHttp(port, canary(id), nowMs),
+    sendOverHttp(door, canary(id), nowMs),
     /\/v1\/metrics answered 503: its words/,
   );
 });
@@ -98,8 +117,21 @@ test("a span is exported over gRPC with the canary's trace id and time", async (
   assert.ok(taken[0]!.includes("letta-stack-canary"));
 });
 
+test("a span says as a whole number that sampling is to spare it, over gRPC and over HTTP", async () => {
+  const [grpc, http] = [await grpcDoor(), await httpDoor(200)];
+  await sendOverGrpc(grpc.port, canary(id), nowMs);
+  const spared = Buffer.from("sampling.priority");
+  // A KeyValue: its key, and an AnyValue of two bytes, field 3 of which is an int64.
+  assert.ok(grpc.taken[0]!.includes(Buffer.concat([spared, Buffer.from([0x12, 2, 0x18, 1])])));
+  await sendSpansOverHttp(http.door, canary(id).trace, ["00000000000000aa"], nowMs);
+  const said = JSON.stringify(http.taken[0]);
+  assert.match(said, /"path":"\/v1\/traces"/);
+  assert.match(said, /{"key":"sampling.priority","value":{"intValue":"1"}}/);
+  assert.match(said, new RegExp(`"traceId":"${canary(id).trace}","spanId":"00000000000000aa"`));
+});
+
 test("a door where nobody listens is a failure at once", async () => {
-  const { port } = await httpDoor(200);
+  const { port } = await closedPort();
   const started = performance.now();
   await assert.rejects(sendOverGrpc(port, canary(id), nowMs));
   assert.ok(performance.now() - started < 4000, "it was waited for until the deadline");

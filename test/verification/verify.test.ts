@@ -1,16 +1,26 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { readDelivery } from "../../scripts/collector/readDelivery.ts";
 import type { Engine } from "../../scripts/engine/engine.ts";
 import type { Expectation } from "../../scripts/verification/expectation.ts";
-import { verify } from "../../scripts/verification/verify.ts";
+import {
+  verify,
+  verifyQuickly,
+  verifyServer,
+  verifyTelemetry,
+} from "../../scripts/verification/verify.ts";
+import { backends } from "../collector/backends.ts";
+import { composed } from "../collector/composed.ts";
 
 // A stack of which nothing runs: what is proven of it must be nothing.
+const closed = [4317, 4318, 13133, 8888].map((port) => [port, 1] as const);
 const nothing: Expectation = {
   project: "nobody",
-  collector: "collector",
-  healthPort: 1,
+  collectors: [{ service: "collector", published: new Map(closed), memoryLimit: 1 }],
   grpcPort: 1,
-  httpPort: 1,
+  delivery: readDelivery(composed("prod", backends.file)),
+  clickHouse: undefined,
+  serverGathersMs: 0,
   serverUrl: "http://127.0.0.1:1",
   serverName: undefined,
   server: {
@@ -28,35 +38,68 @@ const nothing: Expectation = {
   },
   version: "0.16.8",
   password: undefined,
-  sink: "file",
   grafana: undefined,
 };
+let clock = 0;
 const tools = {
   engine: { containers: async () => [] } as Partial<Engine> as Engine,
-  now: () => 0,
+  // Each look at it is a minute later, so that nothing is waited for.
+  now: () => (clock += 60_000),
   randomId: () => "0123456789abcdef",
+  redact: (text: string) => text,
 };
-const outcomes = async (expected: Expectation) =>
-  Object.fromEntries((await verify(expected, tools)).map((one) => [one.name, one.outcome]));
+const outcomes = async (proving: ReturnType<typeof verify>) =>
+  Object.fromEntries((await proving).map((one) => [one.name, one.outcome]));
 
-test("where nothing runs, every check fails, and the one that cannot be made is skipped", async () => {
-  assert.deepEqual(await outcomes(nothing), {
-    "collector healthy": "failed",
-    "server version": "failed",
-    "database read": "failed",
-    "OTLP gRPC": "failed",
-    "OTLP HTTP": "failed",
-    "canary trace": "failed",
-    "canary metric": "failed",
-    "canary log": "failed",
+const serverChecks = { "server version": "failed", "database read": "failed" };
+const telemetryChecks = {
+  "collector healthy": "failed",
+  "OTLP gRPC": "failed",
+  "OTLP HTTP": "failed",
+  "canary trace": "failed",
+  "canary metric": "failed",
+  "canary log": "failed",
+  "file traces": "failed",
+  "file metrics": "failed",
+  "file logs": "failed",
+};
+
+test("where nothing runs, every check fails, and those that cannot be made are skipped", async () => {
+  assert.deepEqual(await outcomes(verify(nothing, tools)), {
+    ...telemetryChecks,
+    ...serverChecks,
     "server's spans": "failed",
     "Grafana link": "skipped",
+    "exporters sending": "failed",
+    "health endpoint": "failed",
+    "memory within limit": "failed",
+    "batch processing": "failed",
+    "Datadog reporting": "skipped",
+    "failover and retry": "skipped",
   });
 });
 
+test("each depth makes its own checks: telemetry, server, or a quick look at both", async () => {
+  assert.deepEqual(await outcomes(verifyTelemetry(nothing, tools)), telemetryChecks);
+  assert.deepEqual(await outcomes(verifyServer(nothing, tools)), serverChecks);
+  const quick = { "collector healthy": "failed", ...serverChecks };
+  assert.deepEqual(await outcomes(verifyQuickly(nothing, tools)), quick);
+});
+
 test("a skipped check gives its reason", async () => {
-  const checks = await verify(nothing, tools);
-  assert.equal(checks.find((one) => one.outcome === "skipped")?.detail, "GRAFANA is off");
+  const skipped = (await verify(nothing, tools)).filter((one) => one.outcome === "skipped");
+  assert.deepEqual(
+    skipped.map((one) => one.detail),
+    ["GRAFANA is off", "DD_API_KEY is not set", "only with --failover, on a throw-away twin"],
+  );
+});
+
+test("a canary that nobody took has failed, also where its sink cannot be read", async () => {
+  const signoz = { ...nothing, delivery: readDelivery(composed("prod", backends.signoz)) };
+  const checks = await verify(signoz, tools);
+  const trace = checks.find((one) => one.name === "canary trace");
+  assert.equal(trace?.outcome, "failed");
+  assert.equal(checks.find((one) => one.name === "otlp/signoz traces")?.outcome, "failed");
 });
 
 test("the Grafana link carries the random device id", async () => {

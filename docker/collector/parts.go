@@ -20,7 +20,6 @@ import (
 	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/zpagesextension"
-	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/batchprocessor"
 	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
@@ -28,8 +27,8 @@ import (
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 )
 
-// Parts that cost most of the build stand in files of their own behind a build
-// tag and append themselves here: see datadog.go and prometheus.go.
+// The parts of every version. Those that cost most of the build stand in files of their
+// own behind a build tag and append themselves here: see prometheus.go and 0.96.0/datadog.go.
 var (
 	receivers = []receiver.Factory{
 		otlpreceiver.NewFactory(),
@@ -60,22 +59,3 @@ var (
 	}
 	connectors []connector.Factory
 )
-
-func factories() (otelcol.Factories, error) {
-	var made otelcol.Factories
-	var err error
-	if made.Receivers, err = receiver.MakeFactoryMap(receivers...); err != nil {
-		return made, err
-	}
-	if made.Processors, err = processor.MakeFactoryMap(processors...); err != nil {
-		return made, err
-	}
-	if made.Exporters, err = exporter.MakeFactoryMap(exporters...); err != nil {
-		return made, err
-	}
-	if made.Extensions, err = extension.MakeFactoryMap(extensions...); err != nil {
-		return made, err
-	}
-	made.Connectors, err = connector.MakeFactoryMap(connectors...)
-	return made, err
-}

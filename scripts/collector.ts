@@ -1,0 +1,54 @@
+import { command, settingsOf } from "./cli/command.ts";
+
+await command({
+  name: "collector",
+  about:
+    "Run the collector as a program of this machine, without Docker, as the settings of dev say.",
+  environment: "none",
+  arguments: [
+    [
+      "[action]",
+      "start (install, judge, run until Ctrl-C), install, config; start where it is left out",
+    ],
+  ],
+  flags: ["yes"],
+  examples: ["npm run collector", "npm run collector install", "npm run collector config"],
+  async act(asked, terminal) {
+    const [{ Problem }, { collectorPlatform }] = await Promise.all([
+      import("./common/problem.ts"),
+      import("./images/collectorPlatform.ts"),
+    ]);
+    const [action = "start"] = asked.arguments;
+    if (!["start", "install", "config"].includes(action)) {
+      throw new Problem("USAGE", `expected start, install or config, got ${action}`);
+    }
+    const platform = collectorPlatform(process.platform, process.arch);
+    const settings = await settingsOf(asked, terminal, true);
+    const [{ localCollector }, { toolsOf }] = await Promise.all([
+      import("./rollout/localCollector.ts"),
+      import("./cli/toolsOf.ts"),
+    ]);
+    const local = localCollector(settings, platform, toolsOf(terminal));
+    if (action === "config") {
+      const { choice, text } = local.plan();
+      terminal.note(`profile ${choice.profile}: ${choice.cause}`);
+      return { result: { profile: choice.profile, configuration: text }, text };
+    }
+    const { table } = await import("./cli/table.ts");
+    if (action === "install") {
+      const { path, version, sha256, source } = await local.install();
+      const rows = [
+        ["collector", `${version}  ${path}`],
+        ["SHA-256", sha256],
+        ["from", source],
+      ];
+      return { result: { path, version, sha256, source }, text: table(rows) };
+    }
+    const { endWithParent } = await import("./cli/endWithParent.ts");
+    endWithParent();
+    const told = await local.start((rows) => {
+      for (const line of table(rows).trimEnd().split("\n")) terminal.note(line.trimStart());
+    });
+    return { result: { ...told }, text: `collector ${told.version}: ${told.outcome}\n` };
+  },
+});

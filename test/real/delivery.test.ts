@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { readDelivery } from "../../scripts/collector/readDelivery.ts";
+import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
+import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { chooseImages } from "../../scripts/rollout/chooseImages.ts";
+import {
+  imageSettings,
+  prepareStack,
+  type PreparedStack,
+} from "../../scripts/rollout/prepareStack.ts";
+import { proveFailover, twinProject } from "../../scripts/rollout/proveFailover.ts";
+import type { Tools } from "../../scripts/rollout/tools.ts";
+import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
+import { expectation, type Expectation } from "../../scripts/verification/expectation.ts";
+import { productionChecks } from "../../scripts/verification/productionChecks.ts";
+import { proveTelemetry } from "../../scripts/verification/proveTelemetry.ts";
+import { datadog, type Datadog } from "../rigs/datadog/datadog.ts";
+import { gateway } from "../rigs/otlp/collector.ts";
+import { builtCollector } from "../rigs/otlp/composed.ts";
+import { bundledClickHouse, exampleSecrets, root } from "../stack/exampleStack.ts";
+import { containerIds, docker } from "./workspace.ts";
+
+// The telemetry of a rendered stack on its real parts, without its server: what its proof sees
+// where all is well, and where an exporter, a sink or the collector itself is not.
+const project = "letta-test-delivery";
+const engine = dockerEngine(endpoint(process.env), process.env);
+const folder = mkdtempSync(join(tmpdir(), "delivery-"));
+const key = "datadogKeyOfTheRig12";
+const ports = {
+  OTEL_GRPC_PORT: "23200",
+  OTEL_HTTP_PORT: "23201",
+  OTEL_HEALTH_PORT: "23202",
+  OTEL_METRICS_PORT: "23203",
+  CLICKHOUSE_PUBLISH_PORT: "23204",
+};
+const tools: Tools = {
+  engine,
+  say: {
+    steps: [],
+    step: (_name, work) => work(() => undefined),
+    note: () => undefined,
+    show: () => undefined,
+    confirm: async () => undefined,
+  } as Partial<Tools["say"]> as Tools["say"],
+  now: () => Date.now(),
+  randomBytes,
+  signal: new AbortController().signal,
+  processEnvironment: {},
+};
+const verification = {
+  engine,
+  now: () => Date.now(),
+  randomId: () => randomBytes(8).toString("hex"),
+  redact: (text: string) => text.replaceAll(bundledClickHouse["CLICKHOUSE_PASSWORD"]!, "••••••"),
+};
+
+let rig: Datadog;
+let settings: Settings;
+let prepared: PreparedStack;
+let expected: Expectation;
+
+before(async () => {
+  rig = await datadog({ host: gateway(), port: 0, key });
+  const chosen = {
+    ...exampleSecrets,
+    ...ports,
+    ...bundledClickHouse,
+    DD_API_KEY: key,
+    DD_URL: `http://${gateway()}:${rig.port}`,
+    COLLECTOR_REPLICAS: "2",
+    STACK_PROJECT: project,
+  };
+  builtCollector(chosen);
+  settings = readSettings({ environment: "dev", root, processEnvironment: chosen });
+  const images = await chooseImages(settings, imageSettings(settings), tools);
+  prepared = prepareStack(settings, { release: "000001", images: images.bySetting });
+  expected = expectation(prepared.stack, {
+    version: "0",
+    serverName: undefined,
+    password: undefined,
+    delivery: readDelivery(prepared.collector),
+    reader: {
+      user: settings.get("CLICKHOUSE_READER_USERNAME"),
+      password: settings.get("CLICKHOUSE_READER_PASSWORD"),
+      authority: undefined,
+    },
+    grafana: undefined,
+  });
+  const file = join(folder, "compose.yaml");
+  writeFileSync(file, prepared.stack.text);
+  const call = { file, project, secrets: Object.fromEntries(settings.secrets) };
+  const collectors = expected.collectors.map((one) => one.service);
+  await engine.down(project, true);
+  await engine.create(call, ["permissions", "clickhouse", ...collectors]);
+  docker("start", "-a", containerIds(project)["permissions"]!);
+  for (const service of ["clickhouse", ...collectors]) {
+    await engine.startWithFiles(call, service);
+    await healthy(service);
+  }
+});
+after(async () => {
+  await engine.down(project, true);
+  await engine.down(twinProject(project), true);
+  await rig.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function healthy(service: string) {
+  const id = containerIds(project)[service]!;
+  for (let tries = 0; tries < 600; tries++) {
+    if ((await engine.inspect(id)).health === "healthy") return;
+    await sleep(100);
+  }
+  throw new Error(docker("logs", id));
+}
+
+async function proof() {
+  const proofs = await proveTelemetry(expected, verification);
+  const production = await productionChecks(proofs, expected.delivery, async () => "200");
+  return [...proofs.flatMap((one) => one.checks), ...production];
+}
+
+const outcomes = (checks: Awaited<ReturnType<typeof proof>>) =>
+  Object.fromEntries(checks.map((one) => [one.name, one.outcome]));
+
+test("every exporter delivers every signal, and all that can be read is read back", async () => {
+  const checks = await proof();
+  assert.deepEqual(
+    checks.filter((one) => one.outcome !== "passed").map((one) => `${one.name}: ${one.detail}`),
+    ["failover and retry: only with --failover, on a throw-away twin"],
+  );
+  const each = ["traces", "metrics", "logs"].flatMap((signal) =>
+    ["clickhouse", "datadog", "file"].map((exporter) => `${exporter} ${signal}`),
+  );
+  assert.deepEqual(
+    checks.map((one) => one.name).filter((name) => / (traces|metrics|logs)$/.test(name)),
+    [...each, ...each.map((name) => `collector-2 ${name}`)],
+  );
+  const points = [...rig.kept.points.keys()];
+  assert.ok(
+    points.some((name) => name.startsWith("canary_")),
+    points.join(", "),
+  );
+});
+
+test("a sink that refuses is told by its exporter's name, with the cause in the collector's words", async () => {
+  rig.mood = { does: "refuse", status: 503 };
+  try {
+    const failed = (await proof()).filter((one) => one.outcome === "failed");
+    const names = failed.map((one) => one.name);
+    assert.ok(names.includes("datadog metrics"), names.join(", "));
+    assert.ok(names.includes("exporters sending"), names.join(", "));
+    assert.ok(names.includes("Datadog reporting"), names.join(", "));
+    assert.ok(!names.some((name) => /clickhouse|file |canary/.test(name)), names.join(", "));
+    const { detail } = failed.find((one) => one.name === "datadog metrics")!;
+    assert.match(detail, /^expected 1 or more sent, got 0.*; server error: .*503/);
+  } finally {
+    rig.mood = { does: "take" };
+  }
+});
+
+test("a ClickHouse that is away is told, though the collector is healthy all the while", async () => {
+  const id = containerIds(project)["clickhouse"]!;
+  docker("stop", id);
+  try {
+    const checks = await proof();
+    const said = outcomes(checks);
+    assert.equal(said["collector healthy"], "passed");
+    assert.equal(said["file traces"], "passed");
+    for (const signal of ["traces", "metrics", "logs"]) {
+      assert.equal(said[`clickhouse ${signal}`], "failed");
+    }
+    assert.equal(said["canary trace"], "failed");
+    const { detail } = checks.find((one) => one.name === "clickhouse traces")!;
+    assert.match(detail, /expected 1 or more sent, got 0.*unreachable: nothing answers/);
+  } finally {
+    docker("start", id);
+    await healthy("clickhouse");
+  }
+});
+
+test("a reader's password that is wrong is told by ClickHouse's own words, and not shown", async () => {
+  const right = expected;
+  expected = { ...right, clickHouse: { ...right.clickHouse!, password: "wrong-reader-1" } };
+  try {
+    const checks = await proof();
+    const { outcome, detail } = checks.find((one) => one.name === "canary log")!;
+    assert.equal(outcome, "failed");
+    assert.match(detail, /AUTHENTICATION_FAILED/);
+    assert.ok(!detail.includes("wrong-reader-1"));
+  } finally {
+    expected = right;
+  }
+});
+
+test("a collector that is killed while a canary waits in it is told: it started again", async () => {
+  const id = containerIds(project)["collector"]!;
+  // Long enough up that starting again shows.
+  const proving = proof();
+  await sleep(300);
+  docker("kill", "-s", "KILL", id);
+  docker("start", id);
+  const failed = (await proving).filter((one) => one.outcome === "failed");
+  assert.ok(failed.length > 0);
+  await healthy("collector");
+  console.log(failed.map((c) => `${c.outcome} ${c.name}: ${c.detail}`).join("\n"));
+  writeFileSync(
+    "/tmp/w-delivery/metrics-096.txt",
+    await (await fetch("http://127.0.0.1:23203/metrics")).text(),
+  );
+});
+
+test("a sink that is away and comes back has every span, and nothing of the twin is left", async () => {
+  const check = await proveFailover(settings, prepared, folder, tools);
+  assert.equal(check.outcome, "passed", check.detail);
+  assert.match(check.detail, /^(\d+) spans sent, \1 there, \d+ of them again; the sink was away/);
+  const left = docker(
+    "ps",
+    "-aq",
+    "--filter",
+    `label=com.docker.compose.project=${twinProject(project)}`,
+  );
+  assert.equal(left, "");
+  assert.deepEqual(await engine.volumes(twinProject(project)), []);
+});
