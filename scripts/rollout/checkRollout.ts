@@ -40,7 +40,7 @@ export async function checkRollout(
       past ? undefined : validateStack(stack),
       judged
         ? undefined
-        : validateCollector(collector, settings.environment, changes, images, tools),
+        : validateCollector(collector, settings, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);

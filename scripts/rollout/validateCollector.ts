@@ -1,4 +1,8 @@
+import { chooseProfile } from "../collector/chooseProfile.ts";
+import { explainRefusal } from "../collector/explainRefusal.ts";
+import { validationEnvironment } from "../collector/validationEnvironment.ts";
 import { Problem } from "../common/problem.ts";
+import type { Settings } from "../settings/readSettings.ts";
 import type { Change } from "./planChanges.ts";
 import type { Images } from "./chooseImages.ts";
 import type { Tools } from "./tools.ts";
@@ -9,7 +13,7 @@ import type { Tools } from "./tools.ts";
  */
 export async function validateCollector(
   configuration: string,
-  environment: string,
+  settings: Settings,
   changes: readonly Change[],
   images: Images,
   tools: Tools,
@@ -19,12 +23,16 @@ export async function validateCollector(
   const { code, stderr } = await tools.engine.run({
     image: images.bySetting.get("COLLECTOR_IMAGE")!,
     entrypoint: ["/otelcol-contrib", "validate", "--config", "env:CONFIGURATION"],
-    // Secrets it reads from its own environment; here any value serves.
-    environment: { CONFIGURATION: configuration },
+    environment: validationEnvironment(configuration),
   });
   if (code === 0) return;
+  const { root, environment, lookup } = settings;
+  const { fragments } = chooseProfile(environment, lookup);
   throw new Problem("COLLECTOR_INVALID", "the collector refuses its configuration", {
-    details: stderr.trim().split("\n").slice(-6),
+    details: [
+      ...explainRefusal(root, fragments, lookup, stderr),
+      ...stderr.trim().split("\n").slice(-6),
+    ],
     next: `npm run render -- ${environment}`,
   });
 }

@@ -7,7 +7,7 @@ export type Verdict =
   /** Not yet; what is missing becomes the failure once the time is over. */
   | { readonly state: "waiting"; readonly detail: string }
   /** Nothing that still comes can make it good. */
-  | { readonly state: "failed"; readonly detail: string };
+  | { readonly state: "lost" | "restarted"; readonly detail: string };
 
 /**
  * Whether an exporter has got rid of what was sent between two looks at the collector, and
@@ -19,9 +19,9 @@ export function judgeRoute(
   now: CollectorMetrics,
 ): Verdict {
   if ((now.uptimeSeconds ?? 0) < (before.uptimeSeconds ?? 0)) {
-    const [then, here] = [before.uptimeSeconds, now.uptimeSeconds ?? 0];
-    const detail = `expected a collector that stays up, it started again (up ${then} s, then ${here} s)`;
-    return { state: "failed", detail };
+    const up = [before, now].map((one) => `up ${(one.uptimeSeconds ?? 0).toFixed(1)} s`);
+    const detail = `expected a collector that stays up, it started again (${up.join(", then ")})`;
+    return { state: "restarted", detail };
   }
   const [then, here] = [before.exported(exporter, signal), now.exported(exporter, signal)];
   const [sent, failed] = [here.sent - then.sent, here.failed - then.failed];
@@ -29,7 +29,7 @@ export function judgeRoute(
   const refused = now.refused(signal) - before.refused(signal);
   if (failed > 0 || notQueued > 0 || refused > 0) {
     const counts = `${failed} failed, ${notQueued} found no place in the queue, ${refused} refused`;
-    return { state: "failed", detail: `expected none lost, got ${counts} (${sent} sent)` };
+    return { state: "lost", detail: `expected none lost, got ${counts} (${sent} sent)` };
   }
   if (sent < 1) {
     const waits = here.queued > 0 ? ` (queue ${here.queued})` : "";

@@ -93,7 +93,8 @@ async function proveCollector(
           await taken[route.signal];
           const verdict = (await watched).verdicts.get(route)!;
           if (verdict.state === "delivered") return verdict.detail;
-          throw new Error(await explained(verdict.detail, route, container, tools));
+          if (verdict.state === "restarted") throw new Error(verdict.detail);
+          throw new Error(await explained(verdict.detail, route, atMs, container, tools));
         }),
       ),
     ),
@@ -127,10 +128,11 @@ function doorChecks(door: CollectorDoor, spans: Promise<void>, others: Promise<v
 async function explained(
   detail: string,
   route: Route,
+  atMs: number,
   container: ObservedContainer | undefined,
   tools: Tools,
 ): Promise<string> {
   if (container === undefined) return detail;
-  const words = await exporterWords(route, container.id, tools);
+  const words = await exporterWords(route, container.id, atMs, tools);
   return words === undefined ? detail : `${detail}; ${words}`;
 }

@@ -209,7 +209,6 @@ test("a collector that is killed while a canary waits in it is told: it started 
   const failed = (await proving).filter((one) => one.outcome === "failed");
   assert.ok(failed.length > 0);
   await healthy("collector");
-  console.log(failed.map((c) => `${c.outcome} ${c.name}: ${c.detail}`).join("\n"));
   writeFileSync(
     "/tmp/w-delivery/metrics-096.txt",
     await (await fetch("http://127.0.0.1:23203/metrics")).text(),

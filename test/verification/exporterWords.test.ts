@@ -9,7 +9,7 @@ const line = (time: string, exporter: string, signal: string, error: string) =>
   `2026-01-02T03:04:${time}Z\tinfo\texporterhelper/retry_sender.go:118\tExporting failed. Will retry the request after interval.\t` +
   JSON.stringify({ kind: "exporter", data_type: signal, name: exporter, error, interval: "5s" });
 const words = (...lines: string[]) =>
-  exporterWords(route, "any", {
+  exporterWords(route, "any", Date.parse("2026-01-02T03:04:30Z"), {
     engine: { tail: async () => lines.join("\n") } as never,
     redact: redaction(["hunter22-secret"]),
   });
@@ -44,4 +44,14 @@ test("secrets in an error do not come along, nor does it without end", async () 
 
 test("where the collector said nothing of the exporter, nothing is told", async () => {
   assert.equal(await words(line("01", "datadog", "traces", "503 Service Unavailable")), undefined);
+});
+
+test("what was said of an earlier trouble is not told", async () => {
+  const old = line("01", "clickhouse", "traces", "connection refused").replace("03:04", "03:02");
+  assert.equal(await words(old), undefined);
+});
+
+test("an error over several lines becomes one", async () => {
+  const said = await words(line("01", "clickhouse", "traces", "connection refused\n  and more"));
+  assert.match(said!, /\(connection refused and more\)$/);
 });
