@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface in front of chDB, as far as the collector's exporter, Letta's
 reader and writer, Grafana and a person with curl use it. Users and their passwords come from
 the same users.d files as the real server's. Not for prod: a user's grants are judged by the
-first word of a statement and the functions in it, one query runs at a time, and settings in
-the address are ignored."""
+first word of a statement and the functions in it, one query runs at a time, settings in the
+address are ignored, and Native is only written as it is at revision 0."""
 
 import base64
 import binascii
@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
 
+import frames
 from chdb.session import Session
 
 DATA = "/var/lib/clickhouse"
@@ -39,6 +40,8 @@ INSERT = re.compile(
     rb"FORMAT\s+(?P<format>\w+)[ \t]*(?:\r?\n|;|(?=\W)|$)",
     re.IGNORECASE | re.DOTALL,
 )
+# What newer versions of clickhouse-go (seen in 2.43 and 2.47) ask first; see Engine.hello.
+HELLO = re.compile(rb"SELECT displayName\(\), version\(\), revision\(\), timezone\(\)\s*")
 FORMAT = re.compile(rb"\bFORMAT\s+(\w+)(?:\s+SETTINGS\s[^;]+)?[\s;]*$", re.IGNORECASE)
 
 # What a statement needs to be granted, by its first word; anything else needs access management.
@@ -111,6 +114,25 @@ class Engine:
             asked = FORMAT.search(statement)
             return self.ask(statement, asked[1].decode() if asked else fallback, parameters)
 
+    def hello(self):
+        """clickhouse-go reads this answer in Native as it is from protocol version 54454 on, and
+        every later one as it is at the revision that it learns here. chDB writes Native without
+        a version, so the revision given is 0, at which that is how it is written."""
+        with self.lock:
+            question = b"SELECT displayName(), version(), timezone()"
+            name, version, zone = self.ask(question, "TabSeparated", {})[1].strip().split(b"\t")
+        columns = [
+            (b"displayName()", b"String", string(name)),
+            (b"version()", b"String", string(version)),
+            (b"revision()", b"UInt32", bytes(4)),
+            (b"timezone()", b"String", string(zone)),
+        ]
+        # The block's info (not an overflow, no bucket), columns, rows; a 0 for each column's usual
+        # serialization.
+        start = b"\x01\x00\x02\xff\xff\xff\xff\x00" + bytes([len(columns), 1])
+        parts = (string(name) + string(kind) + b"\x00" + data for name, kind, data in columns)
+        return "Native", start + b"".join(parts)
+
     def unpack(self, body, encoding):
         """Content-Encoding undone by the engine, which knows all that its clients may send."""
         if not re.fullmatch("gzip|deflate|br|lz4|zstd|xz", encoding):
@@ -154,14 +176,16 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
         if path not in ("", "/"):
             return self.reply(404, f"There is no handle {path}\n".encode())
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        pack = frames.pack if given.get("compress") == "1" else bytes
         try:
-            form, answer = self.answer(dict(parse_qsl(query, keep_blank_values=True)), body)
-            self.reply(200, answer, {"X-ClickHouse-Format": form})
+            form, answer = self.answer(given, body)
+            self.reply(200, answer, {"X-ClickHouse-Format": form}, pack)
         except Exception as error:
             found = re.match(r"Code: (\d+)", str(error))
             code = int(found[1]) if found else 1001
             headers = {"X-ClickHouse-Exception-Code": str(code)}
-            self.reply(STATUS.get(code, 500), f"{error}\n".encode(), headers)
+            self.reply(STATUS.get(code, 500), f"{error}\n".encode(), headers, pack)
 
     do_POST = do_GET
 
@@ -170,18 +194,23 @@ class Handler(BaseHTTPRequestHandler):
         if user is None:
             text = "Authentication failed: password is incorrect, or there is no such user."
             raise Failure(516, text, "AUTHENTICATION_FAILED")
-        if "1" in (given.get("compress"), given.get("decompress")):
-            text = "compress and decompress: use Content-Encoding"
-            raise Failure(48, text, "NOT_IMPLEMENTED")
+        engine = self.server.engine
         if body and (encoding := self.headers.get("Content-Encoding")):
-            body = self.server.engine.unpack(body, encoding)
+            body = engine.unpack(body, encoding)
+        if given.get("decompress") == "1":
+            try:
+                body = frames.unpack(body, lambda data: engine.unpack(data, "zstd"))
+            except ValueError as error:
+                raise Failure(271, f"Cannot decompress: {error}", "CANNOT_DECOMPRESS") from error
         query = given.get("query", "").encode()
         database = given.get("database") or self.headers.get("X-ClickHouse-Database") or "default"
         fallback = given.get("default_format") or self.headers.get("X-ClickHouse-Format")
         parameters = {key[6:]: value for key, value in given.items() if key.startswith("param_")}
         statement = query + b"\n" + body if query else body
         user.expect_granted(statement)
-        return self.server.engine.run(statement, fallback or "TabSeparated", database, parameters)
+        if "client_protocol_version" in given and HELLO.fullmatch(statement):
+            return engine.hello()
+        return engine.run(statement, fallback or "TabSeparated", database, parameters)
 
     def user(self, given):
         name = self.headers.get("X-ClickHouse-User") or given.get("user", "default")
@@ -208,15 +237,16 @@ class Handler(BaseHTTPRequestHandler):
             pass
         return b"".join(parts)
 
-    def reply(self, status, body, headers=None):
+    def reply(self, status, body, headers=None, pack=bytes):
+        sent = pack(body)
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("X-ClickHouse-Query-Id", str(uuid.uuid4()))
         self.send_header("X-ClickHouse-Timezone", "UTC")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(sent)
         if status != 200:
             sys.stderr.write(f"{status} {body[:500].decode(errors='replace').strip()}\n")
 
@@ -248,6 +278,11 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RD)
             except OSError:
                 pass  # closed by the client meanwhile
+
+
+def string(content):
+    """As Native has it; for less than 128 bytes."""
+    return bytes([len(content)]) + content
 
 
 def name_of(database):

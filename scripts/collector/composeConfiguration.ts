@@ -10,8 +10,8 @@ import { mergeFragments } from "./mergeFragments.ts";
 export interface ComposeOptions {
   /** Of the collector that is to read it; without one, what OTEL_VERSION says. */
   readonly version?: string;
-  /** For every replica but the first: the server's log file is read by one collector only. */
-  readonly withoutLogFile?: boolean;
+  /** Which of several collectors it is for, from 1; the first alone reads the server's log file. */
+  readonly replica?: number;
 }
 
 /**
@@ -28,8 +28,11 @@ export function composeConfiguration(
   options: ComposeOptions = {},
 ): string {
   const version = options.version ?? (lookup("OTEL_VERSION")?.value || "0.96.0");
-  const chosen = fragments.filter((name) => !(options.withoutLogFile && name === "logs"));
-  const merged = mergeFragments(root, chosen, lookup);
+  const replica = options.replica ?? 1;
+  const chosen = fragments.filter((name) => replica === 1 || name !== "logs");
+  const merged = mergeFragments(root, chosen, (name) =>
+    name === "COLLECTOR_REPLICA" ? { value: collectorName(replica), secret: false } : lookup(name),
+  );
   const faults = [...judgeVersion(version), ...merged.faults];
   if (faults.length === 0) {
     faults.push(...judgeConfiguration(merged.configuration, merged.places));
@@ -42,4 +45,9 @@ export function composeConfiguration(
   }
   const configuration = applySteps(merged.configuration, version);
   return stringify(configuration, { compat: "yaml-1.1", lineWidth: 0 });
+}
+
+/** The first is called as the only one would be. */
+export function collectorName(replica: number): string {
+  return replica === 1 ? "collector" : `collector-${replica}`;
 }

@@ -38,9 +38,7 @@ export async function checkRollout(
     await Promise.all([
       past ? undefined : expectVersions(tools),
       past ? undefined : validateStack(stack),
-      judged
-        ? undefined
-        : validateCollector(collector, settings, changes, images, tools),
+      judged ? undefined : validateCollector(collector, settings, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);

@@ -1,6 +1,7 @@
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Decision } from "./decide.ts";
 import type { SchemaPlan } from "./planSchema.ts";
+import { describeCollector } from "./describeCollector.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Target } from "./target.ts";
 
@@ -33,10 +34,16 @@ export async function describePlan(
     lines.push(
       ...(await difference("settings", past("settings.env"), settingsText(target.settings))),
       ...(await difference("collector", past("collector.yaml"), target.prepared.collector)),
+      ...describeCollector(settingIn(past("settings.env"), "OTEL_VERSION"), target.settings),
       ...(target.restores === null ? [] : ["secrets stay the present ones"]),
     );
   }
   return [...lines, ...describeSchema(schema), describeInterruption(decision, present, target)];
+}
+
+/** A setting as a release's settings.env has it, "" where it has none. */
+function settingIn(text: string, name: string): string {
+  return new RegExp(`^${name}=(.*)$`, "m").exec(text)?.[1] ?? "";
 }
 
 /** Of the migrations between: enough to know which release's they are. */

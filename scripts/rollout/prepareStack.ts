@@ -1,6 +1,6 @@
 import { keyedDigest } from "../ledger/secretKey.ts";
 import { chooseProfile } from "../collector/chooseProfile.ts";
-import { composeConfiguration } from "../collector/composeConfiguration.ts";
+import { collectorName, composeConfiguration } from "../collector/composeConfiguration.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { officialReference } from "../images/officialReference.ts";
 import { recipes } from "../images/recipes.ts";
@@ -10,6 +10,7 @@ import { grafanaConfiguration } from "../stack/grafanaConfiguration.ts";
 import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
 import { readSources } from "../stack/readSources.ts";
 import { labels, renderStack, type LabelParts, type Stack } from "../stack/renderStack.ts";
+import { authority } from "./authority.ts";
 
 /** A stack with the texts that belong to it. */
 export interface PreparedStack {
@@ -35,7 +36,7 @@ export function imageSettings(settings: Settings): string[] {
 
 /**
  * Settings, compose/ and otel/ → the stack, without an engine.
- * @throws Problem SOURCE_INVALID, COLLECTOR_INVALID
+ * @throws Problem SOURCE_INVALID, COLLECTOR_INVALID, SETTINGS_INVALID
  */
 export function prepareStack(settings: Settings, present: Present): PreparedStack {
   const choice = chooseProfile(settings.environment, settings.lookup);
@@ -44,13 +45,14 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
   const images = present.images ?? officialImages(settings);
   const replicas = Number(settings.get("COLLECTOR_REPLICAS") || 1);
   const configs = new Map([["collector", collector]]);
-  if (replicas > 1) {
-    const others = { withoutLogFile: true };
-    configs.set(
-      "collector_replica",
-      composeConfiguration(settings.root, choice.fragments, settings.lookup, others),
-    );
+  for (let replica = 2; replica <= replicas; replica++) {
+    const other = composeConfiguration(settings.root, choice.fragments, settings.lookup, {
+      replica,
+    });
+    configs.set(collectorName(replica), other);
   }
+  const trusted = authority(settings);
+  if (trusted !== undefined) configs.set("authority", trusted);
   if (hasProxy(settings)) configs.set("proxy", proxyConfiguration(settings.lookup));
   if (settings.get("GRAFANA") === "true") {
     const files = grafanaConfiguration(settings.root, settings.lookup);
@@ -91,6 +93,7 @@ function parts(settings: Settings) {
       ? (settings.get("CLICKHOUSE") as "bundled" | "external")
       : undefined,
     grafana: settings.get("GRAFANA") === "true",
+    authority: settings.has("OTEL_CA_FILE"),
   });
 }
 

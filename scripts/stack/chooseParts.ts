@@ -16,6 +16,8 @@ export interface Choice {
   /** Where telemetry is kept in ClickHouse, if it is. */
   readonly clickHouse: "bundled" | "external" | undefined;
   readonly grafana: boolean;
+  /** Exporters trust one more CA. */
+  readonly authority: boolean;
 }
 
 /** Which files of compose/ make up an environment's stack. */
@@ -26,6 +28,7 @@ export function chooseParts(environment: string, choice: Choice): Parts {
     "server",
     ...(choice.externalDatabase ? ["database"] : bundled),
     "collector",
+    ...(choice.authority ? ["collector-ca"] : []),
     ...(choice.clickHouse ? ["clickhouse-reader"] : []),
     ...(choice.clickHouse === "bundled" ? ["clickhouse"] : []),
     ...(choice.grafana ? ["grafana"] : []),

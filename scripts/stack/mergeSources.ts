@@ -6,12 +6,12 @@ export type ValueMap = { [key: string]: Value };
 
 /** What Compose does with a list that a later file declares again (compose-spec, "Merge"). */
 const replacedLists = new Set(["command", "entrypoint"]);
-const appendedLists = new Set(["volumes", "ports"]);
+const appendedLists = new Set(["configs", "ports", "secrets", "volumes"]);
 
 /**
  * One model from several Compose files, stricter than Compose: maps merge, scalars
  * replace, a list may be declared once, except where Compose replaces it (command,
- * entrypoint) or appends to it (volumes, ports). `extends` is resolved in the file
+ * entrypoint) or appends to it (configs, ports, secrets, volumes). `extends` is resolved in the file
  * it stands in.
  * @throws Problem SOURCE_INVALID naming the file and the path of a list declared twice
  */

@@ -37,7 +37,7 @@ export interface RenderParts {
   readonly lookup: Lookup;
   /** Configuration that travels inside the file, by its name under `configs`. */
   readonly configs: ReadonlyMap<string, string>;
-  /** How many collectors share the work; the others run the config `collector_replica`. */
+  /** How many collectors share the work; each of the others runs the config of its own name. */
   readonly collectors?: number;
   /** The release this would be, and which release each unchanged service came from. */
   readonly release: string;
@@ -52,7 +52,7 @@ export interface RenderParts {
  */
 export function renderStack(parts: RenderParts): Stack {
   const sources = mergeSources(parts.sources, parts.library);
-  const replicated = replicateCollector(sources, parts.collectors ?? 1, "collector_replica");
+  const replicated = replicateCollector(sources, parts.collectors ?? 1);
   const merged = interpolate(replicated, parts.lookup);
   const model: ValueMap = { name: parts.project };
   for (const [key, value] of Object.entries(merged)) {

@@ -5,14 +5,9 @@ import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
  * queue, of its own, without published ports and without the server's log file, which one of
  * them reads. Telemetry sent to `collector:4317` goes to whichever address the sender resolves.
  * @param model merged sources; it is not changed
- * @param replicas how many there are in all
- * @param configuration the name under `configs` of what the others run
+ * @param replicas how many there are in all; each of the others runs the config of its own name
  */
-export function replicateCollector(
-  model: ValueMap,
-  replicas: number,
-  configuration: string,
-): ValueMap {
+export function replicateCollector(model: ValueMap, replicas: number): ValueMap {
   if (replicas <= 1) return model;
   const services = { ...(model["services"] as ValueMap) };
   const volumes = { ...(model["volumes"] as ValueMap) };
@@ -22,7 +17,9 @@ export function replicateCollector(
     services[`collector-${number}`] = {
       ...copy,
       configs: list(copy["configs"]).map((one) =>
-        isMap(one) && one["source"] === "collector" ? { ...one, source: configuration } : one,
+        isMap(one) && one["source"] === "collector"
+          ? { ...one, source: `collector-${number}` }
+          : one,
       ),
       volumes: list(copy["volumes"])
         .map(String)

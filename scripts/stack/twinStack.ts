@@ -29,7 +29,8 @@ export const twinSinkFile = "/received.json";
 const received = {
   extensions: { health_check: { endpoint: "0.0.0.0:13133" } },
   receivers: { otlp: { protocols: { grpc: { endpoint: "0.0.0.0:4317" } } } },
-  exporters: { file: { path: twinSinkFile } },
+  // Without rotation it begins the file anew at every start.
+  exporters: { file: { path: twinSinkFile, rotation: { max_megabytes: 100 } } },
   service: {
     extensions: ["health_check"],
     pipelines: { traces: { receivers: ["otlp"], exporters: ["file"] } },

@@ -107,13 +107,15 @@ test("the server's log file is read from its beginning, with offsets kept and re
   assert.deepEqual(retry_on_failure, { enabled: true, max_elapsed_time: "0s" });
 });
 
-test("a further replica is composed without the log file, and is otherwise the same", () => {
+test("a further replica is composed without the log file and under its own name", () => {
   const changed = { ...backends.clickhouse, OTEL_LOG_FILE: "true" };
   const first = readComposed("prod", changed);
-  const further = readComposed("prod", changed, { withoutLogFile: true });
+  const further = readComposed("prod", changed, { replica: 2 });
   assert.deepEqual(further.service.pipelines["logs"]?.receivers, ["otlp"]);
-  const { filelog: _, ...others } = first.receivers;
-  assert.deepEqual(further.receivers, others);
+  assert.deepEqual(Object.keys(further.receivers), ["otlp", "prometheus/own"]);
+  const own = (receivers: object) => JSON.stringify(receivers).match(/"replica":"[^"]*"/g);
+  assert.deepEqual(own(first.receivers), ['"replica":"collector"']);
+  assert.deepEqual(own(further.receivers), ['"replica":"collector-2"']);
   assert.deepEqual(further.exporters, first.exporters);
   assert.deepEqual(further.extensions, first.extensions);
 });

@@ -90,6 +90,7 @@ export function exampleParts(
       ? (values.get("CLICKHOUSE") as "bundled" | "external")
       : undefined,
     grafana: values.get("GRAFANA") === "true",
+    authority: values.has("OTEL_CA_FILE"),
   });
   const collector = "exporters: {}\n";
   return {

@@ -6,7 +6,8 @@ import { exampleParts } from "./exampleStack.ts";
 
 function rendered(collectors: number) {
   const parts = exampleParts("prod");
-  const configs = new Map([...parts.configs, ["collector_replica", "exporters: {}\n"]]);
+  const others = ["collector-2", "collector-3"].map((name) => [name, "exporters: {}\n"] as const);
+  const configs = new Map([...parts.configs, ...others]);
   const stack = renderStack({ ...parts, configs, collectors });
   const services = stack.model["services"] as Record<string, ValueMap>;
   return { stack, services, collector: services["collector"]!, second: services["collector-2"]! };
@@ -42,7 +43,7 @@ test("the log file is read by exactly one, and no port is published twice", () =
   assert.doesNotMatch(mounts(second), /logs:/);
   assert.equal("ports" in second, false);
   assert.deepEqual(second["configs"], [
-    { source: "collector_replica", target: "/etc/otelcol-contrib/config.yaml" },
+    { source: "collector-2", target: "/etc/otelcol-contrib/config.yaml" },
   ]);
 });
 

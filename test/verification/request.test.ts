@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { request } from "../../scripts/verification/request.ts";
+import { authority } from "../rigs/otlp/authority.ts";
 
 const servers: Server[] = [];
 after(() => {
@@ -70,4 +75,21 @@ test("a connection that breaks in the middle of the body is a failure, not half 
     reply.writeHead(200, { "content-length": "100" }).write("half", () => reply.destroy());
   });
   await assert.rejects(request(url));
+});
+
+test("a server elsewhere is believed only under an authority that is known or given", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "request-"));
+  const made = authority(folder, "localhost");
+  const { key, certificate: cert } = made;
+  const server = createTlsServer({ key, cert }, (_asked, reply) => void reply.end("its words"));
+  server.listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  const url = (host: string) => `https://${host}:${(server.address() as AddressInfo).port}/`;
+  const elsewhere = { authority: readFileSync(made.caFile, "utf8") };
+  rmSync(folder, { recursive: true });
+  assert.equal((await request(url("localhost"), { elsewhere })).body, "its words");
+  const unknown = { elsewhere: { authority: undefined } };
+  await assert.rejects(request(url("localhost"), unknown), /unable to verify/);
+  await assert.rejects(request(url("127.0.0.1"), { elsewhere }), /does not match|IP/);
 });

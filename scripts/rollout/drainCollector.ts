@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readDelivery } from "../collector/readDelivery.ts";
+import { Problem } from "../common/problem.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
+import { collectorDoor } from "../verification/collectorDoor.ts";
+import { scrape } from "../verification/watchRoutes.ts";
+import type { Tools } from "./tools.ts";
+
+const pollMs = 250;
+const queue = "/var/lib/otelcol/queue";
+
+/** Copies the queue beside itself, whole or not at all; what an earlier copy held goes. */
+const copy = `[ -d ${queue} ] || exit 0
+"$0" rm -rf ${queue}.copying && "$0" cp -a ${queue} ${queue}.copying || exit 1
+"$0" rm -rf ${queue}.before && "$0" mv ${queue}.copying ${queue}.before`;
+
+/**
+ * Before another version of the collector takes over its queue's files: waits until nothing
+ * waits in them, and keeps a copy, for the case that the other version cannot read them.
+ * @param configuration what the present collector runs
+ * @param limitSeconds how long its sinks have to take what waits
+ * @param insists false in an incident: what still waits is then left to the other version
+ * @throws Problem STEP_FAILED where something still waits and that matters
+ */
+export async function drainCollector(
+  collector: ObservedContainer,
+  configuration: string,
+  limitSeconds: number,
+  insists: boolean,
+  tools: Tools,
+): Promise<void> {
+  const door = collectorDoor(collector.service, new Map(), collector, tools.engine);
+  const { routes } = readDelivery(configuration);
+  const waiting = async () => {
+    const metrics = await scrape(door);
+    return routes
+      .map((one) => ({ ...one, queued: metrics.exported(one.exporter, one.signal).queued }))
+      .filter((one) => one.queued > 0);
+  };
+  await tools.say.step("drain the collector's queue", async (report) => {
+    const started = tools.now();
+    for (;;) {
+      tools.signal.throwIfAborted();
+      const left = await waiting();
+      if (left.length === 0) break;
+      const told = left.map((one) => `${one.exporter} ${one.signal}: ${one.queued}`).join(", ");
+      if (tools.now() - started > limitSeconds * 1000) {
+        if (!insists) break;
+        throw new Problem("STEP_FAILED", "the collector's queue does not empty: its sink is away", {
+          details: [`batches that wait: ${told}`],
+          next: "npm run doctor, and again when the sink takes data",
+        });
+      }
+      report(told);
+      await sleep(pollMs);
+    }
+    const busybox = "/probe/busybox";
+    const { code, stderr } = await tools.engine.exec(collector.id, [
+      busybox,
+      "sh",
+      "-c",
+      copy,
+      busybox,
+    ]);
+    if (code !== 0) {
+      throw new Problem("STEP_FAILED", "the collector's queue could not be copied", {
+        details: [stderr.trim()],
+      });
+    }
+  });
+}

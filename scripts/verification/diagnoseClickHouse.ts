@@ -1,0 +1,123 @@
+import { askClickHouse, type ClickHouseAnswer, type ClickHouseReader } from "./askClickHouse.ts";
+import { failed, passed, skipped, type Judgement } from "./diagnose.ts";
+import { explainConnection } from "./diagnoseConnection.ts";
+import { request } from "./request.ts";
+
+/** ClickHouse's own numbers: its source, src/Common/ErrorCodes.cpp. */
+const faults = {
+  notThere: [60, 81],
+  wrongLogin: [192, 193, 194, 516],
+  notGranted: [497],
+} as const;
+
+const firstLine = ({ text }: ClickHouseAnswer) => text.split("\n")[0]!.slice(0, 300);
+const isOneOf = ({ fault }: ClickHouseAnswer, codes: readonly number[]) => codes.includes(fault);
+
+/**
+ * Whether ClickHouse answers at all: /ping needs no user.
+ * @param fromCollector why the collector's container does not reach it; null where it does
+ */
+export async function diagnosePing(
+  { url, authority }: Pick<ClickHouseReader, "url" | "authority">,
+  fromCollector: string | null | undefined,
+  next: string,
+): Promise<Judgement> {
+  const reply = await request(`${url}/ping`, {
+    elsewhere: { authority },
+    headers: { connection: "close" },
+  }).catch((error: Error) => explainConnection(error));
+  if (typeof reply === "string") {
+    const inside = fromCollector === null ? "; the collector's container gets through" : "";
+    return failed(`${url}: ${reply}${inside}`, next);
+  }
+  if (reply.status !== 200 || !/^Ok\./.test(reply.body)) {
+    const got = `${reply.status} ${reply.body.slice(0, 80).trim()}`;
+    return failed(`${url}/ping: expected Ok., got ${got}: this is no ClickHouse`, next);
+  }
+  if (typeof fromCollector === "string") {
+    return failed(`${url} answers here, but not the collector's container: ${fromCollector}`, next);
+  }
+  return passed(fromCollector === null ? `${url}, from the collector too` : url);
+}
+
+/** How one user asks; `purpose` as in "writes". */
+export interface Login {
+  readonly reader: ClickHouseReader;
+  readonly purpose: "writes" | "reads";
+  readonly database: string;
+  /** The setting with the password. */
+  readonly setting: string;
+}
+
+/** Whether ClickHouse takes a user's password, and lets it do what it is for. */
+export async function diagnoseLogin(login: Login, next: string): Promise<Judgement> {
+  const { reader, purpose, database } = login;
+  const ask = (query: string) => askClickHouse(reader, "default", query, {});
+  const known = await ask("SELECT 1");
+  const may =
+    known.fault !== 0
+      ? known
+      : await ask(
+          purpose === "writes"
+            ? `CHECK GRANT INSERT ON \`${database}\`.*`
+            : `SELECT 1 FROM \`${database}\`.otel_traces LIMIT 0`,
+        );
+  return judgeLogin(login, known, may, next);
+}
+
+/**
+ * @param known the answer to a query that needs nothing but the password
+ * @param may the answer to whether it may do what it is for
+ */
+export function judgeLogin(
+  { reader: { user }, purpose, database, setting }: Login,
+  known: ClickHouseAnswer,
+  may: ClickHouseAnswer,
+  next: string,
+): Judgement {
+  if (isOneOf(known, faults.wrongLogin)) {
+    return failed(`ClickHouse knows no ${user} with the password of ${setting}`, next);
+  }
+  if (known.fault !== 0) return failed(`${user}: ClickHouse answers ${firstLine(known)}`, next);
+  const refused =
+    purpose === "writes"
+      ? may.fault === 0 && may.text === "0"
+      : isOneOf(may, faults.notGranted);
+  if (refused) {
+    const right = purpose === "writes" ? "INSERT" : "SELECT";
+    return failed(`${user} has no ${right} on ${database}.*`, next);
+  }
+  // Versions before 24.10 have no CHECK GRANT; a table that is not there yet refuses nobody.
+  const unknown = may.fault !== 0 && !isOneOf(may, faults.notThere);
+  return passed(unknown ? `${user}; its rights on ${database} cannot be asked` : user);
+}
+
+/** Whether the tables are there that telemetry goes to. */
+export async function diagnoseTables(
+  reader: ClickHouseReader,
+  database: string,
+  expected: readonly string[],
+  collectorRuns: boolean,
+  next: string,
+): Promise<Judgement> {
+  const query = "SELECT name FROM system.tables WHERE database = {database:String} ORDER BY name";
+  const answer = await askClickHouse(reader, "default", query, { database });
+  return judgeTables(answer, database, expected, collectorRuns, next);
+}
+
+/** @param answer the names of the database's tables, one a line */
+export function judgeTables(
+  answer: ClickHouseAnswer,
+  database: string,
+  expected: readonly string[],
+  collectorRuns: boolean,
+  next: string,
+): Judgement {
+  if (answer.fault !== 0) return failed(`ClickHouse answers ${firstLine(answer)}`, next);
+  const tables = answer.text.split("\n").filter(Boolean);
+  const missing = expected.filter((name) => !tables.includes(name));
+  if (missing.length === 0) return passed(`${tables.length} tables in ${database}`);
+  const what = `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not in ${database}`;
+  if (!collectorRuns) return skipped(`${what} yet: the collector makes them when it starts`);
+  return failed(`${what}, and the collector runs: it may not make them, or writes elsewhere`, next);
+}
