@@ -177,9 +177,13 @@ class Handler(BaseHTTPRequestHandler):
         if path not in ("", "/"):
             return self.reply(404, f"There is no handle {path}\n".encode())
         given = dict(parse_qsl(query, keep_blank_values=True))
-        pack = frames.pack if given.get("compress") == "1" else bytes
+        pack = bytes
         try:
-            form, answer = self.answer(given, body)
+            user = self.user(given)
+            # From here on: the real server, too, tells who may not come in without compressing it.
+            if given.get("compress") == "1":
+                pack = frames.pack
+            form, answer = self.answer(user, given, body)
             self.reply(200, answer, {"X-ClickHouse-Format": form}, pack)
         except Exception as error:
             found = re.match(r"Code: (\d+)", str(error))
@@ -189,11 +193,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
-    def answer(self, given, body):
-        user = self.user(given)
-        if user is None:
-            text = "Authentication failed: password is incorrect, or there is no such user."
-            raise Failure(516, text, "AUTHENTICATION_FAILED")
+    def answer(self, user, given, body):
         engine = self.server.engine
         if body and (encoding := self.headers.get("Content-Encoding")):
             body = engine.unpack(body, encoding)
@@ -220,11 +220,14 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 name, _, password = base64.b64decode(credentials).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
-                return None
+                name = None
         found = self.server.users.get(name)
         expected = found.password if found else ""
         right = hmac.compare_digest(password.encode(), expected.encode())
-        return found if right and expected else None
+        if not right or not expected:
+            text = "Authentication failed: password is incorrect, or there is no such user."
+            raise Failure(516, text, "AUTHENTICATION_FAILED")
+        return found
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

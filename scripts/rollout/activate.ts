@@ -3,12 +3,10 @@ import { Problem } from "../common/problem.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
-import { newestGood, readReleaseFile, updateRelease } from "../ledger/releases.ts";
+import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
-import type { ObservedContainer } from "../engine/engine.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
-import { drainCollector } from "./drainCollector.ts";
 import { execute } from "./execute.ts";
 import { madeDigests } from "./madeDigests.ts";
 import { keepImages } from "./pinImages.ts";
@@ -62,7 +60,6 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
       ? proveStack(settings, prepared, directory, tools, "telemetry")
       : undefined;
   telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
-  await drainReplaced(activation, changes, observed, tools);
   const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
   const databaseNow = async () => {
     const containers = await tools.engine.containers(settings.project);
@@ -82,7 +79,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
       ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
       : one,
   );
-  await execute({ settings, stack, file, changes: todo, postgres, migrates }, tools);
+  await execute({ settings, stack, file, changes: todo, postgres, migrates, incident }, tools);
   if (migrates) await expectValidIndexes((await databaseNow()).database());
   const served = observed.some(
     (one) => one.service === stack.server.service && one.state === "running",
@@ -108,27 +105,6 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   const at = await revision(server.database(), stack.server.revisionQuery);
   const release = await recorded(activation, at, migrates, tools);
   return { release, changes, checks, awaySeconds };
-}
-
-/** Another version of the collector takes over what the present one has in its queue. */
-async function drainReplaced(
-  { directory, target, incident }: Activation,
-  changes: readonly Change[],
-  observed: readonly ObservedContainer[],
-  tools: Tools,
-): Promise<void> {
-  const isReplaced = (name: string) =>
-    changes.some((one) => one.service === name && one.causes.includes("image changed"));
-  const present = newestGood(directory);
-  const id = present && (present.restores ?? present.id);
-  const configuration = id && readReleaseFile(directory, id, "collector.yaml");
-  if (!configuration) return;
-  const limit = Number(target.settings.get("COLLECTOR_WAIT_SECONDS"));
-  for (const one of observed) {
-    if (!/^collector(?:-\d+)?$/.test(one.service) || one.state !== "running") continue;
-    if (!isReplaced(one.service)) continue;
-    await drainCollector(one, configuration, incident ? 5 : limit, !incident, tools);
-  }
 }
 
 /** Watches what was proven: still green, and nothing started again, to the end of the time. */

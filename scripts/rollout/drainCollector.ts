@@ -7,6 +7,7 @@ import { scrape } from "../verification/watchRoutes.ts";
 import type { Tools } from "./tools.ts";
 
 const pollMs = 250;
+const busybox = "/probe/busybox";
 const queue = "/var/lib/otelcol/queue";
 
 /** Copies the queue beside itself, whole or not at all; what an earlier copy held goes. */
@@ -17,19 +18,22 @@ const copy = `[ -d ${queue} ] || exit 0
 /**
  * Before another version of the collector takes over its queue's files: waits until nothing
  * waits in them, and keeps a copy, for the case that the other version cannot read them.
- * @param configuration what the present collector runs
  * @param limitSeconds how long its sinks have to take what waits
  * @param insists false in an incident: what still waits is then left to the other version
  * @throws Problem STEP_FAILED where something still waits and that matters
  */
 export async function drainCollector(
   collector: ObservedContainer,
-  configuration: string,
   limitSeconds: number,
   insists: boolean,
   tools: Tools,
 ): Promise<void> {
   const door = collectorDoor(collector.service, new Map(), collector, tools.engine);
+  const { stdout: configuration } = await tools.engine.exec(collector.id, [
+    busybox,
+    "cat",
+    "/etc/otelcol-contrib/config.yaml",
+  ]);
   const { routes } = readDelivery(configuration);
   const waiting = async () => {
     const metrics = await scrape(door);
@@ -54,7 +58,6 @@ export async function drainCollector(
       report(told);
       await sleep(pollMs);
     }
-    const busybox = "/probe/busybox";
     const { code, stderr } = await tools.engine.exec(collector.id, [
       busybox,
       "sh",

@@ -5,6 +5,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import type { StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { databaseOf } from "./databaseOf.ts";
+import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyTables } from "./readyTables.ts";
 import { stopAll } from "./stopAll.ts";
@@ -21,6 +22,8 @@ export interface Execution {
   readonly postgres: string;
   /** Whether the migration step runs, or is only made as the release says. */
   readonly migrates?: boolean;
+  /** In an incident nobody waits for sinks that are away. */
+  readonly incident?: boolean;
 }
 
 /** What each step of the start is called, for people; others go by their service's name. */
@@ -42,6 +45,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   const { stack, changes } = execution;
   const named = (...actions: Change["action"][]) =>
     changes.filter((one) => actions.includes(one.action)).map((one) => one.service);
+  await drainCollectors(execution, tools);
   await stopAll(stack, named("recreate", "remove"), tools, "stop what is replaced");
   await removeLeftovers(stack, named("remove"), tools.engine);
   tools.signal.throwIfAborted();
@@ -83,6 +87,18 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   } finally {
     // Whatever went wrong: nobody may clean up while Compose still starts something.
     await Promise.allSettled(starting);
+  }
+}
+
+/** Another version of the collector takes over what the present one has in its queue. */
+async function drainCollectors(execution: Execution, tools: Tools): Promise<void> {
+  const { changes, settings, stack, incident = false } = execution;
+  const replaced = changes.filter((one) => one.causes.includes("image changed"));
+  const limit = incident ? 5 : Number(settings.get("COLLECTOR_WAIT_SECONDS"));
+  for (const one of await tools.engine.containers(stack.project)) {
+    const isCollector = /^collector(?:-\d+)?$/.test(one.service) && one.state === "running";
+    if (!isCollector || !replaced.some((change) => change.service === one.service)) continue;
+    await drainCollector(one, limit, !incident, tools);
   }
 }
 

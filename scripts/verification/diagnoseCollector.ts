@@ -1,0 +1,51 @@
+import type { Inspected } from "../engine/engine.ts";
+import { failed, passed, type Judgement } from "./diagnose.ts";
+import { explainExporter } from "./explainExporter.ts";
+
+/** A collector's container and what it says. */
+export interface CollectorSeen {
+  readonly inspected: Pick<Inspected, "state" | "health" | "exitCode" | "restarts" | "name">;
+  /** What its `--version` says; undefined where it could not be asked. */
+  readonly version: string | undefined;
+  /** The last it wrote, without secrets. */
+  readonly log: readonly string[];
+}
+
+/** What an exit code means, beyond the collector's own words. */
+const exits: Readonly<Record<number, string>> = {
+  137: "killed: its memory ran out, or it did not stop in time",
+  143: "it was stopped",
+};
+
+/**
+ * Whether a collector runs, as the version that is set.
+ * @param next the commands to go on with
+ */
+export function diagnoseCollector(
+  { inspected, version, log }: CollectorSeen,
+  wanted: string,
+  next: { readonly bringUp: string; readonly logs: string },
+): Judgement {
+  const { state, health, restarts, exitCode } = inspected;
+  if (state !== "running" || health === "unhealthy") {
+    const ended = exitCode === undefined ? "" : ` with ${exitCode}`;
+    const means = exits[exitCode ?? 0] ?? lastWords(log);
+    const how = state === "running" ? health : `${state}${ended}`;
+    return failed(`${how}${means === undefined ? "" : `: ${means}`}`, next.logs);
+  }
+  if (version !== undefined && version !== wanted) {
+    return failed(`${version} runs, OTEL_VERSION is ${wanted}`, next.bringUp);
+  }
+  const again = restarts === 0 ? "" : `, started again ${restarts} times by the engine`;
+  return passed(`${version ?? wanted}, ${health}${again}`);
+}
+
+/** Why it ended, by the last that it wrote about it. */
+function lastWords(log: readonly string[]): string | undefined {
+  const trouble = explainExporter(log).at(-1);
+  const start = log.findLast((line) => /^(?:Error:|panic:|20.* Error:)/.test(line));
+  if (start?.includes("cannot start pipelines") && trouble !== undefined) {
+    return `${trouble.exporter} ${trouble.cause}: ${trouble.meaning} (${trouble.said.slice(0, 200)})`;
+  }
+  return start?.slice(0, 300);
+}
