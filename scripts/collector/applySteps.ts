@@ -10,6 +10,14 @@ export function applySteps(configuration: Section, version: string): Section {
     .reduce(apply, configuration);
 }
 
+/** The feature gates a version is started with, in the notation of --feature-gates; "" for none. */
+export function collectorGates(version: string): string {
+  return versionSteps
+    .filter((step) => compare(step.version, version) <= 0)
+    .flatMap((step) => step.gates ?? [])
+    .join(",");
+}
+
 function apply(configuration: Section, edit: Edit): Section {
   if ("everywhere" in edit) return replace(configuration, edit) as Section;
   return below(configuration, edit.under, (section) => {

@@ -19,6 +19,8 @@ export interface VersionStep {
   readonly schema?: readonly string[];
   /** SQL to run before a version from before this step starts on newer tables. */
   readonly back?: readonly string[];
+  /** Feature gates that are set when it starts, in the notation of --feature-gates. */
+  readonly gates?: readonly string[];
 }
 
 const metricTables = ["gauge", "sum", "histogram", "exponential_histogram", "summary"];
@@ -120,6 +122,12 @@ export const versionSteps: readonly VersionStep[] = [
     version: "0.144.0",
     about: "otlp is called otlp_grpc; the old name is accepted, and kept for the queue's sake",
     source: `${core} changelog 0.144.0`,
+  },
+  {
+    version: "0.148.0",
+    about: "the log file's offsets stay JSON: older versions cannot read the new form",
+    source: `${contrib}#43266; 0.96.0 on offsets of 0.161.0: "decoding file count: invalid character"`,
+    gates: ["-filelog.protobufCheckpointEncoding"],
   },
   {
     version: "0.149.0",

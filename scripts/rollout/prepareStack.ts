@@ -1,4 +1,5 @@
 import { keyedDigest } from "../ledger/secretKey.ts";
+import { collectorGates } from "../collector/applySteps.ts";
 import { chooseProfile } from "../collector/chooseProfile.ts";
 import { collectorName, composeConfiguration } from "../collector/composeConfiguration.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
@@ -58,11 +59,13 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
     const files = grafanaConfiguration(settings.root, settings.lookup);
     for (const [name, text] of files) configs.set(name, text);
   }
+  const gates = collectorGates(settings.get("OTEL_VERSION"));
   const stack = renderStack({
     ...labelParts(settings, present),
     sources: readSources(settings.root, sources),
     library: readSources(settings.root, library),
     lookup: (name) => {
+      if (name === "COLLECTOR_GATES") return { value: gates, secret: false };
       const image = images.get(name);
       return image === undefined ? settings.lookup(name) : { value: image, secret: false };
     },

@@ -55,10 +55,10 @@ export function exampleValues(environment: string): Map<string, string> {
 /** What names stand for: a declared one that has no value is "", others are unknown. */
 export function lookupOf(values: ReadonlyMap<string, string>): Lookup {
   return (name) =>
-    name in declarations
+    name in declarations || name === "COLLECTOR_GATES"
       ? {
           value: values.get(name) ?? "",
-          secret: declarations[name as SettingName].secret === true,
+          secret: declarations[name as SettingName]?.secret === true,
         }
       : undefined;
 }
