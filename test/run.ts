@@ -47,14 +47,17 @@ for (const version of chosen.some((file) => file.includes("real/letta"))
 const light = [
   "backup",
   "clickhouse",
+  "configurations",
   "exits",
+  "grafana",
   "killed",
   "localCollector",
+  "newestClickHouse",
   "operations",
   "registry",
   "standin",
 ];
-const isLight = (file: string) => light.some((name) => file.endsWith(`${name}.test.ts`));
+const isLight = (file: string) => light.some((name) => file.endsWith(join("real", `${name}.test.ts`)));
 
 /** Runs files with Node's own runner. @returns whether all went well, and what it wrote */
 function run(files: readonly string[], flags: readonly string[], shows: boolean) {

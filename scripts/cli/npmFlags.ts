@@ -26,6 +26,8 @@ const ours = [
   "wait",
   "limit",
   "proof",
+  "failover",
+  "agent",
 ] as const;
 
 /**

@@ -41,6 +41,7 @@ export function chooseProfile(environment: string, lookup: Lookup): Choice {
     ["queue", away || logFile, away ? "what leaves the machine is queued" : "offsets are kept"],
     ["clickhouse", clickHouse, cause],
     ["signoz", signoz, cause],
+    ["signoz-plain", signoz && value("SIGNOZ_ENDPOINT").startsWith("http://"), "it says http://"],
     ["datadog", datadog, "DD_API_KEY is set, beside ClickHouse"],
     ["datadog-site", datadog && isSet("DD_SITE"), "DD_SITE is set"],
     ["datadog-intake", datadog && isSet("DD_URL"), "DD_URL is set"],

@@ -5,6 +5,8 @@ import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { validateStack } from "../stack/validateStack.ts";
+import { diagnose, passed, skipped, type Finding } from "../verification/diagnose.ts";
+import { examineTelemetry, type Machine } from "./examineTelemetry.ts";
 import { observeChanges } from "./observeChanges.ts";
 import { planRollout } from "./planRollout.ts";
 import { refuseForeign, refuseFullDisk, refuseStateful, refuseTakenPorts } from "./preflight.ts";
@@ -14,71 +16,76 @@ import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { expectVersions } from "./readyEngine.ts";
 import type { Tools } from "./tools.ts";
 
-export interface Finding {
-  readonly name: string;
-  readonly outcome: "passed" | "failed" | "skipped";
-  readonly detail: string;
-  /** The command to go on with, where one failed. */
-  readonly next: string | null;
-}
+export type { Finding };
 
 /**
- * Every check that a rollout makes before it touches anything, all of them even where the
- * first one fails. Reads only.
+ * Every check that a rollout makes before it touches anything, and those of its telemetry: all of
+ * them even where the first one fails, side by side. Reads only.
+ * @param machine this machine, as Node calls it
  */
-export async function examine(settings: Settings, tools: Tools): Promise<Finding[]> {
+export async function examine(
+  settings: Settings,
+  tools: Tools,
+  machine: Machine,
+): Promise<Finding[]> {
   const { project, environment } = settings;
-  const engine = await find("engine", async () => {
+  const engine = find("engine", async () => {
     await tools.engine.ping();
     return tools.engine.endpoint;
   });
   const needsEngine: NeedsEngine = async (name, look) =>
-    engine.outcome === "passed" ? find(name, look) : skipped(name);
+    (await engine).outcome === "passed"
+      ? find(name, look)
+      : { name, ...skipped("no engine to ask") };
   const isDeployed = environment === "staging" || environment === "prod";
-  return [
-    await find("settings", async () => `${settings.entries().length} are set and valid`),
-    await find("stack", async () => {
+  const before = [
+    find("settings", async () => `${settings.entries().length} are set and valid`),
+    find("stack", async () => {
       const { stack } = prepareStack(settings, { release: "000000" });
       await validateStack(stack);
       return stack.services.map((one) => one.name).join(", ");
     }),
-    await find("state directory", async () => stateDirectory(settings.stateDir, environment)),
+    find("state directory", async () => stateDirectory(settings.stateDir, environment)),
     engine,
-    await needsEngine("versions", async () => {
+    needsEngine("versions", async () => {
       await expectVersions(tools);
       const { engine: found, compose } = await tools.engine.versions();
       return `engine ${found}, Compose ${compose}`;
     }),
-    await needsEngine("disk", async () => {
+    needsEngine("disk", async () => {
       await refuseFullDisk("run", tools);
       return `enough room below ${await tools.engine.dataRoot()}`;
     }),
-    await needsEngine("project name", async () => {
+    needsEngine("project name", async () => {
       refuseForeign(project, await tools.engine.containers(project));
       return `${project} is ours`;
     }),
     ...(isDeployed
-      ? await examineRelease(settings, needsEngine, tools)
-      : await examineChanges(settings, needsEngine, tools)),
+      ? examineRelease(settings, needsEngine, tools)
+      : examineChanges(settings, needsEngine, tools)),
   ];
+  const answers = engine.then((one) => one.outcome === "passed");
+  const telemetry = examineTelemetry(settings, answers, tools, machine);
+  return [...(await Promise.all(before)), ...(await telemetry)];
 }
 
 type NeedsEngine = (name: string, look: () => Promise<string>) => Promise<Finding>;
 
 /** What an `up` would meet. */
-async function examineChanges(settings: Settings, needsEngine: NeedsEngine, tools: Tools) {
+function examineChanges(settings: Settings, needsEngine: NeedsEngine, tools: Tools) {
+  const observe = once(() => observeChanges(settings, tools));
   return [
-    await needsEngine("images", async () => {
-      const { images } = await observeChanges(settings, tools);
+    needsEngine("images", async () => {
+      const { images } = await observe();
       return images.map((one) => `${one.role}: ${one.source}`).join(", ");
     }),
-    await needsEngine("ports", async () => {
-      const { prepared, changes } = await observeChanges(settings, tools);
+    needsEngine("ports", async () => {
+      const { prepared, changes } = await observe();
       await refuseTakenPorts(prepared.stack, changes, tools);
       return "free, or held by this stack";
     }),
-    await needsEngine("data", async () => {
-      const { prepared, changes } = await observeChanges(settings, tools);
+    needsEngine("data", async () => {
+      const { prepared, changes } = await observe();
       refuseStateful(prepared.stack, changes, []);
       return "no part that holds data would be recreated";
     }),
@@ -86,34 +93,34 @@ async function examineChanges(settings: Settings, needsEngine: NeedsEngine, tool
 }
 
 /** What a deploy would meet. */
-async function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Tools) {
+function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Tools) {
   const directory = join(settings.stateDir, settings.environment);
-  const plan = () => planRollout(settings, undefined, tools);
+  const plan = once(() => planRollout(settings, undefined, tools));
   return [
-    await needsEngine("images", async () =>
+    needsEngine("images", async () =>
       (await plan()).images.map((one) => `${one.role}: ${one.source}`).join(", "),
     ),
-    await needsEngine("ports", async () => {
+    needsEngine("ports", async () => {
       const { target, decision } = await plan();
       await refuseTakenPorts(target.prepared.stack, decision.changes, tools);
       return "free, or held by this stack";
     }),
-    await needsEngine("data", async () => {
+    needsEngine("data", async () => {
       const { target, decision } = await plan();
       refuseStateful(target.prepared.stack, decision.changes, []);
       return "no part that holds data would be recreated";
     }),
-    await needsEngine("schema", async () => {
+    needsEngine("schema", async () => {
       const { decision } = await plan();
       refuseUnsafe(decision, settings, "deploy");
       return decision.schema.why;
     }),
-    await needsEngine("encryption key", async () => {
+    needsEngine("encryption key", async () => {
       const key = readKey(directory);
       if (key !== undefined) refuseChangedKey(settings, newestGood(directory), key);
       return "the one the last release ran with";
     }),
-    await needsEngine("database password", async () => {
+    needsEngine("database password", async () => {
       const { observed } = (await plan()).decision.situation;
       const postgres = observed.find(
         (one) => one.service === "postgres" && one.state === "running",
@@ -121,13 +128,13 @@ async function examineRelease(settings: Settings, needsEngine: NeedsEngine, tool
       await refuseWrongPassword(settings, postgres?.id, tools);
       return postgres === undefined ? "no bundled database runs" : "it opens the database";
     }),
-    await needsEngine("room for dump and copies", async () => {
+    needsEngine("room for dump and copies", async () => {
       const { database } = (await plan()).decision.situation;
       if (database === undefined) return "there is no database yet";
       await refuseSmallDisk(directory, database, tools);
       return "enough for a dump, its copy and the one of before";
     }),
-    await find("last run", async () => {
+    find("last run", async () => {
       const [newest] = releasesNewestFirst(directory);
       if (newest?.outcome !== "begun") return "came to its end";
       throw new Problem("INTERRUPTED", `${newest.kind} of release ${newest.id} was cut off`, {
@@ -137,19 +144,13 @@ async function examineRelease(settings: Settings, needsEngine: NeedsEngine, tool
   ];
 }
 
-async function find(name: string, look: () => Promise<string>): Promise<Finding> {
-  try {
-    return { name, outcome: "passed", detail: await look(), next: null };
-  } catch (error) {
-    if (error instanceof Problem) {
-      const detail = [error.message, ...error.details].join("; ");
-      return { name, outcome: "failed", detail, next: error.next ?? null };
-    }
-    const next = name === "engine" ? "npm run up:dev" : "npm run doctor -- --verbose";
-    return { name, outcome: "failed", detail: (error as Error).message, next };
-  }
+/** Several checks look at one plan: it is made once, and each tells of its failure. */
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => (made ??= make());
 }
 
-function skipped(name: string): Finding {
-  return { name, outcome: "skipped", detail: "no engine to ask", next: null };
+function find(name: string, look: () => Promise<string>): Promise<Finding> {
+  const next = name === "engine" ? "npm run up:dev" : "npm run doctor -- --verbose";
+  return diagnose(name, async () => passed(await look()), next);
 }

@@ -44,7 +44,8 @@ export function proveStack(
     serverName: settings.get("PROXY_DOMAIN") || undefined,
     password:
       settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
-    delivery: readDelivery(prepared.collector),
+    // A quick look follows nothing on its way.
+    delivery: readDelivery(depth === "quick" ? "" : prepared.collector),
     reader: {
       user: settings.get("CLICKHOUSE_READER_USERNAME"),
       password: settings.get("CLICKHOUSE_READER_PASSWORD"),

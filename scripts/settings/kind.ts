@@ -52,7 +52,7 @@ function isWebUrl(value: string): boolean {
 
 function isEndpoint(value: string): boolean {
   const port = value.slice(value.lastIndexOf(":") + 1);
-  return new RegExp(`^(?:https://)?${host}:\\d+$`, "u").test(value) && isPort(port);
+  return new RegExp(`^(?:https?://)?${host}:\\d+$`, "u").test(value) && isPort(port);
 }
 
 function isDatabaseUri(value: string): boolean {
@@ -97,7 +97,7 @@ export const kind = {
     /^[^/]*\/\/[^/]*@/u,
     "user and password do not belong into a URL that is shown",
   ),
-  endpoint: plain("host:port, with or without https://", isEndpoint),
+  endpoint: plain("host:port, with or without http:// or https://", isEndpoint),
   image: explained(
     "an image with a tag or a digest",
     new RegExp(`^${imageName}(?:${tag}|(?:${tag})?${digest})$`, "u"),

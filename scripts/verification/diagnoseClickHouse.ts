@@ -14,30 +14,20 @@ const firstLine = ({ text }: ClickHouseAnswer) => text.split("\n")[0]!.slice(0, 
 const isOneOf = ({ fault }: ClickHouseAnswer, codes: readonly number[]) => codes.includes(fault);
 
 /**
- * Whether ClickHouse answers at all: /ping needs no user.
- * @param fromCollector why the collector's container does not reach it; null where it does
+ * Why ClickHouse does not answer: /ping needs no user.
+ * @returns undefined where it answers
  */
-export async function diagnosePing(
-  { url, authority }: Pick<ClickHouseReader, "url" | "authority">,
-  fromCollector: string | null | undefined,
-  next: string,
-): Promise<Judgement> {
+export async function pingFault({
+  url,
+  authority,
+}: Pick<ClickHouseReader, "url" | "authority">): Promise<string | undefined> {
   const reply = await request(`${url}/ping`, {
     elsewhere: { authority },
     headers: { connection: "close" },
   }).catch((error: Error) => explainConnection(error));
-  if (typeof reply === "string") {
-    const inside = fromCollector === null ? "; the collector's container gets through" : "";
-    return failed(`${url}: ${reply}${inside}`, next);
-  }
-  if (reply.status !== 200 || !/^Ok\./.test(reply.body)) {
-    const got = `${reply.status} ${reply.body.slice(0, 80).trim()}`;
-    return failed(`${url}/ping: expected Ok., got ${got}: this is no ClickHouse`, next);
-  }
-  if (typeof fromCollector === "string") {
-    return failed(`${url} answers here, but not the collector's container: ${fromCollector}`, next);
-  }
-  return passed(fromCollector === null ? `${url}, from the collector too` : url);
+  if (typeof reply === "string") return reply;
+  if (reply.status === 200 && reply.body.startsWith("Ok.")) return undefined;
+  return `expected Ok. from /ping, got ${reply.status} ${reply.body.slice(0, 80).trim()}`;
 }
 
 /** How one user asks; `purpose` as in "writes". */
@@ -80,9 +70,7 @@ export function judgeLogin(
   }
   if (known.fault !== 0) return failed(`${user}: ClickHouse answers ${firstLine(known)}`, next);
   const refused =
-    purpose === "writes"
-      ? may.fault === 0 && may.text === "0"
-      : isOneOf(may, faults.notGranted);
+    purpose === "writes" ? may.fault === 0 && may.text === "0" : isOneOf(may, faults.notGranted);
   if (refused) {
     const right = purpose === "writes" ? "INSERT" : "SELECT";
     return failed(`${user} has no ${right} on ${database}.*`, next);

@@ -13,6 +13,7 @@ export interface CollectorSeen {
 
 /** What an exit code means, beyond the collector's own words. */
 const exits: Readonly<Record<number, string>> = {
+  0: "it was stopped",
   137: "killed: its memory ran out, or it did not stop in time",
   143: "it was stopped",
 };
@@ -29,9 +30,10 @@ export function diagnoseCollector(
   const { state, health, restarts, exitCode } = inspected;
   if (state !== "running" || health === "unhealthy") {
     const ended = exitCode === undefined ? "" : ` with ${exitCode}`;
-    const means = exits[exitCode ?? 0] ?? lastWords(log);
+    const means = exits[exitCode ?? -1] ?? lastWords(log);
     const how = state === "running" ? health : `${state}${ended}`;
-    return failed(`${how}${means === undefined ? "" : `: ${means}`}`, next.logs);
+    const way = exitCode === 0 || exitCode === 143 ? next.bringUp : next.logs;
+    return failed(`${how}${means === undefined ? "" : `: ${means}`}`, way);
   }
   if (version !== undefined && version !== wanted) {
     return failed(`${version} runs, OTEL_VERSION is ${wanted}`, next.bringUp);

@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
+import { failed, passed, type Judgement } from "./diagnose.ts";
 
 /** Where something is to be reached. */
 export interface Address {
@@ -50,9 +51,17 @@ function wordsOf(error: unknown): string {
 /**
  * Opens a connection and closes it; with TLS, the certificate is judged.
  * @param authority a certificate (PEM) that is trusted too
- * @throws Error of Node's where it does not come about in time
+ * @returns why it does not come about; undefined where it does
  */
 export async function reach(
+  address: Address,
+  authority: string | undefined,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  return connected(address, authority, timeoutMs).then(() => undefined, explainConnection);
+}
+
+async function connected(
   { host, port, tls }: Address,
   authority: string | undefined,
   timeoutMs: number,
@@ -99,4 +108,27 @@ export async function reachFrom(
   const { code, stdout, stderr } = await engine.exec(container, connect);
   if (code === 0) return undefined;
   return `${stdout}${stderr}`.trim().replace(/^nc: /, "") || "no answer came";
+}
+
+/**
+ * Whether a sink is reached where it has to be: from the collector, and from here, where the
+ * other checks ask it.
+ * @param here why this machine does not reach it; undefined where it does
+ * @param collector the same of the collector's container; null where none runs
+ */
+export function judgeReach(
+  where: string,
+  here: string | undefined,
+  collector: string | undefined | null,
+  next: string,
+): Judgement {
+  if (collector === null)
+    return here === undefined ? passed(where) : failed(`${where}: ${here}`, next);
+  if (collector !== undefined) {
+    const also = here === undefined ? " (this machine gets through)" : "";
+    const why = here ?? collector;
+    return failed(`${where}: not reached by the collector's container${also}: ${why}`, next);
+  }
+  if (here === undefined) return passed(`${where}, from the collector's container too`);
+  return passed(`${where}, from the collector's container only; from here: ${here}`);
 }

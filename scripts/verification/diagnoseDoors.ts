@@ -24,7 +24,9 @@ export async function diagnoseHttp(door: CollectorDoor, next: string): Promise<J
     }),
   );
   const [fault] = answers.filter((one) => one !== undefined);
-  return fault === undefined ? passed(`${where} takes all three`) : failed(`${where}: ${fault}`, next);
+  return fault === undefined
+    ? passed(`${where} takes all three`)
+    : failed(`${where}: ${fault}`, next);
 }
 
 /** The same over gRPC, which is how the server sends. */
@@ -57,5 +59,7 @@ export async function diagnoseServerWay(
   const last = errors.at(-1)?.trim().slice(0, 200);
   if (way !== undefined) return failed(`collector:4317 from the server: ${way}`, next);
   if (last === undefined) return passed("collector:4317, and its log tells of no failed export");
-  return passed(`collector:4317; ${errors.length} failed exports in its last ${lines} lines`, [last]);
+  return passed(`collector:4317; ${errors.length} failed exports in its last ${lines} lines`, [
+    last,
+  ]);
 }

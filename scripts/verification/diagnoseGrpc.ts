@@ -25,7 +25,9 @@ export async function diagnoseGrpc(
   { headers = {}, authority, untilMs }: GrpcAsked,
 ): Promise<GrpcAnswer> {
   const { Client, Metadata, credentials, status } = await import("@grpc/grpc-js");
-  const trusted = tls ? credentials.createSsl(await roots(authority)) : credentials.createInsecure();
+  const trusted = tls
+    ? credentials.createSsl(await roots(authority))
+    : credentials.createInsecure();
   const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   const client = new Client(target, trusted, { "grpc.enable_http_proxy": 0 });
   const metadata = new Metadata();

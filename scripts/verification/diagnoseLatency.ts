@@ -4,10 +4,9 @@ import type { QueueFill } from "./diagnoseQueue.ts";
 
 /** What decides how late telemetry arrives. */
 export interface Pace {
-  /** How long spans wait at the server, for a batch, and for one delivery, in milliseconds. */
+  /** How long spans wait at the server, and for a batch, in milliseconds. */
   readonly serverMs: number;
   readonly batchMs: number;
-  readonly deliveryMs: number;
   /** Of its container's CPUs, over the time between two looks; undefined where not told. */
   readonly cpuShare: number | undefined;
   readonly residentBytes: number | undefined;
@@ -16,8 +15,6 @@ export interface Pace {
   /** Items that the memory limiter sent back since the start. */
   readonly refused: number;
   readonly queues: readonly QueueFill[];
-  /** How old the newest span in a sink is, in milliseconds; undefined where it cannot be asked. */
-  readonly newestMs: number | undefined;
 }
 
 const busyShare = 0.9;
@@ -33,7 +30,8 @@ export function diagnoseLatency(pace: Pace, environment: string): Judgement {
   const usual = serverMs + batchMs;
   const set = `up to ${seconds(usual)} as set: ${seconds(serverMs)} at the server, ${seconds(batchMs)} for a batch`;
   if (usual > patienceMs) return failed(set, explain("OTEL_BATCH_TIMEOUT"));
-  const memory = residentBytes === undefined ? undefined : residentBytes / (memoryLimit || Infinity);
+  const memory =
+    residentBytes === undefined ? undefined : residentBytes / (memoryLimit || Infinity);
   if (refused > 0) {
     const detail = `${refused} items were sent back since it started, as its memory was short`;
     return failed(detail, explain("COLLECTOR_MEMORY"));
@@ -52,7 +50,6 @@ export function diagnoseLatency(pace: Pace, environment: string): Judgement {
   const load = [
     ...(cpuShare === undefined ? [] : [`${percent(cpuShare)} of its CPUs`]),
     ...(memory === undefined || memoryLimit === 0 ? [] : [`${percent(memory)} of its memory`]),
-    ...(pace.newestMs === undefined ? [] : [`newest span ${seconds(pace.newestMs)} old`]),
   ];
   return passed([set, ...load].join("; "));
 }

@@ -98,7 +98,9 @@ export function judgeQueue(
     const names = damaged.map((one) => one.name).join(", ");
     return failed(`${names}: damaged, the collector may not start again with it`, next.bringUp);
   }
-  const aside = seen.files.filter((one) => !ours.test(one.name) && /^(?:exporter|receiver)_/.test(one.name));
+  const aside = seen.files.filter(
+    (one) => !ours.test(one.name) && /^(?:exporter|receiver)_/.test(one.name),
+  );
   if (aside.length > 0) {
     const names = aside.map((one) => `${one.name} (${one.bytes} bytes)`).join(", ");
     return failed(`moved aside as damaged, what waited in it is lost: ${names}`, next.verify);
@@ -110,10 +112,15 @@ export function judgeQueue(
   const full = fills.filter((one) => one.capacity > 0 && one.size / one.capacity > fullShare);
   const told = ({ exporter, size, capacity }: QueueFill) => `${exporter} ${size} of ${capacity}`;
   if (full.length > 0) {
-    return failed(`nearly full: ${full.map(told).join(", ")} batches; its sink takes less than comes`, next.verify);
+    return failed(
+      `nearly full: ${full.map(told).join(", ")} batches; its sink takes less than comes`,
+      next.verify,
+    );
   }
   const bytes = seen.files.reduce((sum, one) => sum + one.bytes, 0);
   const waits = fills.filter((one) => one.size > 0).map(told);
   const size = `${seen.files.length} files, ${Math.round(bytes / 1024)} KB`;
-  return passed(`${size}, ${waits.length === 0 ? "nothing waits" : `${waits.join(", ")} batches wait`}`);
+  return passed(
+    `${size}, ${waits.length === 0 ? "nothing waits" : `${waits.join(", ")} batches wait`}`,
+  );
 }

@@ -1,37 +1,11 @@
 import { failed, passed, type Judgement } from "./diagnose.ts";
-import { explainConnection, reach, type Address } from "./diagnoseConnection.ts";
+import type { Address } from "./diagnoseConnection.ts";
 import { diagnoseGrpc, type GrpcAnswer } from "./diagnoseGrpc.ts";
 
 const patienceMs = 5000;
 
-/**
- * Whether SigNoz' ingestion is reached, with TLS where the endpoint says so.
- * @param fromCollector why the collector's container does not reach it; null where it does
- * @throws nothing: what went wrong is the finding
- */
+/** Whether SigNoz takes the ingestion key: asked with an export of nothing. */
 export async function diagnoseSigNoz(
-  address: Address,
-  authority: string | undefined,
-  fromCollector: string | null | undefined,
-  next: string,
-): Promise<Judgement> {
-  const where = `${address.host}:${address.port}`;
-  const why = await reach(address, authority, patienceMs).then(
-    () => undefined,
-    (error: Error) => explainConnection(error),
-  );
-  if (why !== undefined) {
-    const inside = fromCollector === null ? "; the collector's container gets through" : "";
-    return failed(`${where}: ${why}${inside}`, next);
-  }
-  if (typeof fromCollector === "string") {
-    return failed(`${where} answers here, but not the collector's container: ${fromCollector}`, next);
-  }
-  return passed(`${where}, ${address.tls ? "with TLS" : "without TLS"}`);
-}
-
-/** Whether it takes the ingestion key: asked with an export of nothing. */
-export async function diagnoseSigNozKey(
   address: Address,
   key: string,
   parts: { readonly authority: string | undefined; readonly now: () => number },
@@ -60,7 +34,10 @@ export function judgeKey(
     return failed(`${host}:${port} is no OTLP receiver over gRPC (${said})`, next);
   }
   if (code === "UNAVAILABLE" && !tls) {
-    return failed(`no gRPC without TLS there: is the endpoint to begin with https://? (${said})`, next);
+    return failed(
+      `no gRPC without TLS there: is the endpoint to begin with https://? (${said})`,
+      next,
+    );
   }
   return failed(`SigNoz answers ${said}`, next);
 }

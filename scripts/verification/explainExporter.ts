@@ -52,7 +52,7 @@ const causes: readonly (readonly [TroubleCause, RegExp])[] = [
   ["refused", /ACCESS_DENIED|larger than max|too large/i],
   [
     "wrong key",
-    /Unauthenticated|PermissionDenied|AUTHENTICATION_FAILED|(REQUIRED|WRONG)_PASSWORD|API key validation failed|Forbidden|Unauthorized|(code:?|status) 40[13]\b/i,
+    /Unauthenticated|PermissionDenied|AUTHENTICATION_FAILED|(REQUIRED|WRONG)_PASSWORD|API key validation failed|Forbidden|Unauthorized|(code:?|status|\[HTTP) 40[13]\b/i,
   ],
   ["throttled", /ResourceExhausted|Throttle|Too Many Requests|TOO_MANY_|(code:?|status) 429\b/i],
   [

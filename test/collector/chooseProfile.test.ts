@@ -84,6 +84,7 @@ test("every fragment of otel/ is chosen by some settings", () => {
   const all = [
     ...choose("dev", { ...elsewhere, ...logs, ...careful }).fragments,
     ...choose("dev", backends.signoz).fragments,
+    ...choose("dev", { ...backends.signoz, SIGNOZ_ENDPOINT: "http://signoz:4317" }).fragments,
   ];
   const files = readdirSync(join(root, "otel"), { withFileTypes: true });
   const fragments = files.filter((one) => one.isFile() && one.name.endsWith(".yaml"));

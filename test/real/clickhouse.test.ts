@@ -115,3 +115,56 @@ test("the one who administers may do all, and nobody gets in without a password"
     assert.equal((await ask(user, password, "SELECT 1")).status, 403, user);
   }
 });
+
+/** Asks as the one who administers, with more in the address. @returns the answer's bytes */
+async function askRaw(
+  more: string,
+  body: string | Buffer<ArrayBuffer>,
+  password = passwords.CLICKHOUSE_ADMIN_PASSWORD,
+) {
+  const headers = { "X-ClickHouse-User": "admin", "X-ClickHouse-Key": password };
+  const reply = await fetch(`${url}?${more}`, { method: "POST", headers, body });
+  return { status: reply.status, bytes: Buffer.from(await reply.arrayBuffer()) };
+}
+
+test("with compress=1 an answer and an error are frames, and a refusal at the door is not", async () => {
+  for (const [query, status] of [
+    ["SELECT number FROM numbers(400000)", 200],
+    ["SELECT nothing", 404],
+  ] as const) {
+    const { status: found, bytes } = await askRaw("compress=1", query);
+    assert.equal(found, status);
+    let size = 0;
+    let at = 0;
+    for (; at < bytes.length; at += 16 + bytes.readUInt32LE(at + 17)) {
+      assert.equal(bytes[at + 16], 0x82);
+      size += bytes.readUInt32LE(at + 21);
+    }
+    assert.equal(at, bytes.length);
+    const plain = await askRaw("", query);
+    assert.equal(size, plain.bytes.length);
+  }
+  const refused = await askRaw("compress=1", "SELECT 1", "wrong");
+  assert.equal(refused.status, 403);
+  assert.match(refused.bytes.toString(), /^Code: 516\. /);
+});
+
+test("frames that are cut off or changed on the way are refused, and nothing of them is inserted", async () => {
+  await askRaw("", "CREATE TABLE frames (a String) ENGINE = Memory");
+  const query = encodeURIComponent("INSERT INTO frames FORMAT LineAsString");
+  const { bytes } = await askRaw("compress=1", "SELECT 'a line'");
+  const changed = Buffer.from(bytes);
+  changed[0]! ^= 1;
+  for (const [body, told] of [
+    [bytes.subarray(0, 20), /a frame is cut off/],
+    [bytes.subarray(0, -1), /a size that cannot be/],
+    [changed, /checksum is wrong/],
+  ] as const) {
+    const refused = await askRaw(`decompress=1&query=${query}`, body);
+    assert.equal(refused.status, 500);
+    assert.match(refused.bytes.toString(), told);
+  }
+  assert.equal((await askRaw("", "SELECT count() FROM frames")).bytes.toString(), "0\n");
+  assert.equal((await askRaw(`decompress=1&query=${query}`, bytes)).status, 200);
+  assert.equal((await askRaw("", "SELECT a FROM frames")).bytes.toString(), "a line\n");
+});

@@ -84,8 +84,8 @@ const kinds: { name: SettingName; good: string[]; bad: string[] }[] = [
   },
   {
     name: "SIGNOZ_ENDPOINT",
-    good: ["ingest.signoz.cloud:443", "https://x:4317"],
-    bad: ["x", "http://x:1", "x:0"],
+    good: ["ingest.signoz.cloud:443", "https://x:4317", "http://signoz:4317"],
+    bad: ["x", "grpc://x:1", "x:0", "http://x"],
   },
   {
     name: "OLLAMA_BASE_URL",

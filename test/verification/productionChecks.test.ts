@@ -47,7 +47,7 @@ async function judged(proofs: readonly CollectorProof[], promised = delivery) {
 
 test("the six are there by name, and pass where all is well but the one that is asked for apart", async () => {
   const checks = await judged([proof()]);
-  const skipped = "only with --failover, on a throw-away twin";
+  const skipped = "only with --failover";
   assert.deepEqual(
     [...checks.values()].map(({ name, outcome, detail }) => [name, outcome, detail]),
     [

@@ -90,7 +90,7 @@ test("a skipped check gives its reason", async () => {
   const skipped = (await verify(nothing, tools)).filter((one) => one.outcome === "skipped");
   assert.deepEqual(
     skipped.map((one) => one.detail),
-    ["GRAFANA is off", "DD_API_KEY is not set", "only with --failover, on a throw-away twin"],
+    ["GRAFANA is off", "DD_API_KEY is not set", "only with --failover"],
   );
 });
 
