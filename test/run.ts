@@ -13,34 +13,31 @@ const chosen = all.filter(
 const real = chosen.filter((file) => file.startsWith(join("test", "real")));
 const pure = chosen.filter((file) => !real.includes(file));
 
-// Brings the engine up where it is missing, and builds what the suites run: once, with its
-// progress to be seen, rather than inside the first test that needs it.
-if (chosen.some((file) => /test.(real|stack)./.test(file))) {
-  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/images.ts", "build", "--yes"];
-  const { status } = spawnSync(process.execPath, entry, {
+/** Builds images that are missing, with its progress to be seen; what is there costs nothing. */
+function build(args: readonly string[], settings: Readonly<Record<string, string>>): void {
+  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/images.ts", "build"];
+  const { status } = spawnSync(process.execPath, [...entry, ...args, "--yes"], {
     cwd: root,
+    env: { ...process.env, ...settings },
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status !== 0) process.exit(status ?? 1);
 }
 
+const runs = (names: RegExp) => chosen.some((file) => names.test(file));
+// Brings the engine up where it is missing, and builds what the suites run: once, rather than
+// inside the first test that needs it.
+if (runs(/test.(real|stack)./)) build([], {});
 // The past releases that the story on real Letta goes through.
-for (const version of chosen.some((file) => file.includes("real/letta"))
-  ? ["0.15.1", "0.16.7"]
-  : []) {
-  const entry = [
-    "--import",
-    "./scripts/cli/start.mjs",
-    "scripts/images.ts",
-    "build",
-    "letta",
-    "--yes",
-  ];
-  spawnSync(process.execPath, entry, {
-    cwd: root,
-    env: { ...process.env, LETTA_VERSION: version },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+if (runs(/real.letta/)) {
+  for (const version of ["0.15.1", "0.16.7"]) build(["letta"], { LETTA_VERSION: version });
+}
+// Collectors with the parts that ClickHouse and Datadog need, and the newest one.
+if (runs(/real.(backends|configurations|delivery|doctor|grafana|newest|telemetry)/)) {
+  const clickHouse = { CLICKHOUSE_ENDPOINT: "http://127.0.0.1:8123" };
+  build(["collector"], clickHouse);
+  build(["collector"], { ...clickHouse, DD_API_KEY: "made-up-for-the-build" });
+  build(["collector"], { ...clickHouse, OTEL_VERSION: "0.161.0" });
 }
 
 /** On the stand-in server or on Postgres alone: light enough to run beside Letta. */
@@ -57,7 +54,8 @@ const light = [
   "registry",
   "standin",
 ];
-const isLight = (file: string) => light.some((name) => file.endsWith(join("real", `${name}.test.ts`)));
+const isLight = (file: string) =>
+  light.some((name) => file.endsWith(join("real", `${name}.test.ts`)));
 
 /** Runs files with Node's own runner. @returns whether all went well, and what it wrote */
 function run(files: readonly string[], flags: readonly string[], shows: boolean) {

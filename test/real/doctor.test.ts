@@ -39,22 +39,25 @@ const volumes = ["probe", "logs", "telemetry"];
 const volume = (name: string) => `${project}-${name}`;
 const probeImage = () =>
   docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split("\n")[0]!;
+/** Words in lines that belong together. */
+const engine = (lines: readonly (readonly string[])[]) => docker(...lines.flat());
 /** As the stack's own `permissions` job does its work. */
 const asRoot = (script: string) =>
-  docker(
-    ...["run", "--rm", "--entrypoint", "/bin/busybox"],
-    ...volumes.flatMap((name) => ["-v", `${volume(name)}:/${name}`]),
-    ...[probeImage(), "sh", "-ec", script],
-  );
+  engine([
+    ["run", "--rm", "--entrypoint", "/bin/busybox"],
+    ...volumes.map((name) => ["-v", `${volume(name)}:/${name}`]),
+    [probeImage(), "sh", "-ec", script],
+  ]);
 
-function make(service: string, ...rest: string[]): void {
-  docker(
-    ...["create", "--init", "--name", `${project}-${service}`, "--network", project],
-    ...["--network-alias", service, "-v", `${volume("probe")}:/probe:ro`],
-    ...["--label", `com.docker.compose.project=${project}`],
-    ...["--label", `com.docker.compose.service=${service}`],
-    ...["--label", `letta-stack.role=${service}`, ...rest],
-  );
+function make(service: string, rest: readonly (readonly string[])[]): void {
+  engine([
+    ["create", "--init", "--name", `${project}-${service}`, "--network", project],
+    ["--network-alias", service, "-v", `${volume("probe")}:/probe:ro`],
+    ["--label", `com.docker.compose.project=${project}`],
+    ["--label", `com.docker.compose.service=${service}`],
+    ["--label", `letta-stack.role=${service}`],
+    ...rest,
+  ]);
 }
 
 /** A collector of dev with these settings, where the one before stood. */
@@ -63,18 +66,14 @@ async function startCollector(given: Readonly<Record<string, string>>): Promise<
   spawnSync("docker", ["rm", "-f", container]);
   const { configuration, secrets } = composed("dev", given);
   const ports = { 4317: 23402, 4318: 23403, 13133: 23404, 8888: 23405 };
-  const environment = Object.entries(secrets).flatMap(([name, value]) => [
-    "--env",
-    `${name}=${value}`,
+  make("collector", [
+    ["--user", "10001:10001", "--memory", "1536m", "--cap-drop", "ALL"],
+    ...Object.entries(ports).map(([inside, here]) => ["-p", `127.0.0.1:${here}:${inside}`]),
+    ["-v", `${volume("logs")}:/var/log/letta:ro`],
+    ["-v", `${volume("telemetry")}:/var/lib/otelcol`],
+    ...Object.entries(secrets).map(([name, value]) => ["--env", `${name}=${value}`]),
+    [builtCollector(settings), "--config", "/config.yaml"],
   ]);
-  make(
-    "collector",
-    ...["--user", "10001:10001", "--memory", "1536m", "--cap-drop", "ALL"],
-    ...Object.entries(ports).flatMap(([inside, here]) => ["-p", `127.0.0.1:${here}:${inside}`]),
-    ...["-v", `${volume("logs")}:/var/log/letta:ro`],
-    ...["-v", `${volume("telemetry")}:/var/lib/otelcol`, ...environment],
-    ...[builtCollector(settings), "--config", "/config.yaml"],
-  );
   writeFileSync(join(folder, "config.yaml"), configuration);
   docker("cp", join(folder, "config.yaml"), `${container}:/config.yaml`);
   docker("start", container);
@@ -124,17 +123,15 @@ before(async () => {
   const recipe = recipes("dev", lookupOf(exampleValues("dev"))).find(
     (one) => one.role === "clickhouse",
   )!;
-  make(
-    "clickhouse",
-    ...["-p", `127.0.0.1:${clickHousePort}:8123`, "-v", users, "--memory", "2g"],
-    ...passwords.flatMap(([name, value]) => ["--env", `${name}=${value}`]),
-    contentTag(root, recipe),
-  );
-  make(
-    "server",
-    ...["-v", `${volume("logs")}:/root/.letta/logs`, "--entrypoint", "/bin/busybox"],
-    ...[probeImage(), "sleep", "3600"],
-  );
+  make("clickhouse", [
+    ["-p", `127.0.0.1:${clickHousePort}:8123`, "-v", users, "--memory", "2g"],
+    ...passwords.map(([name, value]) => ["--env", `${name}=${value}`]),
+    [contentTag(root, recipe)],
+  ]);
+  make("server", [
+    ["-v", `${volume("logs")}:/root/.letta/logs`, "--entrypoint", "/bin/busybox"],
+    [probeImage(), "sleep", "3600"],
+  ]);
   docker("start", `${project}-clickhouse`, `${project}-server`);
   const ping = () => request(`http://127.0.0.1:${clickHousePort}/ping`);
   await becomes(async () => (await ping()).status === 200, 60_000);
@@ -155,14 +152,16 @@ after(async () => {
   await space.remove();
 });
 
+const working = [
+  ["platform", "collector version", "ClickHouse settings", "collector"],
+  ["OTLP gRPC", "OTLP HTTP", "log file", "queue", "latency", "server to collector"],
+  ["exporter clickhouse", "ClickHouse answers", "ClickHouse writer", "ClickHouse reader"],
+  ["ClickHouse tables", "arrival in ClickHouse", "clocks"],
+].flat();
+
 test("a telemetry part that works passes each of its checks", async () => {
   const { of } = await examined(settings);
-  for (const name of [
-    ...["platform", "collector version", "ClickHouse settings", "collector"],
-    ...["OTLP gRPC", "OTLP HTTP", "log file", "queue", "latency", "server to collector"],
-    ...["exporter clickhouse", "ClickHouse answers", "ClickHouse writer", "ClickHouse reader"],
-    ...["ClickHouse tables", "arrival in ClickHouse", "clocks"],
-  ]) {
+  for (const name of working) {
     const { outcome, detail } = of(name);
     assert.equal(outcome, "passed", `${name}: ${detail}`);
   }
@@ -187,10 +186,7 @@ test("a log file that the collector may not read is told with its mode and the c
   const { outcome, detail, next } = (await examined(settings)).of("log file");
   assert.equal(outcome, "failed");
   assert.match(detail, /^Letta\.log has mode 600 and owner 0:0: .*10001.* may not read it$/);
-  assert.equal(
-    next,
-    `docker exec ${project}-server chmod a+r /root/.letta/logs/Letta.log`,
-  );
+  assert.equal(next, `docker exec ${project}-server chmod a+r /root/.letta/logs/Letta.log`);
   // The real server's image has a shell's tools of its own; this one has them in busybox.
   docker(...next!.split(" ").slice(1).toSpliced(2, 0, "/bin/busybox"));
   assert.equal((await examined(settings)).of("log file").outcome, "passed");
@@ -229,10 +225,7 @@ test("a SigNoz that nobody reaches is told by the connection and in the exporter
 test("with nothing running, what needs a running part is skipped with the reason", async () => {
   const { of } = await examined({ STACK_PROJECT: `${project}-none` });
   for (const name of ["collector", "OTLP HTTP", "log file", "queue", "exporter file/traces"]) {
-    assert.deepEqual(
-      [of(name).outcome, of(name).detail],
-      ["skipped", "nothing of dev runs"],
-    );
+    assert.deepEqual([of(name).outcome, of(name).detail], ["skipped", "nothing of dev runs"]);
   }
   assert.equal(of("collector").next, "npm run up:dev");
 });

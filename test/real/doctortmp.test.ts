@@ -1,0 +1,232 @@
+// `npm run doctor` on a small telemetry part of the real thing: a collector and a ClickHouse as the
+// stack of dev has them, and a part that stands for the server by its log files. Each test breaks
+// one thing, sees its cause and the way on, and mends it.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { contentTag } from "../../scripts/images/contentTag.ts";
+import { recipes } from "../../scripts/images/recipes.ts";
+import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
+import { canary, sendOverGrpc } from "../../scripts/verification/canary.ts";
+import type { Finding } from "../../scripts/verification/diagnose.ts";
+import { request } from "../../scripts/verification/request.ts";
+import { builtCollector, composed } from "../rigs/otlp/composed.ts";
+import {
+  bundledClickHouse,
+  exampleSecrets,
+  exampleStack,
+  exampleValues,
+  lookupOf,
+  root,
+} from "../stack/exampleStack.ts";
+import { docker, workspace, type Ran } from "./workspace.ts";
+
+const space = workspace("doctor", 23400);
+const { project } = space;
+const clickHousePort = "23410";
+const folder = mkdtempSync(join(tmpdir(), "doctor-"));
+const settings = { ...bundledClickHouse, CLICKHOUSE_PUBLISH_PORT: clickHousePort };
+const signoz = {
+  SIGNOZ_ENDPOINT: "https://127.0.0.1:1",
+  SIGNOZ_INGESTION_KEY: "ingestion-secret-4e8d",
+};
+const volumes = ["probe", "logs", "telemetry"];
+const volume = (name: string) => `${project}-${name}`;
+const probeImage = () =>
+  docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split("\n")[0]!;
+/** Words in lines that belong together. */
+const engine = (lines: readonly (readonly string[])[]) => docker(...lines.flat());
+/** As the stack's own `permissions` job does its work. */
+const asRoot = (script: string) =>
+  engine([
+    ["run", "--rm", "--entrypoint", "/bin/busybox"],
+    ...volumes.map((name) => ["-v", `${volume(name)}:/${name}`]),
+    [probeImage(), "sh", "-ec", script],
+  ]);
+
+function make(service: string, rest: readonly (readonly string[])[]): void {
+  engine([
+    ["create", "--init", "--name", `${project}-${service}`, "--network", project],
+    ["--network-alias", service, "-v", `${volume("probe")}:/probe:ro`],
+    ["--label", `com.docker.compose.project=${project}`],
+    ["--label", `com.docker.compose.service=${service}`],
+    ["--label", `letta-stack.role=${service}`],
+    ...rest,
+  ]);
+}
+
+/** A collector of dev with these settings, where the one before stood. */
+async function startCollector(given: Readonly<Record<string, string>>): Promise<void> {
+  const container = `${project}-collector`;
+  spawnSync("docker", ["rm", "-f", container]);
+  const { configuration, secrets } = composed("dev", given);
+  const ports = { 4317: 23402, 4318: 23403, 13133: 23404, 8888: 23405 };
+  make("collector", [
+    ["--user", "10001:10001", "--memory", "1536m", "--cap-drop", "ALL"],
+    ...Object.entries(ports).map(([inside, here]) => ["-p", `127.0.0.1:${here}:${inside}`]),
+    ["-v", `${volume("logs")}:/var/log/letta:ro`],
+    ["-v", `${volume("telemetry")}:/var/lib/otelcol`],
+    ...Object.entries(secrets).map(([name, value]) => ["--env", `${name}=${value}`]),
+    [builtCollector(settings), "--config", "/config.yaml"],
+  ]);
+  writeFileSync(join(folder, "config.yaml"), configuration);
+  docker("cp", join(folder, "config.yaml"), `${container}:/config.yaml`);
+  docker("start", container);
+  await becomes(async () => (await request("http://127.0.0.1:23404/")).status === 200);
+}
+
+async function becomes(holds: () => Promise<boolean>, ms = 30_000): Promise<void> {
+  const until = performance.now() + ms;
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > until) assert.fail(`not within ${ms} ms: ${holds.toString()}`);
+    await sleep(200);
+  }
+}
+
+async function sendCanary(): Promise<void> {
+  await sendOverGrpc(23402, canary(randomBytes(8).toString("hex")), Date.now());
+}
+
+interface Examined {
+  readonly ran: Ran;
+  of(name: string): Finding;
+}
+
+/** What the doctor finds under these settings. */
+async function examined(given: Readonly<Record<string, string>>): Promise<Examined> {
+  const ran = await space.run("doctor", ["dev", "--json"], { ...exampleSecrets, ...given });
+  const { findings } = JSON.parse(ran.stdout) as { findings: Finding[] };
+  return {
+    ran,
+    of: (name) =>
+      findings.find((one) => one.name === name) ??
+      assert.fail(`no finding ${name}: ${findings.map((one) => one.name).join(", ")}`),
+  };
+}
+
+before(async () => {
+  docker("network", "create", project);
+  for (const name of volumes) docker("volume", "create", volume(name));
+  asRoot(`cp /bin/busybox /probe/busybox; mkdir -p /telemetry/queue
+    chown -R 10001:10001 /telemetry; chmod 755 /logs
+    echo '{"timestamp":"2026-01-01T00:00:00.000001+00:00","level":"INFO","message":"a"}' >/logs/Letta.log`);
+  const configs = exampleStack("dev", bundledClickHouse).model["configs"] as ValueMap;
+  const { content } = configs["clickhouse_users"] as { content: string };
+  writeFileSync(join(folder, "users.xml"), content.replaceAll("$$", "$"));
+  const users = `${join(folder, "users.xml")}:/etc/clickhouse-server/users.d/letta-stack.xml:ro`;
+  const passwords = Object.entries(bundledClickHouse).filter(([name]) => /PASSWORD/.test(name));
+  const recipe = recipes("dev", lookupOf(exampleValues("dev"))).find(
+    (one) => one.role === "clickhouse",
+  )!;
+  make("clickhouse", [
+    ["-p", `127.0.0.1:${clickHousePort}:8123`, "-v", users, "--memory", "2g"],
+    ...passwords.map(([name, value]) => ["--env", `${name}=${value}`]),
+    [contentTag(root, recipe)],
+  ]);
+  make("server", [
+    ["-v", `${volume("logs")}:/root/.letta/logs`, "--entrypoint", "/bin/busybox"],
+    [probeImage(), "sleep", "3600"],
+  ]);
+  docker("start", `${project}-clickhouse`, `${project}-server`);
+  const ping = () => request(`http://127.0.0.1:${clickHousePort}/ping`);
+  await becomes(async () => (await ping()).status === 200, 60_000);
+  await startCollector(settings);
+  await sendCanary();
+  await becomes(async () => {
+    const { body } = await request("http://127.0.0.1:23405/metrics");
+    return /^otelcol_exporter_sent_spans\{exporter="clickhouse".* [1-9]/m.test(body);
+  });
+});
+
+after(async () => {
+  const named = ["collector", "clickhouse", "server"].map((one) => `${project}-${one}`);
+  spawnSync("docker", ["rm", "-f", "-v", ...named]);
+  spawnSync("docker", ["volume", "rm", ...volumes.map(volume)]);
+  spawnSync("docker", ["network", "rm", project]);
+  rmSync(folder, { recursive: true });
+  await space.remove();
+});
+
+const working = [
+  ["platform", "collector version", "ClickHouse settings", "collector"],
+  ["OTLP gRPC", "OTLP HTTP", "log file", "queue", "latency", "server to collector"],
+  ["exporter clickhouse", "ClickHouse answers", "ClickHouse writer", "ClickHouse reader"],
+  ["ClickHouse tables", "arrival in ClickHouse", "clocks"],
+].flat();
+
+test("a telemetry part that works passes each of its checks", async () => {
+  const { ran, of } = await examined(settings);
+  process.stderr.write(ran.stdout.replaceAll("},{","},\n{"));
+  for (const name of working) {
+    const { outcome, detail } = of(name);
+    assert.equal(outcome, "passed", `${name}: ${detail}`);
+  }
+  assert.match(of("log file").detail, /read to its end, 1 of its last 1 lines are JSON/);
+  assert.match(of("collector").detail, /^0\.96\.0/);
+});
+
+test("a wrong ClickHouse password is told with its user and never shown", async () => {
+  const wrong = "another-secret-0b1d";
+  const { ran, of } = await examined({ ...settings, CLICKHOUSE_PASSWORD: wrong });
+  const { outcome, detail, next } = of("ClickHouse writer");
+  assert.equal(outcome, "failed");
+  assert.equal(detail, "ClickHouse knows no otel_writer with the password of CLICKHOUSE_PASSWORD");
+  assert.equal(next, "npm run up:dev -- --recreate clickhouse");
+  assert.equal(of("ClickHouse reader").outcome, "passed");
+  assert.equal(ran.code, 3);
+  assert.ok(!`${ran.stdout}${ran.stderr}`.includes(wrong));
+});
+
+test("a log file that the collector may not read is told with its mode and the command that mends it", async () => {
+  asRoot("chmod 600 /logs/Letta.log");
+  const { outcome, detail, next } = (await examined(settings)).of("log file");
+  assert.equal(outcome, "failed");
+  assert.match(detail, /^Letta\.log has mode 600 and owner 0:0: .*10001.* may not read it$/);
+  assert.equal(next, `docker exec ${project}-server chmod a+r /root/.letta/logs/Letta.log`);
+  // The real server's image has a shell's tools of its own; this one has them in busybox.
+  docker(...next!.split(" ").slice(1).toSpliced(2, 0, "/bin/busybox"));
+  assert.equal((await examined(settings)).of("log file").outcome, "passed");
+});
+
+test("a queue that the collector cannot write to is told with its owner", async () => {
+  asRoot("chown 0:0 /telemetry/queue; chmod 755 /telemetry/queue");
+  const { outcome, detail, next } = (await examined(settings)).of("queue");
+  asRoot("chown 10001:10001 /telemetry/queue");
+  assert.equal(outcome, "failed");
+  assert.match(detail, /mode 755 and owner 0:0.* cannot write to it/);
+  assert.equal(next, "npm run up:dev");
+});
+
+test("a SigNoz that nobody reaches is told by the connection and in the exporter's own words", async () => {
+  await startCollector(signoz);
+  await sendCanary();
+  await becomes(async () =>
+    /Exporting failed.*connection refused/.test(
+      spawnSync("docker", ["logs", `${project}-collector`]).stderr.toString(),
+    ),
+  );
+  const { ran, of } = await examined(signoz);
+  const answers = of("SigNoz answers");
+  assert.equal(answers.outcome, "failed");
+  assert.match(answers.detail, /nothing listens there \(ECONNREFUSED\)/);
+  assert.equal(answers.next, "npm run settings -- dev --explain SIGNOZ_ENDPOINT");
+  const exporter = of("exporter otlp/signoz");
+  assert.equal(exporter.outcome, "failed");
+  assert.match(exporter.detail, /^unreachable: .*connection refused/);
+  assert.equal(exporter.next, "npm run verify -- dev");
+  assert.equal(of("SigNoz key").outcome, "skipped");
+  assert.ok(!ran.stdout.includes(signoz.SIGNOZ_INGESTION_KEY));
+});
+
+test("with nothing running, what needs a running part is skipped with the reason", async () => {
+  const { of } = await examined({ STACK_PROJECT: `${project}-none` });
+  for (const name of ["collector", "OTLP HTTP", "log file", "queue", "exporter file/traces"]) {
+    assert.deepEqual([of(name).outcome, of(name).detail], ["skipped", "nothing of dev runs"]);
+  }
+  assert.equal(of("collector").next, "npm run up:dev");
+});

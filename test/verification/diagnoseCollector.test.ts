@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { diagnoseCollector } from "../../scripts/verification/diagnoseCollector.ts";
+
+const next = { bringUp: "up", logs: "logs" };
+const healthy = {
+  name: "c",
+  state: "running",
+  health: "healthy",
+  exitCode: undefined,
+  restarts: 0,
+} as const;
+
+test("a collector of another version than the one set has not been rolled out", () => {
+  const judged = (version: string | undefined) =>
+    diagnoseCollector({ inspected: healthy, version, log: [] }, "0.96.0", next);
+  assert.equal(judged("0.96.0").outcome, "passed");
+  assert.equal(judged(undefined).outcome, "passed");
+  const { outcome, next: way } = judged("0.95.0");
+  assert.deepEqual([outcome, way], ["failed", "up"]);
+});
+
+test("one that ended says how, in its own words where it wrote any", () => {
+  const ended = (exitCode: number, log: string[] = []) =>
+    diagnoseCollector(
+      { inspected: { ...healthy, state: "restarting", exitCode }, version: undefined, log },
+      "0.96.0",
+      next,
+    );
+  assert.match(ended(137).detail, /^restarting with 137: killed: its memory ran out/);
+  assert.equal(ended(0).next, "up");
+  const words =
+    'Error: cannot start pipelines: failed to start "clickhouse" exporter: create database: dial tcp: lookup ch: no such host';
+  assert.match(
+    ended(1, ["2024/03/04 started", words]).detail,
+    /clickhouse unreachable: nothing answers/,
+  );
+  assert.match(ended(2, ["panic: assertion failed"]).detail, /: panic: assertion failed$/);
+});
+
+test("one that runs and is not healthy has failed", () => {
+  const inspected = { ...healthy, health: "unhealthy" } as const;
+  const seen = { inspected, version: "0.96.0", log: [] };
+  assert.equal(diagnoseCollector(seen, "0.96.0", next).outcome, "failed");
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { diagnoseSigNoz, judgeKey } from "../../scripts/verification/diagnoseSigNoz.ts";
+import { authority } from "../rigs/otlp/authority.ts";
+import { signoz, type SigNoz } from "../rigs/signoz/signoz.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "signoz-"));
+const key = "rightKeyOfTheRig";
+let ca = "";
+let rig: SigNoz;
+
+before(async () => {
+  const made = authority(folder, "localhost");
+  ca = readFileSync(made.caFile, "utf8");
+  rig = await signoz({ host: "127.0.0.1", port: 0, key, authority: made });
+});
+after(() => {
+  rig.close();
+  rmSync(folder, { recursive: true });
+});
+
+const asked = (sent: string) =>
+  diagnoseSigNoz(
+    { host: "localhost", port: rig.port, tls: true },
+    sent,
+    { authority: ca, now: Date.now },
+    "on",
+  );
+
+test("the right key is taken over TLS, and nothing is left there", async () => {
+  assert.equal((await asked(key)).outcome, "passed");
+  assert.equal(rig.kept.traces.size, 0);
+  assert.equal(rig.counts.taken, 1);
+});
+
+test("a wrong key is told as such, and not shown", async () => {
+  const { outcome, detail, next } = await asked("wrongKeyOfMine");
+  assert.deepEqual([outcome, next], ["failed", "on"]);
+  assert.match(detail, /does not take the key of SIGNOZ_INGESTION_KEY \(UNAUTHENTICATED/);
+  assert.ok(!detail.includes("wrongKeyOfMine"));
+});
+
+test("other answers are told apart", () => {
+  const judged = (code: string, tls = true) =>
+    judgeKey({ code, details: "" }, { host: "h", port: 1, tls }, "on").detail;
+  assert.match(judged("UNIMPLEMENTED"), /no OTLP receiver over gRPC/);
+  assert.match(judged("UNAVAILABLE", false), /is the endpoint to begin with https/);
+  assert.match(judged("RESOURCE_EXHAUSTED"), /^SigNoz answers RESOURCE_EXHAUSTED/);
+});
