@@ -63,6 +63,10 @@ export interface OneShot extends CommandIo {
   readonly image: string;
   readonly entrypoint: readonly string[];
   readonly network?: string;
+  /** Volumes by their names, with the directory each is mounted at. */
+  readonly volumes?: Readonly<Record<string, string>>;
+  /** "10001:10001"; the image's own unless told. */
+  readonly user?: string;
 }
 
 export interface ComposeCall {

@@ -136,7 +136,9 @@ async function startShot(docker: Docker, shot: OneShot) {
     Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
     OpenStdin: true,
     StdinOnce: true,
+    ...(shot.user === undefined ? {} : { User: shot.user }),
     HostConfig: {
+      Binds: Object.entries(shot.volumes ?? {}).map((pair) => pair.join(":")),
       NetworkMode: shot.network ?? "none",
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges:true"],

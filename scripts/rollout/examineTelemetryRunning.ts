@@ -4,15 +4,12 @@ import { collectorDoor, type CollectorDoor } from "../verification/collectorDoor
 import { collectorMetrics } from "../verification/collectorMetrics.ts";
 import { diagnose, skipped, type Finding, type Judgement } from "../verification/diagnose.ts";
 import { diagnoseCollector } from "../verification/diagnoseCollector.ts";
-import {
-  diagnoseHttp,
-  diagnoseOtlpGrpc,
-  diagnoseServerWay,
-} from "../verification/diagnoseDoors.ts";
+import { diagnoseOtlpGrpc, diagnoseOtlpHttp } from "../verification/diagnoseOtlp.ts";
+import { diagnoseServerWay } from "../verification/diagnoseServerWay.ts";
 import { diagnoseExporter } from "../verification/diagnoseExporter.ts";
 import { cpuSeconds, diagnoseLatency, queueFills } from "../verification/diagnoseLatency.ts";
-import { judgeLogFile, readLogFolder } from "../verification/diagnoseLogFile.ts";
-import { judgeQueue, readQueueFolder } from "../verification/diagnoseQueue.ts";
+import { diagnoseLogFile, readLogFolder } from "../verification/diagnoseLogFile.ts";
+import { diagnoseQueue, readQueueFolder } from "../verification/diagnoseQueue.ts";
 import type { ExpectedCollector } from "../verification/expectation.ts";
 import { explainExporter } from "../verification/explainExporter.ts";
 import { readMetrics, type Sample } from "../verification/readMetrics.ts";
@@ -102,12 +99,12 @@ async function examineCollector(
     ...(isDoor
       ? [
           look("OTLP gRPC", () => diagnoseOtlpGrpc(expected.grpcPort, tools.now, next.bringUp)),
-          look("OTLP HTTP", () => diagnoseHttp(door, next.bringUp)),
+          look("OTLP HTTP", () => diagnoseOtlpHttp(door, next.bringUp)),
           look("log file", async () => {
             if (settings.get("OTEL_LOG_FILE") !== "true") return skipped("OTEL_LOG_FILE is false");
             const server = runningServer(scene)?.name;
             const folder = await readLogFolder(container!.id, engine);
-            return judgeLogFile(folder, { server, bringUp: next.bringUp });
+            return diagnoseLogFile(folder, { server, bringUp: next.bringUp });
           }),
         ]
       : []),
@@ -116,7 +113,7 @@ async function examineCollector(
         readQueueFolder(container!.id, engine),
         samples().catch(() => []),
       ]);
-      return judgeQueue(folder, queueFills(found), next);
+      return diagnoseQueue(folder, queueFills(found), next);
     }),
     look("latency", async () => {
       const before = await samples();

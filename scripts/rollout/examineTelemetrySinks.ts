@@ -2,9 +2,15 @@ import type { ObservedContainer } from "../engine/engine.ts";
 import { askClickHouse, type ClickHouseReader } from "../verification/askClickHouse.ts";
 import { diagnose, skipped, type Finding, type Judgement } from "../verification/diagnose.ts";
 import { diagnoseArrival } from "../verification/diagnoseArrival.ts";
-import { diagnoseLogin, diagnoseTables, pingFault } from "../verification/diagnoseClickHouse.ts";
+import { diagnoseLogin, pingClickHouse } from "../verification/diagnoseLogin.ts";
+import { diagnoseTables } from "../verification/diagnoseTables.ts";
 import { diagnoseClock, type ClockSeen } from "../verification/diagnoseClock.ts";
-import { addressOf, judgeReach, reach, reachFrom } from "../verification/diagnoseConnection.ts";
+import {
+  addressOf,
+  diagnoseConnection,
+  reach,
+  reachFrom,
+} from "../verification/diagnoseConnection.ts";
 import { diagnoseDatadog } from "../verification/diagnoseDatadog.ts";
 import { diagnoseKept } from "../verification/diagnosePrivacy.ts";
 import { diagnoseSigNoz } from "../verification/diagnoseSigNoz.ts";
@@ -48,7 +54,7 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
   const [here, there] =
     away === undefined
       ? await Promise.all([
-          pingFault(reader),
+          pingClickHouse(reader),
           fromCollector(scene, settings.get("CLICKHOUSE_ENDPOINT"), tools),
         ])
       : [away, null];
@@ -70,7 +76,7 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
   return Promise.all([
     diagnose(
       "ClickHouse answers",
-      () => (away === undefined ? judgeReach(reader.url, here, there, fix) : skipped(away)),
+      () => (away === undefined ? diagnoseConnection(reader.url, here, there, fix) : skipped(away)),
       fix,
     ),
     ask("ClickHouse writer", () => login("writes", "CLICKHOUSE_PASSWORD")),
@@ -106,7 +112,7 @@ async function examineSigNoz(scene: TelemetryScene, tools: Tools): Promise<Findi
   const key = settings.get("SIGNOZ_INGESTION_KEY");
   const asked = { authority, now: tools.now };
   return Promise.all([
-    diagnose("SigNoz answers", () => judgeReach(endpoint, here, there, fix), fix),
+    diagnose("SigNoz answers", () => diagnoseConnection(endpoint, here, there, fix), fix),
     diagnose(
       "SigNoz key",
       () =>

@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engine/engine.ts";
-import { withMigrationLock } from "../database/migrationLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import { databaseOf } from "./databaseOf.ts";
+import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyTables } from "./readyTables.ts";
+import { startPart } from "./startPart.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Tools } from "./tools.ts";
-import { waitFor } from "./waitFor.ts";
 
 export interface Execution {
   readonly settings: Settings;
@@ -135,46 +133,6 @@ async function untilCreated(
   await Promise.race([end, there()]);
 }
 
-async function startPart(
-  execution: Execution,
-  service: StackService,
-  ids: ReadonlyMap<string, string>,
-  pending: Promise<void>[],
-  tools: Tools,
-): Promise<void> {
-  const { settings, stack, postgres } = execution;
-  const id = ids.get(service.name)!;
-  const limit = waitSeconds(service.name, settings);
-  const before = await tools.engine.inspect(id);
-  if (service.name === stack.server.migrate) {
-    const where = { container: ids.get("postgres"), image: postgres };
-    // Once begun, a migration is seen through: some of Letta's commit in the middle.
-    await withMigrationLock(databaseOf(settings, where, tools.engine).database(), async () => {
-      await tools.engine.start(id);
-      await waitFor(service, before, limit, tools, undefined);
-    });
-    return;
-  }
-  if (before.state === "running" && before.health === "unhealthy") {
-    await tools.engine.stop(id, service.graceSeconds);
-  }
-  const stopped = await tools.engine.inspect(id);
-  const failedToStart = new AbortController();
-  const starting = service.hasFiles
-    ? tools.engine.startWithFiles(composeCall(execution), service.name)
-    : tools.engine.start(id);
-  starting.catch((error: unknown) => failedToStart.abort(error));
-  pending.push(starting);
-  // Compose takes its time to end: what it started is watched meanwhile, and it is waited
-  // for only when all parts stand.
-  const signal = AbortSignal.any([tools.signal, failedToStart.signal]);
-  await waitFor(service, stopped, limit, tools, signal);
-}
-
-function composeCall({ file, stack, settings }: Execution) {
-  return { file, project: stack.project, secrets: Object.fromEntries(settings.secrets) };
-}
-
 async function removeLeftovers(
   stack: Stack,
   removed: readonly string[],
@@ -183,15 +141,4 @@ async function removeLeftovers(
   for (const one of await engine.containers(stack.project)) {
     if (leftover.test(one.name) || removed.includes(one.service)) await engine.remove(one.id);
   }
-}
-
-function waitSeconds(service: string, settings: Settings): number {
-  const names = {
-    postgres: "DATABASE_WAIT_SECONDS",
-    migrate: "MIGRATION_WAIT_SECONDS",
-    collector: "COLLECTOR_WAIT_SECONDS",
-    server: "SERVER_WAIT_SECONDS",
-  } as const;
-  const name = names[service as keyof typeof names] ?? "COLLECTOR_WAIT_SECONDS";
-  return Number(settings.get(name));
 }

@@ -11,6 +11,7 @@ import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
 import type { AskedWay } from "./askableWays.ts";
 import { recover } from "./recover.ts";
 import { session } from "./session.ts";
+import { refuseMissingSecrets } from "./refuseMissingSecrets.ts";
 import { pastTarget, type Making, type Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 import { newestBackupAt } from "./tryWays.ts";
@@ -61,6 +62,7 @@ export async function rollbackTarget(
 ): Promise<Target> {
   const release = chooseRelease(making.directory, asked.wanted, settings.environment);
   const past = await pastTarget(settings, release, making, tools);
+  refuseMissingSecrets(past, release, settings);
   if (!asked.onlyConfiguration) return past;
   const present: Release = newestGood(making.directory)!;
   return configurationTarget(past, await pastTarget(settings, present, making, tools), making);

@@ -96,7 +96,7 @@ export function diagnoseAdvisories(
       `${one.id}: ${one.about} (${one.source})`,
       closed === undefined ? `open to ${open.join(", ")}` : `here ${closed}`,
       ...(one.also === undefined ? [] : [one.also]),
-      ...(one.reachedBy === "user" ? ["whoever has the password can still do it"] : []),
+      ...(one.reachedBy === "user" ? ["whoever may use it can still do it"] : []),
     ].join("; "),
   );
   const ids = known.map((one) => one.id).join(", ");

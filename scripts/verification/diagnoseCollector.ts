@@ -39,7 +39,8 @@ export function diagnoseCollector(
     return failed(`${version} runs, OTEL_VERSION is ${wanted}`, next.bringUp);
   }
   const again = restarts === 0 ? "" : `, started again ${restarts} times by the engine`;
-  return passed(`${version ?? wanted}, ${health}${again}`);
+  const checked = health === "none" ? "" : `, ${health}`;
+  return passed(`${version ?? wanted}${checked}${again}`);
 }
 
 /** Why it ended, by the last that it wrote about it. */

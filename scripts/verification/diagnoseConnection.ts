@@ -116,7 +116,7 @@ export async function reachFrom(
  * @param here why this machine does not reach it; undefined where it does
  * @param collector the same of the collector's container; null where none runs
  */
-export function judgeReach(
+export function diagnoseConnection(
   where: string,
   here: string | undefined,
   collector: string | undefined | null,

@@ -88,7 +88,7 @@ export interface LogFacts {
 const readAge = 2;
 
 /** Whether the server's log reaches the collector, and as what. */
-export function judgeLogFile(seen: LogFolder, { server, bringUp }: LogFacts): Judgement {
+export function diagnoseLogFile(seen: LogFolder, { server, bringUp }: LogFacts): Judgement {
   const who = "the collector (user 10001)";
   const inServer = (command: string) =>
     server === undefined ? bringUp : `docker exec ${server} ${command}`;

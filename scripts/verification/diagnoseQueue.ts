@@ -82,7 +82,7 @@ export interface QueueFill {
 const fullShare = 0.6;
 
 /** Whether the queue can take what waits, and still has all that it took. */
-export function judgeQueue(
+export function diagnoseQueue(
   seen: QueueFolder,
   fills: readonly QueueFill[],
   next: { readonly bringUp: string; readonly verify: string },

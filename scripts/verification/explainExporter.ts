@@ -47,7 +47,7 @@ const causes: readonly (readonly [TroubleCause, RegExp])[] = [
   ],
   [
     "unreachable",
-    /connection refused|no such host|no route to host|network is unreachable|misbehaving|zero addresses|dial tcp.*i\/o timeout|reset by peer|broken pipe|\bEOF\b|closing transport|connection error|bad connection/i,
+    /connection refused|no such host|no route to host|network is unreachable|misbehaving|zero addresses|no children to pick|dial tcp.*i\/o timeout|reset by peer|broken pipe|\bEOF\b|closing transport|connection error|bad connection/i,
   ],
   ["refused", /ACCESS_DENIED|larger than max|too large/i],
   [

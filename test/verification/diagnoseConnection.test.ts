@@ -8,7 +8,7 @@ import { createServer as createTlsServer } from "node:tls";
 import {
   addressOf,
   explainConnection,
-  judgeReach,
+  diagnoseConnection,
   reach,
 } from "../../scripts/verification/diagnoseConnection.ts";
 import { authority } from "../rigs/otlp/authority.ts";
@@ -75,7 +75,7 @@ test("the error within another one has the cause", () => {
 
 test("the collector has to reach a sink; this machine need not", () => {
   const outcome = (here: string | undefined, there: string | undefined | null) =>
-    judgeReach("sink", here, there, "go on").outcome;
+    diagnoseConnection("sink", here, there, "go on").outcome;
   assert.equal(outcome(undefined, undefined), "passed");
   assert.equal(outcome("refused", undefined), "passed");
   assert.equal(outcome(undefined, "refused"), "failed");

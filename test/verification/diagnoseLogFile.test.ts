@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeLogFile, parseLogFolder } from "../../scripts/verification/diagnoseLogFile.ts";
+import { diagnoseLogFile, parseLogFolder } from "../../scripts/verification/diagnoseLogFile.ts";
 
 const facts = { server: "letta-dev-server-1", bringUp: "up" };
 const line = '{"level":"INFO","message":"a"}\n';
@@ -15,7 +15,10 @@ function seen(parts: { at?: number; mode?: string; may?: 0 | 1; read?: number; t
 }
 
 test("a log that is read to its end passes, with its age and how much of it is JSON", () => {
-  const { outcome, detail } = judgeLogFile(seen({ read: 300, tail: `${line}Traceback\n` }), facts);
+  const { outcome, detail } = diagnoseLogFile(
+    seen({ read: 300, tail: `${line}Traceback\n` }),
+    facts,
+  );
   assert.equal(outcome, "passed");
   assert.equal(
     detail,
@@ -25,30 +28,30 @@ test("a log that is read to its end passes, with its age and how much of it is J
 
 test("a file that may not be read names its mode, and the command for its server", () => {
   const closed = seen({ mode: "600", may: 0 });
-  const { detail, next } = judgeLogFile(closed, facts);
+  const { detail, next } = diagnoseLogFile(closed, facts);
   assert.match(detail, /^Letta\.log has mode 600 and owner 0:0/);
   assert.equal(next, "docker exec letta-dev-server-1 chmod a+r /root/.letta/logs/Letta.log");
-  assert.equal(judgeLogFile(closed, { ...facts, server: undefined }).next, "up");
+  assert.equal(diagnoseLogFile(closed, { ...facts, server: undefined }).next, "up");
 });
 
 test("a folder that may not be looked into is told as such", () => {
-  assert.match(judgeLogFile(parseLogFolder("closed\n"), facts).detail, /may not look into/);
+  assert.match(diagnoseLogFile(parseLogFolder("closed\n"), facts).detail, /may not look into/);
 });
 
 test("no file is the server's fault only where it runs", () => {
   const none = parseLogFolder("now 1010\ntail\n");
-  assert.equal(judgeLogFile(none, facts).outcome, "failed");
-  assert.equal(judgeLogFile(none, { ...facts, server: undefined }).outcome, "skipped");
+  assert.equal(diagnoseLogFile(none, facts).outcome, "failed");
+  assert.equal(diagnoseLogFile(none, { ...facts, server: undefined }).outcome, "skipped");
 });
 
 test("a log that is read half is behind, unless it was written to just now", () => {
-  assert.match(judgeLogFile(seen({ read: 100 }), facts).detail, /has read 100 of 300 bytes/);
-  assert.equal(judgeLogFile(seen({ read: 100, at: 1009 }), facts).outcome, "passed");
-  assert.match(judgeLogFile(seen({}), facts).detail, /how far it is read cannot be seen/);
+  assert.match(diagnoseLogFile(seen({ read: 100 }), facts).detail, /has read 100 of 300 bytes/);
+  assert.equal(diagnoseLogFile(seen({ read: 100, at: 1009 }), facts).outcome, "passed");
+  assert.match(diagnoseLogFile(seen({}), facts).detail, /how far it is read cannot be seen/);
 });
 
 test("a log without a line of JSON is told as such", () => {
-  const { outcome, detail } = judgeLogFile(seen({ tail: "INFO: a\nINFO: b\n" }), facts);
+  const { outcome, detail } = diagnoseLogFile(seen({ tail: "INFO: a\nINFO: b\n" }), facts);
   assert.equal(outcome, "failed");
   assert.match(detail, /none of its last lines is JSON/);
 });

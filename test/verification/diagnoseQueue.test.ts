@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeQueue, parseQueueFolder } from "../../scripts/verification/diagnoseQueue.ts";
+import { diagnoseQueue, parseQueueFolder } from "../../scripts/verification/diagnoseQueue.ts";
 
 const next = { bringUp: "up", verify: "verify" };
 const whole = "file exporter_clickhouse__traces 32768 ed0cdaed";
@@ -14,7 +14,7 @@ function seen(parts: { may?: 0 | 1; freeKb?: number; files?: string } = {}) {
 }
 
 const judged = (folder: ReturnType<typeof seen>, size = 0) =>
-  judgeQueue(folder, [{ exporter: "clickhouse", size, capacity: 2000 }], next);
+  diagnoseQueue(folder, [{ exporter: "clickhouse", size, capacity: 2000 }], next);
 
 test("a queue that can be written to and has room passes", () => {
   assert.deepEqual(judged(seen()), {

@@ -74,6 +74,7 @@ const causes: [error: string, cause: string][] = [
     "TLS",
   ],
   ['Post "https://clickhouse:8123/": http: server gave HTTP response to HTTPS client', "TLS"],
+  ["rpc error: code = Unavailable desc = no children to pick from", "unreachable"],
   ["rpc error: code = DeadlineExceeded desc = context deadline exceeded", "timeout"],
   [
     'Post "http://clickhouse:8123/": read tcp 172.18.0.5:4->172.18.0.4:8123: i/o timeout',

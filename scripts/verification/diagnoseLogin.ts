@@ -1,5 +1,5 @@
 import { askClickHouse, type ClickHouseAnswer, type ClickHouseReader } from "./askClickHouse.ts";
-import { failed, passed, skipped, type Judgement } from "./diagnose.ts";
+import { failed, passed, type Judgement } from "./diagnose.ts";
 import { explainConnection } from "./diagnoseConnection.ts";
 import { request } from "./request.ts";
 
@@ -17,7 +17,7 @@ const isOneOf = ({ fault }: ClickHouseAnswer, codes: readonly number[]) => codes
  * Why ClickHouse does not answer: /ping needs no user.
  * @returns undefined where it answers
  */
-export async function pingFault({
+export async function pingClickHouse({
   url,
   authority,
 }: Pick<ClickHouseReader, "url" | "authority">): Promise<string | undefined> {
@@ -78,34 +78,4 @@ export function judgeLogin(
   // Versions before 24.10 have no CHECK GRANT; a table that is not there yet refuses nobody.
   const unknown = may.fault !== 0 && !isOneOf(may, faults.notThere);
   return passed(unknown ? `${user}; its rights on ${database} cannot be asked` : user);
-}
-
-/** Whether the tables are there that telemetry goes to. */
-export async function diagnoseTables(
-  reader: ClickHouseReader,
-  database: string,
-  expected: readonly string[],
-  collectorRuns: boolean,
-  next: string,
-): Promise<Judgement> {
-  const query = "SELECT name FROM system.tables WHERE database = {database:String} ORDER BY name";
-  const answer = await askClickHouse(reader, "default", query, { database });
-  return judgeTables(answer, database, expected, collectorRuns, next);
-}
-
-/** @param answer the names of the database's tables, one a line */
-export function judgeTables(
-  answer: ClickHouseAnswer,
-  database: string,
-  expected: readonly string[],
-  collectorRuns: boolean,
-  next: string,
-): Judgement {
-  if (answer.fault !== 0) return failed(`ClickHouse answers ${firstLine(answer)}`, next);
-  const tables = answer.text.split("\n").filter(Boolean);
-  const missing = expected.filter((name) => !tables.includes(name));
-  if (missing.length === 0) return passed(`${tables.length} tables in ${database}`);
-  const what = `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not in ${database}`;
-  if (!collectorRuns) return skipped(`${what} yet: the collector makes them when it starts`);
-  return failed(`${what}, and the collector runs: it may not make them, or writes elsewhere`, next);
 }

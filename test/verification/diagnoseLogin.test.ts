@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judgeArrival } from "../../scripts/verification/diagnoseArrival.ts";
-import { judgeLogin, judgeTables } from "../../scripts/verification/diagnoseClickHouse.ts";
+import { judgeLogin } from "../../scripts/verification/diagnoseLogin.ts";
+import { judgeTables } from "../../scripts/verification/diagnoseTables.ts";
 
 const reader = { url: "", user: "ada", password: "", authority: undefined, connect: undefined };
 const login = (purpose: "writes" | "reads") => ({

@@ -1,14 +1,13 @@
-import type { Engine } from "../engine/engine.ts";
 import type { CollectorDoor } from "./collectorDoor.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
-import { explainConnection, reachFrom } from "./diagnoseConnection.ts";
+import { explainConnection } from "./diagnoseConnection.ts";
 import { diagnoseGrpc } from "./diagnoseGrpc.ts";
 
 /**
  * Whether the collector takes OTLP over HTTP at its door: asked with requests without telemetry.
  * @returns what was seen, of all three signals
  */
-export async function diagnoseHttp(door: CollectorDoor, next: string): Promise<Judgement> {
+export async function diagnoseOtlpHttp(door: CollectorDoor, next: string): Promise<Judgement> {
   const where = door.address(4318);
   const answers = await Promise.all(
     ["traces", "metrics", "logs"].map(async (signal) => {
@@ -39,27 +38,4 @@ export async function diagnoseOtlpGrpc(
   const { code, details } = await diagnoseGrpc(where, { untilMs: now() + 5000 });
   if (code === "OK") return passed(`127.0.0.1:${port} takes traces`);
   return failed(`127.0.0.1:${port}: ${code}: ${details}`, next);
-}
-
-/** What the server's exporter writes where it gets nothing through. */
-const exportErrors = /exporting (?:traces|metrics|logs) to|Failed to export/i;
-const lines = 400;
-
-/** Whether the server's container gets to the collector under its name, and what it says of it. */
-export async function diagnoseServerWay(
-  server: string,
-  engine: Engine,
-  next: string,
-): Promise<Judgement> {
-  const [way, log] = await Promise.all([
-    reachFrom(server, { host: "collector", port: 4317 }, engine),
-    engine.tail(server, lines),
-  ]);
-  const errors = log.split("\n").filter((line) => exportErrors.test(line));
-  const last = errors.at(-1)?.trim().slice(0, 200);
-  if (way !== undefined) return failed(`collector:4317 from the server: ${way}`, next);
-  if (last === undefined) return passed("collector:4317, and its log tells of no failed export");
-  return passed(`collector:4317; ${errors.length} failed exports in its last ${lines} lines`, [
-    last,
-  ]);
 }

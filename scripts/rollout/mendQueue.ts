@@ -1,0 +1,56 @@
+import type { Stack } from "../stack/renderStack.ts";
+import type { Tools } from "./tools.ts";
+
+/** What the collector writes when it cannot read a file of its queue (bbolt's and its own words). */
+const damaged = /panic:|invalid database|bbolt|checksum error|version mismatch|file_storage/i;
+
+/**
+ * Moves aside the files that are no database any more (bbolt's magic number stands at byte 16);
+ * where all look whole and the collector panics over them nevertheless, all of them.
+ */
+const script = `cd /telemetry/queue || exit 0
+look() {
+  for file in exporter_* receiver_*; do
+    case "$file" in *.*|*"*"*) continue;; esac
+    magic="$(/bin/busybox dd if="$file" bs=1 skip=16 count=4 2>/dev/null | /bin/busybox od -An -tx4)"
+    [ "$magic" = " ed0cdaed" ] && [ "$1" != all ] && continue
+    /bin/busybox mv "$file" "$file.damaged-$(/bin/busybox date +%s)" && echo "file $file $(/bin/busybox stat -c %s "$file".damaged-* | /bin/busybox tail -n 1)"
+  done
+}
+found="$(look)"
+[ -n "$found" ] || { [ "$0" = panic ] && found="$(look all)"; }
+echo "$found"`;
+
+/**
+ * Where a collector does not start because of its queue's files: moves aside what it cannot read,
+ * under a name that says so. What waited there is lost to the sinks, and is said to be.
+ * @param collector the service, "collector" or "collector-2"
+ * @param id its container
+ * @returns whether anything was moved, so that it is worth another try
+ */
+export async function mendQueue(
+  stack: Stack,
+  collector: string,
+  id: string,
+  tools: Tools,
+): Promise<boolean> {
+  const words = await tools.engine.tail(id, 60);
+  if (!damaged.test(words)) return false;
+  const permissions = stack.services.find((one) => one.name === "permissions");
+  if (permissions === undefined) return false;
+  const volume = `${stack.project}_${collector.replace("collector", "telemetry")}`;
+  await tools.engine.stop(id, 1);
+  const { stdout } = await tools.engine.run({
+    image: permissions.image,
+    entrypoint: ["/bin/busybox", "sh", "-c", script, /panic:/.test(words) ? "panic" : "quiet"],
+    user: "10001:10001",
+    volumes: { [volume]: "/telemetry" },
+  });
+  const moved = [...stdout.matchAll(/^file (\S+) (\d+)$/gm)];
+  for (const [, name, bytes] of moved) {
+    tools.say.note(
+      `${collector}: its queue's file ${name} cannot be read and was moved aside (${bytes} bytes): what waited in it is lost to its sink`,
+    );
+  }
+  return moved.length > 0;
+}
