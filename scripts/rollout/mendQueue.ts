@@ -47,9 +47,12 @@ export async function mendQueue(
     volumes: { [volume]: "/telemetry" },
   });
   const moved = [...stdout.matchAll(/^file (\S+) (\d+)$/gm)];
-  for (const [, name, bytes] of moved) {
+  for (const [, name = "", bytes] of moved) {
+    const lost = name.startsWith("receiver_")
+      ? "the log file is read from its beginning once more"
+      : "what waited in it is lost to its sink";
     tools.say.note(
-      `${collector}: its queue's file ${name} cannot be read and was moved aside (${bytes} bytes): what waited in it is lost to its sink`,
+      `${collector}: ${name} of its queue cannot be read and was moved aside (${bytes} bytes): ${lost}`,
     );
   }
   return moved.length > 0;

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
 import { request } from "../../scripts/verification/request.ts";
-import { workspace } from "./workspace.ts";
+import { containerIds, docker, workspace } from "./workspace.ts";
 
 const place = workspace("telemetry", 22700);
 const port = "22710";
@@ -123,6 +123,19 @@ test("the newest collector and back: every log line once, the tables fit both", 
     await until("new log lines", async () => (await counted()) > before);
     before = await counted();
   }
+});
+
+test("a damaged queue file is moved aside, said to be lost, and the stack comes up", async () => {
+  const { collector, permissions } = containerIds(place.project);
+  const probe = docker("inspect", "-f", "{{.Image}}", permissions!);
+  docker("stop", collector!);
+  const damage = "echo no database > /t/queue/exporter_clickhouse__traces";
+  const volume = `${place.project}_telemetry:/t`;
+  docker("run", "--rm", "-v", volume, probe, "/bin/busybox", "sh", "-c", damage);
+  const ran = await place.run("up", ["dev", "--yes"], bundled);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stderr, /exporter_clickhouse__traces of its queue cannot be read and was moved/);
+  assert.match(ran.stderr, /lost to its sink/);
 });
 
 test("two collectors behind one name are each proven", async () => {
