@@ -12,6 +12,8 @@ export interface ComposeOptions {
   readonly version?: string;
   /** Which of several collectors it is for, from 1; the first alone reads the server's log file. */
   readonly replica?: number;
+  /** The installation's own id, which its telemetry carries. */
+  readonly deviceId?: string;
 }
 
 /**
@@ -30,8 +32,12 @@ export function composeConfiguration(
   const version = options.version ?? (lookup("OTEL_VERSION")?.value || "0.96.0");
   const replica = options.replica ?? 1;
   const chosen = fragments.filter((name) => replica === 1 || name !== "logs");
+  const own: Readonly<Record<string, string>> = {
+    COLLECTOR_REPLICA: collectorName(replica),
+    DEVICE_ID: options.deviceId ?? "unknown",
+  };
   const merged = mergeFragments(root, chosen, (name) =>
-    name === "COLLECTOR_REPLICA" ? { value: collectorName(replica), secret: false } : lookup(name),
+    name in own ? { value: own[name]!, secret: false } : lookup(name),
   );
   const faults = [...judgeVersion(version), ...merged.faults];
   if (faults.length === 0) {

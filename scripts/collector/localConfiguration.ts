@@ -8,8 +8,6 @@ export interface LocalPlaces {
   readonly logs: string;
   /** This machine's port for each of the container's: 4317, 4318, 13133, 8888. */
   readonly ports: ReadonlyMap<number, number>;
-  /** Marks all telemetry as this installation's, for the link into Grafana. */
-  readonly deviceId: string;
 }
 
 type Node = { [key: string]: unknown };
@@ -26,11 +24,8 @@ const folders = { "/var/lib/otelcol": "data", "/var/log/letta": "logs" } as cons
 export function localConfiguration(text: string, places: LocalPlaces): string {
   const { exporters, ...others } = parse(text) as Node;
   const moved = each(others, (value) => relocated(value, places));
-  const configuration = { ...(each(moved, (value) => listening(value, places)) as Node) };
+  const configuration: Node = { ...(each(moved, (value) => listening(value, places)) as Node) };
   if (exporters) configuration["exporters"] = each(exporters, (value) => relocated(value, places));
-  const processors = configuration["processors"] as Node | undefined;
-  const resource = processors?.["resource"] as { attributes?: unknown[] } | undefined;
-  resource?.attributes?.push({ key: "device.id", value: places.deviceId, action: "upsert" });
   return stringify(configuration, { compat: "yaml-1.1", lineWidth: 0 });
 }
 

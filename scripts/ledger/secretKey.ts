@@ -5,7 +5,9 @@ import { writeFile } from "./writeFile.ts";
 
 /** The key of an environment's secret digests: made once, never leaves the state directory. */
 export function secretKey(directory: string, randomBytes: (count: number) => Buffer): Buffer {
-  return kept(directory, "key", () => randomBytes(32).toString("hex"), "hex");
+  const path = join(directory, "key");
+  if (!existsSync(path)) writeFile(path, randomBytes(32).toString("hex"));
+  return Buffer.from(readFileSync(path, "utf8"), "hex");
 }
 
 /** The same key where it was made already; reading only. */
@@ -19,20 +21,10 @@ export function keyedDigest(key: Buffer, value: string): string {
   return createHmac("sha256", key).update(value).digest("hex").slice(0, 16);
 }
 
-/** A random id of this installation, for links; says nothing about the machine. */
-export function deviceId(directory: string, randomBytes: (count: number) => Buffer): string {
-  return kept(directory, "device-id", () => randomBytes(8).toString("hex"), "utf8").toString(
-    "utf8",
-  );
-}
-
-function kept(
-  directory: string,
-  name: string,
-  make: () => string,
-  encoding: "hex" | "utf8",
-): Buffer {
-  const path = join(directory, name);
-  if (!existsSync(path)) writeFile(path, make());
-  return Buffer.from(readFileSync(path, "utf8"), encoding);
+/**
+ * A random id of this installation, on its telemetry and in links: says nothing about the machine.
+ * @param key the environment's own, as secretKey made it
+ */
+export function deviceId(key: Buffer): string {
+  return keyedDigest(key, "device.id");
 }

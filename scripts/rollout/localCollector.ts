@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Platform } from "../images/collectorPlatform.ts";
 import type { InstalledCollector } from "../ledger/installedCollector.ts";
 import { takeLock } from "../ledger/lock.ts";
-import { deviceId } from "../ledger/secretKey.ts";
+import { deviceId, secretKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { localPlan, writeLocalPlan, type LocalPlan } from "./localPlan.ts";
@@ -44,7 +44,7 @@ export function localCollector(
   const { environment, stateDir } = settings;
   const directory = stateDirectory(stateDir, environment);
   const folder = join(stateDir, "bin");
-  const id = deviceId(directory, tools.randomBytes);
+  const id = deviceId(secretKey(directory, tools.randomBytes));
   const plan = () => localPlan(settings, directory, id, tools.processEnvironment);
   const install = () => obtainCollector(settings, platform, folder, tools);
 

@@ -49,12 +49,11 @@ export function localPlan(
   const logs = join(host["HOME"] ?? "/root", ".letta", "logs");
   const lookup = seenFromHere(settings, existsSync(logs));
   const choice = chooseProfile(settings.environment, lookup);
-  const composed = composeConfiguration(settings.root, choice.fragments, lookup);
+  const composed = composeConfiguration(settings.root, choice.fragments, lookup, { deviceId });
   const text = localConfiguration(composed, {
     data,
     logs,
     ports: new Map(portSettings.map(([port, name]) => [port, Number(settings.get(name))])),
-    deviceId,
   });
   const names = [
     ...new Set([...text.matchAll(/(?<!\$)\$\{([A-Z][A-Z0-9_]*)\}/g)].map((one) => one[1]!)),

@@ -1,4 +1,4 @@
-import { keyedDigest } from "../ledger/secretKey.ts";
+import { deviceId, keyedDigest } from "../ledger/secretKey.ts";
 import { collectorGates } from "../collector/applySteps.ts";
 import { chooseProfile } from "../collector/chooseProfile.ts";
 import { collectorName, composeConfiguration } from "../collector/composeConfiguration.ts";
@@ -41,16 +41,16 @@ export function imageSettings(settings: Settings): string[] {
  */
 export function prepareStack(settings: Settings, present: Present): PreparedStack {
   const choice = chooseProfile(settings.environment, settings.lookup);
-  const collector = composeConfiguration(settings.root, choice.fragments, settings.lookup);
+  const own = present.secretKey === undefined ? {} : { deviceId: deviceId(present.secretKey) };
+  const compose = (replica: number) =>
+    composeConfiguration(settings.root, choice.fragments, settings.lookup, { replica, ...own });
+  const collector = compose(1);
   const { sources, library } = parts(settings);
   const images = present.images ?? officialImages(settings);
   const replicas = Number(settings.get("COLLECTOR_REPLICAS") || 1);
   const configs = new Map([["collector", collector]]);
   for (let replica = 2; replica <= replicas; replica++) {
-    const other = composeConfiguration(settings.root, choice.fragments, settings.lookup, {
-      replica,
-    });
-    configs.set(collectorName(replica), other);
+    configs.set(collectorName(replica), compose(replica));
   }
   const trusted = authority(settings);
   if (trusted !== undefined) configs.set("authority", trusted);

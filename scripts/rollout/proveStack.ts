@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { readDelivery } from "../collector/readDelivery.ts";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
-import { deviceId } from "../ledger/secretKey.ts";
+import { deviceId, secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { expectation } from "../verification/expectation.ts";
 import {
@@ -52,9 +52,12 @@ export function proveStack(
       authority: authority(settings),
     },
     grafana:
-      settings.get("GRAFANA") === "true" && url !== ""
-        ? { url, deviceId: deviceId(directory, tools.randomBytes) }
-        : undefined,
+      url === ""
+        ? undefined
+        : {
+            url: settings.get("GRAFANA") === "true" ? ownDashboard(url) : url,
+            deviceId: deviceId(secretKey(directory, tools.randomBytes)),
+          },
   });
   return depths[depth](expected, {
     engine: tools.engine,
@@ -68,6 +71,11 @@ export function proveStack(
 function authority(settings: Settings): string | undefined {
   const path = resolve(settings.root, settings.get("OTEL_CA_FILE"));
   return settings.has("OTEL_CA_FILE") && existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+/** Where the link leads in the Grafana of the stack itself. */
+function ownDashboard(url: string): string {
+  return `${url.replace(/\/+$/, "")}/d/letta-agent`;
 }
 
 /** @throws Problem STEP_FAILED naming each check that failed */

@@ -92,15 +92,10 @@ const bundledHasUsers: Rule = (facts) => {
 
 const grafanaIsClosed: Rule = ({ get }) => {
   if (get("GRAFANA") !== "true") return [];
-  const password = get("GRAFANA_ADMIN_PASSWORD")
-    ? []
-    : [
-        {
-          name: "GRAFANA_ADMIN_PASSWORD" as const,
-          expected: "a password, as GRAFANA is true",
-          got: "nothing",
-        },
-      ];
+  const names = ["GRAFANA_ADMIN_PASSWORD", "GRAFANA_SECRET_KEY"] as const;
+  const password = names
+    .filter((name) => !get(name))
+    .map((name) => ({ name, expected: "a value, as GRAFANA is true", got: "nothing" }));
   const source = get("CLICKHOUSE_ENDPOINT")
     ? []
     : [

@@ -83,5 +83,12 @@ export const telemetryDeclarations = declare({
     ...password("Grafana's admin"),
     ...kind.grafanaPassword,
   },
+  GRAFANA_SECRET_KEY: {
+    about: "key Grafana encrypts stored passwords with",
+    ...kind.grafanaPassword,
+    expected: "a key",
+    secret: true,
+    generated: "key",
+  },
   GRAFANA_URL: { about: "Grafana as people reach it", ...kind.webUrl },
 });

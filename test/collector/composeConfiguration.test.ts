@@ -120,6 +120,14 @@ test("a further replica is composed without the log file and under its own name"
   assert.deepEqual(further.extensions, first.extensions);
 });
 
+test("all telemetry says which installation it is from, by an id that stays a text", () => {
+  const { processors } = readComposed("prod", {}, { deviceId: "0123456789012345" });
+  const { attributes } = processors["resource"] as {
+    attributes: { key: string; value: unknown }[];
+  };
+  assert.equal(attributes.find((one) => one.key === "device.id")?.value, "0123456789012345");
+});
+
 test("a count that a setting brings is a number for the collector, a duration is not", () => {
   const changed = { OTEL_BATCH_SIZE: "512", OTEL_BATCH_TIMEOUT: "2s" };
   const { processors } = readComposed("dev", changed);

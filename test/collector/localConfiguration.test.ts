@@ -13,7 +13,6 @@ const places: LocalPlaces = {
     [4317, 14317],
     [8888, 18888],
   ]),
-  deviceId: "00ff",
 };
 
 const local = (configuration: object) =>
@@ -59,23 +58,4 @@ test("it listens at the loopback only, at the ports of the settings", () => {
 test("where exporters send to stays, though it be a port of this very host", () => {
   const given = { exporters: { otlp: { endpoint: "localhost:4317" } } };
   assert.deepEqual(local(given), given);
-});
-
-test("all telemetry says which installation it is from, by a random id", () => {
-  const attributes = [{ key: "environment", value: "dev", action: "upsert" }];
-  assert.deepEqual(local({ processors: { resource: { attributes } } }), {
-    processors: {
-      resource: {
-        attributes: [...attributes, { key: "device.id", value: "00ff", action: "upsert" }],
-      },
-    },
-  });
-});
-
-test("an id of digits alone stays a text", () => {
-  const text = localConfiguration(stringify({ processors: { resource: { attributes: [] } } }), {
-    ...places,
-    deviceId: "0123456789012345",
-  });
-  assert.match(text, /value: "0123456789012345"/);
 });

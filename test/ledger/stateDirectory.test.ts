@@ -85,10 +85,8 @@ test("the key of secret digests is made once and read again", () => {
 
 test("an installation keeps its id", () => {
   const directory = folder();
-  const id = deviceId(directory, (count) => Buffer.alloc(count, 0xab));
-  assert.equal(id, "ab".repeat(8));
-  assert.equal(
-    deviceId(directory, () => Buffer.from("other")),
-    id,
-  );
+  const id = deviceId(secretKey(directory, (count) => Buffer.alloc(count, 0xab)));
+  assert.match(id, /^[0-9a-f]{16}$/);
+  assert.equal(deviceId(secretKey(directory, () => Buffer.from("other"))), id);
+  assert.notEqual(deviceId(Buffer.alloc(32, 1)), id);
 });

@@ -35,6 +35,7 @@ export const bundledGrafana: Readonly<Record<string, string>> = {
   GRAFANA: "true",
   GRAFANA_URL: "http://127.0.0.1:3000",
   GRAFANA_ADMIN_PASSWORD: "grafana-secret-6c4d",
+  GRAFANA_SECRET_KEY: "grafana-key-1e8b",
 };
 
 /** The committed env files of an environment, read without the room that judges them. */
