@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { baseRole, type Recipe } from "./recipes.ts";
 
@@ -25,6 +25,7 @@ export function baseTag(root: string): string {
 function folderHash(root: string, role: string, without: readonly string[] = []) {
   const folder = join(root, "docker", role);
   const hash = createHash("sha256");
+  if (!existsSync(folder)) return hash; // nothing is built of it
   for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
     if (without.includes(file.split(sep)[0] ?? "")) continue;
     const path = join(folder, file);

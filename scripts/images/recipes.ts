@@ -81,6 +81,13 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
       version: versions.chdb,
       arguments: { CHDB_VERSION: versions.chdb },
     },
+    {
+      role: "grafana",
+      setting: "GRAFANA_IMAGE",
+      version: "none",
+      arguments: {},
+      unbuildable: "it comes from an image registry only; GRAFANA=false leaves it out",
+    },
   ];
 }
 

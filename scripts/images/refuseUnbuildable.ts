@@ -9,6 +9,6 @@ import type { Recipe } from "./recipes.ts";
 export function refuseUnbuildable({ role, unbuildable }: Recipe): void {
   if (unbuildable === undefined) return;
   throw new Problem("IMAGE_UNAVAILABLE", `${role} cannot be built here: ${unbuildable}`, {
-    next: "set that version, or make an image registry reachable",
+    next: "make an image registry reachable, or ask for what can be built",
   });
 }

@@ -22,7 +22,9 @@ export async function buildRoles(
   tools: Tools,
 ): Promise<BuiltRole[]> {
   const all = recipes(settings.environment, settings.lookup);
-  const wanted = all.filter((one) => role === undefined || one.role === role);
+  const wanted = all.filter((one) =>
+    role === undefined ? one.role !== "grafana" : one.role === role,
+  );
   if (wanted.length === 0) {
     throw new Problem(
       "USAGE",
