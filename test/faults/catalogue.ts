@@ -1,0 +1,274 @@
+/** A fault that is made on purpose: what must hold, which tests make it, what of it is still open. */
+export interface Fault {
+  readonly number: number;
+  readonly what: string;
+  /** Files below test/ with the beginnings of their tests' names; no name stands for all. */
+  readonly tests: readonly (readonly [file: string, name?: string])[];
+  /** What of it nobody has made happen here yet: with this it counts as open, never as passed. */
+  readonly open?: string;
+}
+
+/**
+ * The faults that operators meet, by part: tool process 1-8, Docker 9-16, database and migration
+ * 17-25, telemetry 26-34, input 35-40.
+ */
+export const catalogue: readonly Fault[] = [
+  {
+    number: 1,
+    what: "kill -9 of the tool at every line of its journal",
+    tests: [["real/killed"], ["real/up", "after kill -9 in the middle"]],
+  },
+  {
+    number: 2,
+    what: "signals, a closed reader, a closed terminal",
+    tests: [
+      ["real/exits", "4: Ctrl-C in the middle"],
+      ["real/exits", "3: Ctrl-C before"],
+      ["real/up", "Ctrl-C while the server boots"],
+    ],
+    open: "SIGHUP and EPIPE in the middle of a deploy",
+  },
+  {
+    number: 3,
+    what: "two deploys at once",
+    tests: [
+      ["real/exits", "6: "],
+      ["real/up", "two at once"],
+    ],
+  },
+  {
+    number: 4,
+    what: "a lock whose holder is dead",
+    tests: [["ledger/lock"]],
+  },
+  {
+    number: 5,
+    what: "a state file that is damaged, cut, empty, of another format or project",
+    tests: [
+      ["real/exits", "3: a state of a later format"],
+      ["real/exits", "a damaged sheet"],
+      ["ledger/releases"],
+      ["ledger/journal"],
+      ["real/refusals", "a project directory that cannot be written"],
+    ],
+  },
+  {
+    number: 6,
+    what: "no room left, or an error, in the middle of a write",
+    tests: [["ledger/clearHalfWritten"]],
+    open: "a file system that is full or fails below the state directory of a deploy",
+  },
+  {
+    number: 7,
+    what: "a clock that is wrong or goes back",
+    tests: [["ledger/chooseExpired"]],
+    open: "a deploy while the clock steps back",
+  },
+  {
+    number: 8,
+    what: "symbolic links and directories open to all where state is kept",
+    tests: [["ledger/stateDirectory"]],
+  },
+  {
+    number: 9,
+    what: "the engine restarts, does not answer, may not be asked",
+    tests: [
+      ["real/refusals", "an engine that does not answer"],
+      ["real/refusals", "a socket"],
+    ],
+    open: "dockerd restarted in the middle of a deploy",
+  },
+  {
+    number: 10,
+    what: "Compose killed between creating and renaming",
+    tests: [["real/killed"]],
+  },
+  {
+    number: 11,
+    what: "an image is missing, its registry away or of another digest",
+    tests: [
+      ["real/pull", "IMAGES=pull is refused"],
+      ["real/registry"],
+      ["real/exits", "0: a rollback works when the tags"],
+    ],
+    open: "429 and a wrong architecture from a registry",
+  },
+  {
+    number: 12,
+    what: "the engine's disk is full",
+    tests: [["rollout/refuseGuarded"]],
+    open: "a full disk below the engine itself",
+  },
+  {
+    number: 13,
+    what: "a port, a network or a volume that is somebody else's",
+    tests: [
+      ["real/refusals", "a taken port"],
+      ["real/refusals", "a port that a container"],
+    ],
+    open: "a subnet that is taken, a volume with another owner",
+  },
+  {
+    number: 14,
+    what: "a part that dies after it was green",
+    tests: [["real/exits", "4: a server that dies"]],
+    open: "out of memory",
+  },
+  {
+    number: 15,
+    what: "a Compose that is too old, a project name that is taken",
+    tests: [
+      ["real/refusals", "a Compose that is too old"],
+      ["real/refusals", "containers of somebody else"],
+    ],
+  },
+  { number: 16, what: "the host starts again", tests: [], open: "not tried" },
+  {
+    number: 17,
+    what: "a migration fails in the middle",
+    tests: [
+      ["real/exits", "4: a migration that fails only for real"],
+      ["real/exits", "3: what fails on a copy"],
+      ["real/standin", "5.0's migration fails"],
+    ],
+    open: "with a migration of the real server",
+  },
+  {
+    number: 18,
+    what: "a migration is killed, or its database",
+    tests: [["real/killed", "a deploy"]],
+    open: "Postgres killed in the middle of a migration",
+  },
+  { number: 19, what: "an idle session blocks a migration", tests: [], open: "not tried" },
+  {
+    number: 20,
+    what: "a new server is not healthy after a good migration",
+    tests: [
+      ["real/exits", "3: what fails on a copy"],
+      ["real/standin", "6.0 migrates"],
+    ],
+  },
+  {
+    number: 21,
+    what: "a backup that fails, is cut or has a flipped byte",
+    tests: [
+      ["real/backup", "a dump with a flipped byte"],
+      ["real/backup", "an archive that pg_restore"],
+      ["real/backup", "a dump that cannot be taken whole"],
+      ["real/operations", "a flipped byte"],
+    ],
+  },
+  {
+    number: 22,
+    what: "a rollback across heads, twice, of a rollback, after new writes",
+    tests: [["real/exits", "3: a rollback across"], ["real/letta"]],
+  },
+  {
+    number: 23,
+    what: "a revision that is unknown, double or missing; a database outside without vector",
+    tests: [["real/exits", "3: a schema that nobody knows"], ["real/database"]],
+  },
+  {
+    number: 24,
+    what: "a password that the database's volume does not know",
+    tests: [["real/up", "a volume made with another password"]],
+  },
+  {
+    number: 25,
+    what: "an encryption key that is missing or another one",
+    tests: [["real/exits", "3: each thing that must not be"], ["rollout/refuseGuarded"]],
+  },
+  {
+    number: 26,
+    what: "the collector is down during a deploy",
+    tests: [["real/delivery", "a collector that is killed"]],
+    open: "the server's latency meanwhile",
+  },
+  {
+    number: 27,
+    what: "ClickHouse is away and comes back",
+    tests: [
+      ["real/delivery", "a sink that is away"],
+      ["real/backends", "ClickHouse: what it does not take"],
+    ],
+  },
+  {
+    number: 28,
+    what: "ClickHouse is away when the collector starts",
+    tests: [],
+    open: "measured by `npm run bench loss`, not a test",
+  },
+  {
+    number: 29,
+    what: "ClickHouse hangs, refuses, or is full",
+    tests: [
+      ["real/delivery", "a ClickHouse that is away"],
+      ["real/doctor", "a wrong ClickHouse password"],
+    ],
+    open: "a ClickHouse that hangs, and one whose disk is full",
+  },
+  {
+    number: 30,
+    what: "one of two sinks is down",
+    tests: [
+      ["real/backends", "Datadog: a wrong key"],
+      ["real/delivery", "a sink that refuses"],
+    ],
+  },
+  {
+    number: 31,
+    what: "a queue that is full, cannot be written or is damaged",
+    tests: [
+      ["real/telemetry", "a damaged queue file"],
+      ["real/doctor", "a queue that the collector cannot write to"],
+    ],
+    open: "a queue whose disk is full",
+  },
+  {
+    number: 32,
+    what: "spans that are too large, too many, malformed or a bomb",
+    tests: [],
+    open: "not tried",
+  },
+  {
+    number: 33,
+    what: "log files that turn over, lines that are no JSON, long or no UTF-8",
+    tests: [["real/configurations"]],
+    open: "rotation while the collector is away",
+  },
+  {
+    number: 34,
+    what: "a collector is stopped with work left",
+    tests: [["real/localCollector", "it comes out of its image"]],
+  },
+  {
+    number: 35,
+    what: "malformed env files and YAML",
+    tests: [["settings/parseEnvFile"], ["settings/readSettings"], ["real/refusals", "settings"]],
+  },
+  {
+    number: 36,
+    what: "values with everything a shell or a parser might take",
+    tests: [["settings/quoteEnvValue"], ["stack/renderStack"], ["real/clickhouse"]],
+  },
+  {
+    number: 37,
+    what: "paths that lead elsewhere, names that are too long, odd directories",
+    tests: [["ledger/stateDirectory"], ["real/refusals", "a project directory"]],
+  },
+  {
+    number: 38,
+    what: "required settings that are missing, empty or placeholders",
+    tests: [["settings/readSettings"], ["settings/rolloutSettings"]],
+  },
+  {
+    number: 39,
+    what: "a download that is tampered with, cut, or something else",
+    tests: [["rollout/obtainCollector"]],
+  },
+  {
+    number: 40,
+    what: "files and containers that somebody changed by hand",
+    tests: [["real/operations", "drift is told"]],
+  },
+];
