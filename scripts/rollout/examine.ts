@@ -5,7 +5,7 @@ import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { validateStack } from "../stack/validateStack.ts";
-import { diagnose, passed, skipped, type Finding } from "../verification/diagnose.ts";
+import { diagnose, passed, skipped, type Finding } from "../diagnosis/diagnose.ts";
 import { examineTelemetry, type Machine } from "./examineTelemetry.ts";
 import { observeChanges } from "./observeChanges.ts";
 import { planRollout } from "./planRollout.ts";

@@ -4,7 +4,7 @@ import type { ObservedContainer } from "../engine/engine.ts";
 import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import type { Finding } from "../verification/diagnose.ts";
+import type { Finding } from "../diagnosis/diagnose.ts";
 import { expectation, type Expectation } from "../verification/expectation.ts";
 import { authority } from "./authority.ts";
 import { examineTelemetryHere } from "./examineTelemetryHere.ts";

@@ -16,12 +16,12 @@ import {
   skipped,
   type Finding,
   type Judgement,
-} from "../verification/diagnose.ts";
-import { diagnoseAdvisories } from "../verification/diagnoseAdvisories.ts";
-import { diagnoseParameters } from "../verification/diagnoseParameters.ts";
-import { diagnosePrivacy } from "../verification/diagnosePrivacy.ts";
-import { diagnoseSettings } from "../verification/diagnoseSettings.ts";
-import { diagnoseVersion } from "../verification/diagnoseVersion.ts";
+} from "../diagnosis/diagnose.ts";
+import { diagnoseAdvisories } from "../diagnosis/diagnoseAdvisories.ts";
+import { diagnoseParameters } from "../diagnosis/diagnoseParameters.ts";
+import { diagnosePrivacy } from "../diagnosis/diagnosePrivacy.ts";
+import { diagnoseSettings } from "../diagnosis/diagnoseSettings.ts";
+import { diagnoseVersion } from "../diagnosis/diagnoseVersion.ts";
 import { authority } from "./authority.ts";
 import type { Machine } from "./examineTelemetry.ts";
 import type { Tools } from "./tools.ts";

@@ -1,19 +1,19 @@
 import type { ObservedContainer } from "../engine/engine.ts";
 import { askClickHouse, type ClickHouseReader } from "../verification/askClickHouse.ts";
-import { diagnose, skipped, type Finding, type Judgement } from "../verification/diagnose.ts";
-import { diagnoseArrival } from "../verification/diagnoseArrival.ts";
-import { diagnoseLogin, pingClickHouse } from "../verification/diagnoseLogin.ts";
-import { diagnoseTables } from "../verification/diagnoseTables.ts";
-import { diagnoseClock, type ClockSeen } from "../verification/diagnoseClock.ts";
+import { diagnose, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
+import { diagnoseArrival } from "../diagnosis/diagnoseArrival.ts";
+import { diagnoseLogin, pingClickHouse } from "../diagnosis/diagnoseLogin.ts";
+import { diagnoseTables } from "../diagnosis/diagnoseTables.ts";
+import { diagnoseClock, type ClockSeen } from "../diagnosis/diagnoseClock.ts";
 import {
   addressOf,
   diagnoseConnection,
   reach,
   reachFrom,
-} from "../verification/diagnoseConnection.ts";
-import { diagnoseDatadog } from "../verification/diagnoseDatadog.ts";
-import { diagnoseKept } from "../verification/diagnosePrivacy.ts";
-import { diagnoseSigNoz } from "../verification/diagnoseSigNoz.ts";
+} from "../diagnosis/diagnoseConnection.ts";
+import { diagnoseDatadog } from "../diagnosis/diagnoseDatadog.ts";
+import { diagnoseKept } from "../diagnosis/diagnosePrivacy.ts";
+import { diagnoseSigNoz } from "../diagnosis/diagnoseSigNoz.ts";
 import type { TelemetryScene } from "./examineTelemetry.ts";
 import type { Tools } from "./tools.ts";
 

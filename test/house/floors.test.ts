@@ -14,6 +14,7 @@ const floors = [
   "engine",
   "database",
   "verification",
+  "diagnosis",
   "ledger",
   "rollout",
   "cli",

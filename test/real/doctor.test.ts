@@ -13,7 +13,7 @@ import { contentTag } from "../../scripts/images/contentTag.ts";
 import { recipes } from "../../scripts/images/recipes.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { canary, sendOverGrpc } from "../../scripts/verification/canary.ts";
-import type { Finding } from "../../scripts/verification/diagnose.ts";
+import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { builtCollector, composed } from "../rigs/otlp/composed.ts";
 import {

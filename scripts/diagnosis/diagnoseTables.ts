@@ -1,4 +1,8 @@
-import { askClickHouse, type ClickHouseAnswer, type ClickHouseReader } from "./askClickHouse.ts";
+import {
+  askClickHouse,
+  type ClickHouseAnswer,
+  type ClickHouseReader,
+} from "../verification/askClickHouse.ts";
 import { failed, passed, skipped, type Judgement } from "./diagnose.ts";
 
 /** Whether the tables are there that telemetry goes to. */

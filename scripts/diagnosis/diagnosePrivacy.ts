@@ -1,4 +1,4 @@
-import { askClickHouse, type ClickHouseReader } from "./askClickHouse.ts";
+import { askClickHouse, type ClickHouseReader } from "../verification/askClickHouse.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
 
 /**

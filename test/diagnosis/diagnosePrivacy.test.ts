@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseParameters } from "../../scripts/verification/diagnoseParameters.ts";
-import { diagnosePrivacy } from "../../scripts/verification/diagnosePrivacy.ts";
+import { diagnoseParameters } from "../../scripts/diagnosis/diagnoseParameters.ts";
+import { diagnosePrivacy } from "../../scripts/diagnosis/diagnosePrivacy.ts";
 
 test("prod takes out bodies, parameters and prompts, or is told which it lets pass", () => {
   assert.equal(diagnosePrivacy("prod", "").outcome, "failed");

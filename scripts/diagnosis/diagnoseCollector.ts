@@ -1,6 +1,6 @@
 import type { Inspected } from "../engine/engine.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
-import { explainExporter } from "./explainExporter.ts";
+import { explainExporter } from "../verification/explainExporter.ts";
 
 /** A collector's container and what it says. */
 export interface CollectorSeen {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseSettings } from "../../scripts/verification/diagnoseSettings.ts";
+import { diagnoseSettings } from "../../scripts/diagnosis/diagnoseSettings.ts";
 
 type Profile = "clickhouse" | "signoz" | "file";
 

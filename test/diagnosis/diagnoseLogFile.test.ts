@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseLogFile, parseLogFolder } from "../../scripts/verification/diagnoseLogFile.ts";
+import { diagnoseLogFile, parseLogFolder } from "../../scripts/diagnosis/diagnoseLogFile.ts";
 
 const facts = { server: "letta-dev-server-1", bringUp: "up" };
 const line = '{"level":"INFO","message":"a"}\n';

@@ -1,7 +1,11 @@
-import { askClickHouse, type ClickHouseAnswer, type ClickHouseReader } from "./askClickHouse.ts";
+import {
+  askClickHouse,
+  type ClickHouseAnswer,
+  type ClickHouseReader,
+} from "../verification/askClickHouse.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
 import { explainConnection } from "./diagnoseConnection.ts";
-import { request } from "./request.ts";
+import { request } from "../verification/request.ts";
 
 /** ClickHouse's own numbers: its source, src/Common/ErrorCodes.cpp. */
 const faults = {

@@ -6,7 +6,7 @@ import {
   diagnoseLatency,
   queueFills,
   type Pace,
-} from "../../scripts/verification/diagnoseLatency.ts";
+} from "../../scripts/diagnosis/diagnoseLatency.ts";
 import { readMetrics } from "../../scripts/verification/readMetrics.ts";
 
 const easy: Pace = {
@@ -41,7 +41,7 @@ test("each cause of delay is told with the setting that changes it", () => {
 
 for (const version of ["0.96.0", "0.161.0"]) {
   test(`what ${version} says of its CPU and its queues is read`, () => {
-    const file = new URL(`metrics/${version}-after.txt`, import.meta.url);
+    const file = new URL(`../verification/metrics/${version}-after.txt`, import.meta.url);
     const samples = readMetrics(readFileSync(file, "utf8"));
     assert.ok(cpuSeconds(samples)! > 0);
     const fills = queueFills(samples);

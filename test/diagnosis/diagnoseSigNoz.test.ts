@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { diagnoseSigNoz, judgeKey } from "../../scripts/verification/diagnoseSigNoz.ts";
+import { diagnoseSigNoz, judgeKey } from "../../scripts/diagnosis/diagnoseSigNoz.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { signoz, type SigNoz } from "../rigs/signoz/signoz.ts";
 

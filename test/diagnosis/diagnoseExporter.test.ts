@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { collectorMetrics } from "../../scripts/verification/collectorMetrics.ts";
-import { diagnoseExporter } from "../../scripts/verification/diagnoseExporter.ts";
+import { diagnoseExporter } from "../../scripts/diagnosis/diagnoseExporter.ts";
 import type { ExporterTrouble } from "../../scripts/verification/explainExporter.ts";
 import { readMetrics } from "../../scripts/verification/readMetrics.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { triedVersions } from "../../scripts/collector/triedVersions.ts";
-import { diagnoseVersion } from "../../scripts/verification/diagnoseVersion.ts";
+import { diagnoseVersion } from "../../scripts/diagnosis/diagnoseVersion.ts";
 
 test("the oldest version passes, with each step on the way to the newest", () => {
   const { outcome, detail, notes } = diagnoseVersion(triedVersions.oldest, "dev");

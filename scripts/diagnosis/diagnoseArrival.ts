@@ -1,4 +1,4 @@
-import { askClickHouse, type ClickHouseReader } from "./askClickHouse.ts";
+import { askClickHouse, type ClickHouseReader } from "../verification/askClickHouse.ts";
 import { failed, passed, skipped, type Judgement } from "./diagnose.ts";
 
 /** How late spans came, over the portions they were written in; in seconds. */

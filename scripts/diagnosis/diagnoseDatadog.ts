@@ -1,6 +1,6 @@
 import { failed, passed, type Judgement } from "./diagnose.ts";
 import { explainConnection } from "./diagnoseConnection.ts";
-import { request, type Reply } from "./request.ts";
+import { request, type Reply } from "../verification/request.ts";
 
 /** Where Datadog is asked about a key. */
 export interface DatadogAccount {

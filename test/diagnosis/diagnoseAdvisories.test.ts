@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseAdvisories } from "../../scripts/verification/diagnoseAdvisories.ts";
+import { diagnoseAdvisories } from "../../scripts/diagnosis/diagnoseAdvisories.ts";
 
 const doors = (hosts: Readonly<Record<string, string[]>>, asksForPassword = false) => ({
   publishedAt: (service: string) => hosts[service] ?? [],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CollectorDoor } from "../../scripts/verification/collectorDoor.ts";
-import { diagnoseOtlpGrpc, diagnoseOtlpHttp } from "../../scripts/verification/diagnoseOtlp.ts";
+import { diagnoseOtlpGrpc, diagnoseOtlpHttp } from "../../scripts/diagnosis/diagnoseOtlp.ts";
 import { signoz } from "../rigs/signoz/signoz.ts";
 
 /** A collector's door that answers each path so. */

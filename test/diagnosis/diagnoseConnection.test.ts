@@ -10,7 +10,7 @@ import {
   explainConnection,
   diagnoseConnection,
   reach,
-} from "../../scripts/verification/diagnoseConnection.ts";
+} from "../../scripts/diagnosis/diagnoseConnection.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "connection-"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseCollector } from "../../scripts/verification/diagnoseCollector.ts";
+import { diagnoseCollector } from "../../scripts/diagnosis/diagnoseCollector.ts";
 
 const next = { bringUp: "up", logs: "logs" };
 const healthy = {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeArrival } from "../../scripts/verification/diagnoseArrival.ts";
-import { judgeLogin } from "../../scripts/verification/diagnoseLogin.ts";
-import { judgeTables } from "../../scripts/verification/diagnoseTables.ts";
+import { judgeArrival } from "../../scripts/diagnosis/diagnoseArrival.ts";
+import { judgeLogin } from "../../scripts/diagnosis/diagnoseLogin.ts";
+import { judgeTables } from "../../scripts/diagnosis/diagnoseTables.ts";
 
 const reader = { url: "", user: "ada", password: "", authority: undefined, connect: undefined };
 const login = (purpose: "writes" | "reads") => ({

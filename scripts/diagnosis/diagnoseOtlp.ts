@@ -1,4 +1,4 @@
-import type { CollectorDoor } from "./collectorDoor.ts";
+import type { CollectorDoor } from "../verification/collectorDoor.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
 import { explainConnection } from "./diagnoseConnection.ts";
 import { diagnoseGrpc } from "./diagnoseGrpc.ts";

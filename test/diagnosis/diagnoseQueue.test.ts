@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseQueue, parseQueueFolder } from "../../scripts/verification/diagnoseQueue.ts";
+import { diagnoseQueue, parseQueueFolder } from "../../scripts/diagnosis/diagnoseQueue.ts";
 
 const next = { bringUp: "up", verify: "verify" };
 const whole = "file exporter_clickhouse__traces 32768 ed0cdaed";

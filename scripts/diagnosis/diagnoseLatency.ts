@@ -1,5 +1,5 @@
 import { failed, passed, type Judgement } from "./diagnose.ts";
-import type { Sample } from "./readMetrics.ts";
+import type { Sample } from "../verification/readMetrics.ts";
 import type { QueueFill } from "./diagnoseQueue.ts";
 
 /** What decides how late telemetry arrives. */

@@ -1,7 +1,7 @@
 import type { Signal } from "../collector/readDelivery.ts";
-import type { CollectorMetrics } from "./collectorMetrics.ts";
+import type { CollectorMetrics } from "../verification/collectorMetrics.ts";
 import { failed, passed, skipped, type Judgement } from "./diagnose.ts";
-import type { ExporterTrouble } from "./explainExporter.ts";
+import type { ExporterTrouble } from "../verification/explainExporter.ts";
 
 /** What an exporter did since its collector started. */
 export interface ExporterSeen {

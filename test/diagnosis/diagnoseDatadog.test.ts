@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { diagnoseDatadog, judgeValidation } from "../../scripts/verification/diagnoseDatadog.ts";
+import { diagnoseDatadog, judgeValidation } from "../../scripts/diagnosis/diagnoseDatadog.ts";
 import { datadog, type Datadog } from "../rigs/datadog/datadog.ts";
 
 let rig: Datadog;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseClock } from "../../scripts/verification/diagnoseClock.ts";
+import { diagnoseClock } from "../../scripts/diagnosis/diagnoseClock.ts";
 
 /** Asked between 10 000 and 10 200 ms. */
 const clock = (atMs: number, stepMs = 1000) => ({
