@@ -10,8 +10,11 @@ const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
 const chosen = all.filter(
   (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
 );
-const real = chosen.filter((file) => file.startsWith(join("test", "real")));
-const pure = chosen.filter((file) => !real.includes(file));
+const inReal = (file: string) => file.startsWith(join("test", "real"));
+/** It takes the engine away from all others. */
+const isAlone = (file: string) => file.endsWith("engineRestart.test.ts");
+const real = chosen.filter((file) => inReal(file) && !isAlone(file));
+const pure = chosen.filter((file) => !inReal(file));
 
 /** Builds images that are missing, with its progress to be seen; what is there costs nothing. */
 function build(args: readonly string[], settings: Readonly<Record<string, string>>): void {
@@ -71,9 +74,11 @@ function run(files: readonly string[], flags: readonly string[], shows: boolean)
 }
 
 let isGood = chosen.length > 0;
-if (pure.length > 0) isGood = (await run(pure, [], true)).isGood && isGood;
+// A file that hangs is ended and named, rather than that all the rest waits for it.
+const within = (minutes: number) => ["--test-force-exit", `--test-timeout=${minutes * 60_000}`];
+if (pure.length > 0) isGood = (await run(pure, within(2), true)).isGood && isGood;
 // Two lanes, each one suite after the other: a server that boots has one core to itself.
-const one = ["--test-concurrency=1"];
+const one = ["--test-concurrency=1", ...within(25)];
 const lanes = [real.filter((file) => !isLight(file)), real.filter(isLight)];
 const ran = await Promise.all(
   lanes.map((files, lane) =>
@@ -84,5 +89,7 @@ for (const ended of ran) {
   isGood &&= ended?.isGood ?? true;
   if (ended) process.stdout.write(ended.written);
 }
+const alone = chosen.filter(isAlone);
+if (alone.length > 0) isGood = (await run(alone, one, true)).isGood && isGood;
 if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);
 process.exitCode = isGood ? 0 : 1;

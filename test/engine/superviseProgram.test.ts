@@ -33,14 +33,10 @@ async function run(script: string, more: Partial<Supervision> = {}) {
   return { supervised, pauses, lines };
 }
 
-/** A signal that says stop as soon as the program has said that it is there. */
-function stopWhen(isThere: () => boolean): AbortController {
-  const stop = new AbortController();
-  void (async () => {
-    while (!isThere()) await sleep(5);
-    stop.abort();
-  })();
-  return stop;
+/** Says stop as soon as the program has said that it is there; it may have before we look. */
+async function stopWhenReady(stop: AbortController, lines: () => string[]): Promise<void> {
+  while (!lines().includes("ready")) await sleep(5);
+  stop.abort();
 }
 
 test("a program that crashes is started again with longer pauses, and not for ever", async () => {
@@ -73,8 +69,7 @@ test("one that is told to end may do what it has to, and is not started again", 
   const told = `trap 'sleep 0.1; echo done >> "$F"; exit 7' TERM; echo ready >> "$F"; while :; do sleep 0.01; done`;
   const stop = new AbortController();
   const { supervised, lines } = await run(told, { signal: stop.signal });
-  const watched = stopWhen(() => lines().includes("ready"));
-  watched.signal.addEventListener("abort", () => stop.abort());
+  await stopWhenReady(stop, lines);
   assert.deepEqual(await supervised, { outcome: "stopped", how: "exit 7", restarts: 0 });
   assert.deepEqual(lines(), ["start", "ready", "done"]);
 });
@@ -83,8 +78,7 @@ test("one that does not end in its time is killed", async () => {
   const stop = new AbortController();
   const deaf = `trap '' TERM; echo ready >> "$F"; while :; do sleep 0.01; done`;
   const { supervised, lines } = await run(deaf, { signal: stop.signal, graceMs: 50 });
-  const watched = stopWhen(() => lines().includes("ready"));
-  watched.signal.addEventListener("abort", () => stop.abort());
+  await stopWhenReady(stop, lines);
   assert.equal((await supervised).outcome, "killed");
 });
 
