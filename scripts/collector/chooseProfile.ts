@@ -1,4 +1,5 @@
 import type { Lookup } from "../settings/fillSettings.ts";
+import { hasProxy } from "../settings/hasProxy.ts";
 
 type Profile = "clickhouse" | "signoz" | "file";
 
@@ -48,6 +49,11 @@ export function chooseProfile(environment: string, lookup: Lookup): Choice {
     ["file", !away || local, fileCause],
     ["own", away, "a backend can show the collector's own metrics"],
     ["logs", logFile, "OTEL_LOG_FILE is true"],
+    [
+      "access",
+      logFile && hasProxy(environment, lookup),
+      "OTEL_LOG_FILE is true, and there is a proxy",
+    ],
     ["privacy", isSet("OTEL_REMOVED_ATTRIBUTES"), "OTEL_REMOVED_ATTRIBUTES is set"],
     ["sampling", sampled, `OTEL_SAMPLING_PERCENT is ${value("OTEL_SAMPLING_PERCENT")}`],
     ["batch", true, "every profile ends with it"],

@@ -10,7 +10,7 @@ import { mergeFragments } from "./mergeFragments.ts";
 export interface ComposeOptions {
   /** Of the collector that is to read it; without one, what OTEL_VERSION says. */
   readonly version?: string;
-  /** Which of several collectors it is for, from 1; the first alone reads the server's log file. */
+  /** Which of several collectors it is for, from 1; the first alone reads log files. */
   readonly replica?: number;
   /** The installation's own id, which its telemetry carries. */
   readonly deviceId?: string;
@@ -31,7 +31,7 @@ export function composeConfiguration(
 ): string {
   const version = options.version ?? (lookup("OTEL_VERSION")?.value || "0.96.0");
   const replica = options.replica ?? 1;
-  const chosen = fragments.filter((name) => replica === 1 || name !== "logs");
+  const chosen = fragments.filter((name) => replica === 1 || !["logs", "access"].includes(name));
   const own: Readonly<Record<string, string>> = {
     COLLECTOR_REPLICA: collectorName(replica),
     DEVICE_ID: options.deviceId ?? "unknown",

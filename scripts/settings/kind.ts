@@ -79,6 +79,7 @@ export const kind = {
   pattern: plain("a regular expression", isPattern),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
+  mail: plain("an e-mail address", /^[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/u),
   version: plain("a version such as 0.16.8", /^\d+\.\d+\.\d+(?:[.-][0-9A-Za-z.-]+)?$/u),
   bytes: plain("a size such as 512m or 2g", /^[1-9]\d{0,8}(?:b|k|kb|m|mb|g|gb)$/iu),
   duration: plain("a duration such as 200ms, 1s or 1m30s", /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/u),

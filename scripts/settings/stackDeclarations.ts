@@ -30,15 +30,29 @@ export const stackDeclarations = declare({
     ...kind.port,
     required: ["dev", "development"],
   },
+  PROXY: {
+    about: "whether dev or development has the proxy; staging and prod always have it",
+    ...kind.flag,
+  },
   PROXY_PUBLISH_HOST: {
     about: "address of this machine that the proxy is reached at",
     ...kind.address,
     required: ["staging", "prod"],
   },
   PROXY_DOMAIN: {
-    about: "domain to get a certificate for; the proxy's own CA where it is unset",
+    about: "domain the proxy is reached at; it gets a certificate for it, unless it has one",
     ...kind.hostName,
   },
+  PROXY_ACME_EMAIL: {
+    about: "address the certificate's authority writes to; it asks at port 443 of PROXY_DOMAIN",
+    ...kind.mail,
+  },
+  PROXY_CERT_FILE: {
+    about: "the proxy's own certificate (PEM), with those between it and its authority",
+    ...kind.directory,
+  },
+  PROXY_KEY_FILE: { about: "the key of PROXY_CERT_FILE (PEM)", ...kind.directory },
+  PROXY_MAX_BODY: { about: "how large a request may be; 64MB if unset", ...kind.bytes },
   PROXY_HTTPS_PORT: {
     about: "port of this machine that the proxy is reached at",
     ...kind.port,

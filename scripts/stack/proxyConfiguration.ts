@@ -1,39 +1,54 @@
 import type { Lookup } from "../settings/fillSettings.ts";
+import { caddyBlock } from "./caddyBlock.ts";
+import { ownLog, proxyLog } from "./proxyLog.ts";
+import { proxyTls } from "./proxyTls.ts";
+import { proxyUpstream } from "./proxyUpstream.ts";
 
 /**
- * The proxy's Caddyfile: TLS from its own CA unless a domain is set for ACME, responses
- * streamed unbuffered, a route for its own health that nobody outside can reach.
+ * The proxy's Caddyfile: TLS as the settings say (proxyTls), HTTP/1.1 and HTTP/2, answers
+ * streamed unbuffered, a limit for requests, an access log without secrets, its own health on
+ * loopback alone. Its admin endpoint is a socket within the container, for `caddy reload`.
+ * @returns the same bytes for the same settings, formatted as `caddy fmt` does
  */
 export function proxyConfiguration(lookup: Lookup): string {
-  const domain = lookup("PROXY_DOMAIN")?.value ?? "";
-  const address = domain === "" ? ":8443" : `${domain}:8443`;
-  const port = lookup("PORT")?.value ?? "8283";
-  return `{
-	admin off
-	http_port 8081
-	https_port 8443
-	log {
-		format json
-	}
+  const value = (name: string) => lookup(name)?.value ?? "";
+  const tls = proxyTls(lookup);
+  const lines = [
+    ...caddyBlock("", [
+      "admin unix//tmp/admin.sock",
+      "persist_config off",
+      "http_port 8081",
+      "https_port 8443",
+      "auto_https disable_redirects",
+      ...tls.options,
+      // How long a stream may go on under the configuration before, after a reload. When the
+      // container is stopped, its stop_grace_period is what ends first.
+      "grace_period 30m",
+      ...caddyBlock("servers", ["protocols h1 h2", ...timeouts]),
+      ...ownLog,
+    ]),
+    "",
+    ...caddyBlock("http://:8080", ["bind 127.0.0.1", "respond /healthz 200", "respond 404"]),
+    "",
+    ...caddyBlock(tls.address, [
+      ...tls.site,
+      ...proxyLog,
+      ...caddyBlock("header", headers(tls.isPublic)),
+      ...caddyBlock("request_body", [`max_size ${value("PROXY_MAX_BODY") || "64MB"}`]),
+      ...proxyUpstream(`server:${value("PORT") || "8283"}`),
+    ]),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
-http://:8080 {
-	bind 127.0.0.1
-	respond /healthz 200
-}
+/** Against clients that send slowly and hold connections; answers have no limit of time. */
+const timeouts = caddyBlock("timeouts", ["read_header 10s", "read_body 10m", "idle 2m"]);
 
-${address} {
-	${domain === "" ? "tls internal {\n\t\ton_demand\n\t}" : ""}
-	log
-	request_body {
-		max_size 64MB
-	}
-	reverse_proxy server:${port} {
-		flush_interval -1
-		transport http {
-			read_timeout 15m
-		}
-	}
-}
-`;
+function headers(isPublic: boolean): string[] {
+  return [
+    ...(isPublic ? [`Strict-Transport-Security max-age=31536000`] : []),
+    "X-Content-Type-Options nosniff",
+    "-Server",
+    "-Via",
+  ];
 }

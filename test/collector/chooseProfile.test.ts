@@ -17,7 +17,7 @@ const careful = { OTEL_REMOVED_ATTRIBUTES: "^secret", OTEL_SAMPLING_PERCENT: "20
 
 const table: readonly [string, string, Readonly<Record<string, string>>, string][] = [
   ["prod", "nothing", {}, "file: base file batch"],
-  ["prod", "the log file", logs, "file: base queue file logs batch"],
+  ["prod", "the log file", logs, "file: base queue file logs access batch"],
   ["prod", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse own batch"],
   ["prod", "SigNoz", backends.signoz, "signoz: base queue signoz own batch"],
   ["prod", "both", both, "clickhouse: base queue clickhouse own batch"],
@@ -47,7 +47,7 @@ const table: readonly [string, string, Readonly<Record<string, string>>, string]
     "staging",
     "all that takes out",
     { ...backends.clickhouse, ...logs, ...careful },
-    "clickhouse: base queue clickhouse own logs privacy sampling batch",
+    "clickhouse: base queue clickhouse own logs access privacy sampling batch",
   ],
   ["prod", "all traces kept", { OTEL_SAMPLING_PERCENT: "100" }, "file: base file batch"],
   ["prod", "no trace kept", { OTEL_SAMPLING_PERCENT: "0" }, "file: base file sampling batch"],
@@ -82,7 +82,7 @@ for (const environment of environmentNames) {
 
 test("every fragment of otel/ is chosen by some settings", () => {
   const all = [
-    ...choose("dev", { ...elsewhere, ...logs, ...careful }).fragments,
+    ...choose("dev", { ...elsewhere, ...logs, ...careful, PROXY: "true" }).fragments,
     ...choose("dev", backends.signoz).fragments,
     ...choose("dev", { ...backends.signoz, SIGNOZ_ENDPOINT: "http://signoz:4317" }).fragments,
   ];

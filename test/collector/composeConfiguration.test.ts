@@ -101,7 +101,7 @@ test("settings say how long ClickHouse and the files keep", () => {
 
 test("the server's log file is read from its beginning, with offsets kept and retries on", () => {
   const { receivers, service } = readComposed("prod", { OTEL_LOG_FILE: "true" });
-  assert.deepEqual(service.pipelines["logs"]?.receivers, ["otlp", "filelog"]);
+  assert.deepEqual(service.pipelines["logs"]?.receivers, ["otlp", "filelog", "filelog/access"]);
   const { start_at, storage, retry_on_failure } = receivers["filelog"]!;
   assert.deepEqual([start_at, storage], ["beginning", "file_storage/queue"]);
   assert.deepEqual(retry_on_failure, { enabled: true, max_elapsed_time: "0s" });
