@@ -12,6 +12,19 @@ const isJob = (service: ValueMap) => service["restart"] === "no";
 /** A tag that cannot mean another image tomorrow without anybody noticing, or a digest. */
 const pinned = /((?<!@sha256):(?!latest$)[\w][\w.-]*|@sha256:[0-9a-f]{64}|^sha256:[0-9a-f]{64})$/;
 
+/** What ties a container to its host; a service that is without has a namespace of its own. */
+const isolating = [
+  "privileged",
+  "pid",
+  "ipc",
+  "uts",
+  "userns_mode",
+  "cgroup",
+  "cgroup_parent",
+  "devices",
+  "gpus",
+];
+
 const rules: readonly Rule[] = [
   {
     about: "image",
@@ -53,10 +66,21 @@ const rules: readonly Rule[] = [
   },
   {
     about: "security_opt",
-    judge: (service) =>
-      JSON.stringify(service["security_opt"])?.includes("no-new-privileges:true")
-        ? undefined
-        : "expected no-new-privileges:true",
+    judge: (service) => {
+      const options = JSON.stringify(service["security_opt"]) ?? "";
+      if (!options.includes("no-new-privileges:true")) return "expected no-new-privileges:true";
+      return /unconfined|label[:=]disable/.test(options)
+        ? "expected the engine's own seccomp, AppArmor and SELinux"
+        : undefined;
+    },
+  },
+  {
+    // A core dump would write the secrets in a process's memory into a file.
+    about: "ulimits",
+    judge: (service) => {
+      const limits = service["ulimits"];
+      return isMap(limits) && limits["core"] === 0 ? undefined : "expected core: 0";
+    },
   },
   {
     about: "networks",
@@ -77,16 +101,14 @@ const rules: readonly Rule[] = [
   {
     about: "isolation",
     judge: (service) => {
-      const shared = ["privileged", "pid", "ipc", "userns_mode", "devices"].find(
-        (key) => key in service,
-      );
+      const shared = isolating.find((key) => key in service);
       return shared === undefined ? undefined : `expected no ${shared}`;
     },
   },
   {
     about: "volumes",
     judge: (service) =>
-      JSON.stringify(service["volumes"] ?? []).includes("docker.sock")
+      /(docker|containerd|podman)\.sock/.test(JSON.stringify(service["volumes"] ?? []))
         ? "expected no engine socket"
         : undefined,
   },
