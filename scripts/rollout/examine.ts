@@ -6,6 +6,7 @@ import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { validateStack } from "../stack/validateStack.ts";
 import { diagnose, passed, skipped, type Finding } from "../diagnosis/diagnose.ts";
+import { examineAdvisories } from "./examineAdvisories.ts";
 import { examineTelemetry, type Machine } from "./examineTelemetry.ts";
 import { observeChanges } from "./observeChanges.ts";
 import { planRollout } from "./planRollout.ts";
@@ -19,8 +20,9 @@ import type { Tools } from "./tools.ts";
 export type { Finding };
 
 /**
- * Every check that a rollout makes before it touches anything, and those of its telemetry: all of
- * them even where the first one fails, side by side. Reads only.
+ * Every check that a rollout makes before it touches anything, those of its telemetry, and the
+ * known faults of its versions: all of them even where the first one fails, side by side. Reads
+ * only.
  * @param machine this machine, as Node calls it
  */
 export async function examine(
@@ -66,7 +68,8 @@ export async function examine(
   ];
   const answers = engine.then((one) => one.outcome === "passed");
   const telemetry = examineTelemetry(settings, answers, tools, machine);
-  return [...(await Promise.all(before)), ...(await telemetry)];
+  const advisories = examineAdvisories(settings, answers, tools);
+  return [...(await Promise.all(before)), ...(await telemetry), ...(await advisories)];
 }
 
 type NeedsEngine = (name: string, look: () => Promise<string>) => Promise<Finding>;

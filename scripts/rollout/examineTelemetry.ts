@@ -54,7 +54,7 @@ export async function examineTelemetry(
   machine: Machine,
 ): Promise<Finding[]> {
   const promised = promisedBy(settings);
-  const here = examineTelemetryHere(settings, promised?.stack, tools, machine);
+  const here = examineTelemetryHere(settings, tools, machine);
   if (promised === undefined) return here; // the check of the stack tells why
   const { environment } = settings;
   const answers = await engineAnswers;

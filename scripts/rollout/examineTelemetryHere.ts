@@ -8,7 +8,6 @@ import { collectorRelease } from "../images/collectorRelease.ts";
 import { listedChecksum } from "../images/listedChecksum.ts";
 import { installedCollector } from "../ledger/installedCollector.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Stack } from "../stack/renderStack.ts";
 import {
   diagnose,
   failed,
@@ -17,7 +16,6 @@ import {
   type Finding,
   type Judgement,
 } from "../diagnosis/diagnose.ts";
-import { diagnoseAdvisories } from "../diagnosis/diagnoseAdvisories.ts";
 import { diagnoseParameters } from "../diagnosis/diagnoseParameters.ts";
 import { diagnosePrivacy } from "../diagnosis/diagnosePrivacy.ts";
 import { diagnoseSettings } from "../diagnosis/diagnoseSettings.ts";
@@ -33,30 +31,14 @@ const listLimit = 1024 * 1024;
 /** What can be said of telemetry while nothing runs: the machine, the settings, the versions. */
 export async function examineTelemetryHere(
   settings: Settings,
-  stack: Stack | undefined,
   tools: Tools,
   machine: Machine,
 ): Promise<Finding[]> {
   const { environment } = settings;
   const version = settings.get("OTEL_VERSION");
   const removed = settings.get("OTEL_REMOVED_ATTRIBUTES");
-  const explain = (name: string) => `npm run settings -- ${environment} --explain ${name}`;
   const look = (name: string, make: () => Judgement | Promise<Judgement>) =>
     diagnose(name, make, "npm run doctor -- --verbose");
-  const advisories = (of: "collector" | "server", tag: string) => () => {
-    if (stack === undefined) return skipped("no stack can be made of these settings");
-    const exposure = {
-      publishedAt: (service: string) =>
-        stack.services.find((one) => one.name === service)?.ports.map((one) => one.host) ?? [],
-      asksForPassword: settings.get("SECURE") === "true",
-    };
-    return diagnoseAdvisories(
-      of,
-      tag,
-      exposure,
-      explain(of === "server" ? "SECURE" : "OTEL_VERSION"),
-    );
-  };
   return (
     await Promise.all([
       look("platform", () => {
@@ -81,8 +63,6 @@ export async function examineTelemetryHere(
         diagnoseParameters(removed, settings.get("OTEL_SAMPLING_PERCENT")),
       ),
       look("privacy of spans", () => diagnosePrivacy(environment, removed)),
-      look("advisories of the collector", advisories("collector", version)),
-      look("advisories of the server", advisories("server", settings.get("LETTA_VERSION"))),
     ])
   ).flat();
 }

@@ -1,50 +1,107 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseAdvisories } from "../../scripts/diagnosis/diagnoseAdvisories.ts";
+import { validRange } from "semver";
+import { advisories } from "../../scripts/diagnosis/advisories.ts";
+import { diagnoseAdvisories, type Exposure } from "../../scripts/diagnosis/diagnoseAdvisories.ts";
 
-const doors = (hosts: Readonly<Record<string, string[]>>, asksForPassword = false) => ({
-  publishedAt: (service: string) => hosts[service] ?? [],
-  asksForPassword,
+const exposed = (
+  hosts: Readonly<Record<string, string[]>>,
+  over: Partial<Exposure> = {},
+): Exposure => ({
+  publishedAt: (service) => hosts[service] ?? [],
+  asksForPassword: false,
+  components: ["otlp", "batch", "file"],
+  ...over,
 });
+const shut = exposed({ collector: ["127.0.0.1", "127.0.0.1"], postgres: ["127.0.0.1"] });
+
+const ids = (of: "collector" | "server" | "pgvector", version: string) =>
+  diagnoseAdvisories(of, version, shut, "on").map((one) => one.name.split(" ")[0]);
 
 test("an advisory ends with the version that closes it", () => {
-  const ids = (version: string) =>
-    diagnoseAdvisories("collector", version, doors({}), "on").detail.match(/CVE-[\d-]+/g) ?? [];
-  assert.deepEqual(ids("0.96.0"), ["CVE-2024-36129", "CVE-2023-45288"]);
-  assert.deepEqual(ids("0.98.0"), ["CVE-2024-36129"]);
-  assert.deepEqual(ids("0.102.0"), ["CVE-2024-36129"]);
-  assert.deepEqual(ids("0.102.1"), []);
+  const [bomb, headers, token, firehose] = [
+    "CVE-2024-36129",
+    "CVE-2023-45288",
+    "CVE-2024-42368",
+    "CVE-2024-45043",
+  ];
+  assert.deepEqual(ids("collector", "0.96.0"), [bomb, headers, token, firehose]);
+  assert.deepEqual(ids("collector", "0.98.0"), [bomb, token, firehose]);
+  assert.deepEqual(ids("collector", "0.102.0"), [bomb, token, firehose]);
+  assert.deepEqual(ids("collector", "0.102.1"), [token, firehose]);
+  assert.deepEqual(ids("collector", "0.107.0"), [firehose]);
+  assert.deepEqual(ids("pgvector", "0.8.1"), ["CVE-2026-3172"]);
 });
 
-test("a collector that other hosts reach is not kept from harm", () => {
-  const shut = doors({ collector: ["127.0.0.1", "127.0.0.1"] });
-  assert.equal(diagnoseAdvisories("collector", "0.96.0", shut, "on").outcome, "passed");
-  const open = doors({ collector: ["127.0.0.1", "0.0.0.0"] }, true);
-  const { outcome, next, notes } = diagnoseAdvisories("collector", "0.96.0", open, "on");
-  assert.deepEqual([outcome, next], ["failed", "on"]);
-  assert.ok(notes.every((line) => line.includes("open to 0.0.0.0")));
+test("a version without any is told with the day on which that was looked up", () => {
+  const [one, ...others] = diagnoseAdvisories("collector", "0.161.0", shut, "on");
+  assert.deepEqual(
+    [one?.name, one?.outcome, others],
+    ["advisories of the collector", "passed", []],
+  );
+  assert.match(one?.detail ?? "", /^none is known of 0\.161\.0 \(looked up \d{4}-\d\d-\d\d\)$/);
+  assert.equal(diagnoseAdvisories("pgvector", "0.8.2", shut, "on")[0]?.outcome, "passed");
+});
+
+test("a collector that other hosts reach is not kept from harm, its password or not", () => {
+  const open = exposed({ collector: ["127.0.0.1", "0.0.0.0"] }, { asksForPassword: true });
+  const failed = diagnoseAdvisories("collector", "0.96.0", open, "on").filter(
+    (one) => one.outcome === "failed",
+  );
+  assert.deepEqual(
+    failed.map((one) => [one.name, one.next]),
+    [
+      ["CVE-2024-36129 (collector 0.96.0)", "on"],
+      ["CVE-2023-45288 (collector 0.96.0)", "on"],
+    ],
+  );
+  assert.ok(failed.every((one) => one.detail.endsWith("open to other hosts at 0.0.0.0")));
+  const closed = diagnoseAdvisories("collector", "0.96.0", shut, "on");
+  assert.ok(closed.every((one) => one.outcome === "passed" && one.next === null));
+});
+
+test("the fault of a component counts where the configuration has that component", () => {
+  const hosts = { collector: ["10.0.0.2"] };
+  const token = (components: string[]) =>
+    diagnoseAdvisories("collector", "0.106.0", exposed(hosts, { components }), "on").find((one) =>
+      one.name.startsWith("CVE-2024-42368"),
+    );
+  assert.match(token(["otlp"])?.detail ?? "", /no bearertokenauth in its configuration$/);
+  assert.equal(token(["otlp"])?.outcome, "passed");
+  assert.equal(token(["otlp", "bearertokenauth"])?.outcome, "failed");
 });
 
 test("a server behind an open proxy needs a password", () => {
-  const hosts = { proxy: ["0.0.0.0"] };
-  const judged = (asks: boolean) =>
-    diagnoseAdvisories("server", "0.16.8", doors(hosts, asks), "on");
-  assert.equal(judged(false).outcome, "failed");
-  assert.equal(judged(true).outcome, "passed");
-  assert.match(judged(true).detail, /CVE-2025-51482.*needs the password/);
+  const judged = (asksForPassword: boolean) =>
+    diagnoseAdvisories("server", "0.16.8", exposed({ proxy: ["::"] }, { asksForPassword }), "on");
+  assert.ok(judged(false).every((one) => one.outcome === "failed"));
+  assert.ok(judged(true).every((one) => one.outcome === "passed"));
+  const run = judged(true).find((one) => one.name.startsWith("CVE-2025-51482"));
+  assert.match(run?.detail ?? "", /a request needs the password$/);
 });
 
-test("every advisory names its source", () => {
-  for (const [of, version] of [
-    ["collector", "0.96.0"],
-    ["server", "0.16.8"],
-  ] as const) {
-    for (const line of diagnoseAdvisories(of, version, doors({}), "on").notes) {
-      assert.match(line, /^CVE-[\d-]+: .+ \((?:GHSA|GO|NVD).+\); here /);
-    }
+test("a password of the server does not close an open database", () => {
+  const open = exposed({ postgres: ["0.0.0.0"] }, { asksForPassword: true });
+  assert.equal(diagnoseAdvisories("pgvector", "0.8.1", open, "on")[0]?.outcome, "failed");
+});
+
+test("every advisory is told once, with its versions and its source", () => {
+  const { known, lookedUp } = advisories;
+  assert.match(lookedUp, /^\d{4}-\d\d-\d\d$/);
+  assert.equal(new Set(known.map((one) => one.id)).size, known.length);
+  for (const one of known) {
+    assert.match(one.id, /^CVE-\d{4}-\d{4,}$/);
+    assert.ok(validRange(one.affects) !== null, one.affects);
+    assert.match(one.source, /GHSA-|GO-\d|NVD|CVE record/);
+  }
+  for (const { notes } of diagnoseAdvisories("server", "0.16.8", shut, "on")) {
+    assert.match(notes[0] ?? "", /^versions .+: .+/);
   }
 });
 
-test("a version that is none cannot be compared", () => {
-  assert.equal(diagnoseAdvisories("server", "latest", doors({}), "on").outcome, "skipped");
+test("a version that is none, or that nobody knows, cannot be compared", () => {
+  for (const version of ["latest", ""]) {
+    const [one] = diagnoseAdvisories("server", version, shut, "on");
+    assert.deepEqual([one?.name, one?.outcome], ["advisories of the server", "skipped"]);
+  }
 });
