@@ -75,7 +75,7 @@ export const advisories: { readonly lookedUp: string; readonly known: readonly A
       of: "server",
       affects: ">=0.7.12",
       about: "POST /v1/tools/run runs whatever code it is sent; no release closes it",
-      source: "NVD; letta-ai/letta#2630, never merged",
+      source: "NVD; letta-ai/letta#2630, still open",
       reachedBy: "anyone",
       also: "its container has no capabilities and a root that cannot be written to",
     },

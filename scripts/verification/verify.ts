@@ -60,6 +60,7 @@ function serverChecks(expected: Expectation, read: Promise<Seen>): Promise<Check
   return Promise.all([
     check("server version", () => serverVersion(expected)),
     check("database read", () => read),
+    check("server's password", () => refusesStrangers(expected)),
   ]);
 }
 
@@ -125,6 +126,16 @@ async function readThroughServer(expected: Expectation, visitor: string): Promis
   if (reply.status !== 200)
     throw new Error(`expected 200 from ${expected.server.readPath}, got ${reply.status}`);
   return `200 from ${expected.server.readPath}`;
+}
+
+/** A server that asks for a password must not answer whoever has none. */
+async function refusesStrangers(expected: Expectation): Promise<Seen> {
+  if (expected.serverUrl === undefined) return { skipped: "the server publishes no port here" };
+  if (expected.password === undefined) return { skipped: "SECURE is false" };
+  const { readPath } = expected.server;
+  const { status } = await request(expected.serverUrl + readPath, named(expected));
+  if (status === 401 || status === 403) return `${status} without it`;
+  throw new Error(`expected 401 from ${readPath} without the password, got ${status}`);
 }
 
 function grafanaLink({ grafana }: Expectation): Seen {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import test from "node:test";
 import { readDelivery } from "../../scripts/collector/readDelivery.ts";
 import type { Engine } from "../../scripts/engine/engine.ts";
@@ -51,7 +53,11 @@ const tools = {
 const outcomes = async (proving: ReturnType<typeof verify>) =>
   Object.fromEntries((await proving).map((one) => [one.name, one.outcome]));
 
-const serverChecks = { "server version": "failed", "database read": "failed" };
+const serverChecks = {
+  "server version": "failed",
+  "database read": "failed",
+  "server's password": "skipped",
+};
 const telemetryChecks = {
   "collector healthy": "failed",
   "OTLP gRPC": "failed",
@@ -90,7 +96,7 @@ test("a skipped check gives its reason", async () => {
   const skipped = (await verify(nothing, tools)).filter((one) => one.outcome === "skipped");
   assert.deepEqual(
     skipped.map((one) => one.detail),
-    ["GRAFANA is off", "DD_API_KEY is not set", "only with --failover"],
+    ["SECURE is false", "GRAFANA is off", "DD_API_KEY is not set", "only with --failover"],
   );
 });
 
@@ -108,4 +114,30 @@ test("the Grafana link carries the random device id", async () => {
   const link = checks.find((one) => one.name === "Grafana link");
   assert.equal(link?.outcome, "passed");
   assert.equal(link?.detail, "https://grafana.example/d/traces?var-device_id=f00dfacef00dface");
+});
+
+/** What the check of the password says of a server that answers strangers so. */
+async function askedBy(status: number): Promise<{ outcome: string; detail: string } | undefined> {
+  const server = createServer((request, response) => {
+    response.statusCode = request.headers.authorization === undefined ? status : 200;
+    response.end("[]");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const serverUrl = `http://127.0.0.1:${port}`;
+  try {
+    const checks = await verifyServer({ ...nothing, serverUrl, password: "open-sesame" }, tools);
+    return checks.find((one) => one.name === "server's password");
+  } finally {
+    server.close();
+  }
+}
+
+test("a server that should ask for its password fails where it answers without", async () => {
+  const asks = await askedBy(401);
+  assert.deepEqual([asks?.outcome, asks?.detail], ["passed", "401 without it"]);
+  const open = await askedBy(200);
+  assert.equal(open?.outcome, "failed");
+  assert.match(open?.detail ?? "", /expected 401 .* without the password, got 200$/);
+  assert.equal((await askedBy(500))?.outcome, "failed");
 });
