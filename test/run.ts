@@ -55,6 +55,7 @@ const light = [
   "newestClickHouse",
   "operations",
   "registry",
+  "security",
   "standin",
 ];
 const isLight = (file: string) =>

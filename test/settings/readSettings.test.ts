@@ -279,6 +279,12 @@ const breaches: [string, "dev" | "prod", Record<string, string>, RegExp][] = [
     /SECURE: expected true in prod, got false$/u,
   ],
   [
+    "staging without SECURE",
+    "staging",
+    { SECURE: "false" },
+    /SECURE: expected true in staging, got false$/u,
+  ],
+  [
     "SECURE without a password",
     "dev",
     { SECURE: "true", LETTA_SERVER_PASSWORD: "" },
