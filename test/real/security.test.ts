@@ -164,7 +164,7 @@ test("each container listens for others on the ports it is there for, and on no 
   const meant: Record<string, readonly number[]> = {
     collector: [4317, 4318, 8888, 13_133],
     postgres: [5432],
-    proxy: [8081, 8443],
+    proxy: [8443],
     server: [8283],
   };
   for (const [service, id] of running()) {

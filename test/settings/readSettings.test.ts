@@ -253,7 +253,7 @@ test("the password within a database URI is among what output must hide", (conte
   assert.ok(read("prod").sensitive().includes("innerPass99"));
 });
 
-const breaches: [string, "dev" | "prod", Record<string, string>, RegExp][] = [
+const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, RegExp][] = [
   [
     "sandbox paths differ",
     "dev",
