@@ -20,10 +20,7 @@ export function rolloutAnswer(
   const proof = outcome.rehearsal?.wayBack;
   const rows = [
     ["database", describeWay(outcome)],
-    [
-      "server away",
-      outcome.awaySeconds === null ? "not at all" : `${outcome.awaySeconds.toFixed(1)} s`,
-    ],
+    ["requests", describeCutover(outcome)],
     ...(proof
       ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
       : []),
@@ -47,11 +44,19 @@ export function rolloutAnswer(
         heads: schema.heads,
         action: outcome.way,
       },
+      cutover: outcome.cutover,
       awaySeconds: outcome.awaySeconds,
       rehearsal: outcome.rehearsal,
     },
     text: `\n${environment}: ${headline}\n\n${table(rows)}`,
   };
+}
+
+function describeCutover({ cutover, awaySeconds }: RolloutOutcome): string {
+  if (awaySeconds === null) return "the server was not touched";
+  if (cutover === "overlap") return "answered all the time, by the old server and then the new one";
+  const seconds = `${awaySeconds.toFixed(1)} s`;
+  return cutover === "hold" ? `held for ${seconds} at most` : `the server was away for ${seconds}`;
 }
 
 function describeWay({ way, decision }: RolloutOutcome): string {

@@ -1,3 +1,4 @@
+import { durationMs } from "../common/durationMs.ts";
 import { parse } from "yaml";
 
 /** What the collector tells apart in its pipelines. */
@@ -62,7 +63,7 @@ export function readDelivery(text: string): Delivery {
   const clickHouse = routes.find((one) => typeOf(one.exporter) === "clickhouse")?.exporter;
   return {
     routes,
-    batchMs: Math.max(0, ...batches.map((one) => milliseconds(one["timeout"] ?? "200ms"))),
+    batchMs: Math.max(0, ...batches.map((one) => durationMs(String(one["timeout"] ?? "200ms")))),
     batchSize: Math.max(0, ...batches.map((one) => Number(one["send_batch_size"] ?? 8192))),
     batchMaximum: Math.max(0, ...batches.map((one) => Number(one["send_batch_max_size"] ?? 0))),
     files: Object.fromEntries(files),
@@ -120,15 +121,7 @@ function timeoutOf(exporter: string, settings: Node): number {
   const own = settings["timeout"] ?? (typeOf(exporter) === "datadog" ? "15s" : "5s");
   const queue = (settings["sending_queue"] ?? {}) as Node;
   const batch = (queue["batch"] ?? {}) as Node;
-  return milliseconds(own) + milliseconds(batch["flush_timeout"] ?? "0s");
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** "1m30s" in milliseconds. */
-function milliseconds(duration: unknown): number {
-  const parts = [...String(duration).matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0);
+  return durationMs(String(own)) + durationMs(String(batch["flush_timeout"] ?? "0s"));
 }
 
 /** "otlp/signoz" is an exporter of type otlp. */

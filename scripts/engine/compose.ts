@@ -16,6 +16,17 @@ export async function composeCreate(
   await wrapped("create the containers", () => up(environment, call, services, options));
 }
 
+/** Creates a second container of a service, stopped; the first one is not touched. */
+export async function composeCreateBeside(
+  environment: Environment,
+  call: ComposeCall,
+  service: string,
+): Promise<void> {
+  const two = ["--no-recreate", "--scale", `${service}=2`];
+  const options = ["--no-start", "--no-deps", "--pull", "never", ...two];
+  await wrapped(`create another ${service}`, () => up(environment, call, [service], options));
+}
+
 /**
  * Starts a container that Compose made. Only Compose itself copies inline configs and
  * secrets in, and it does so when it starts a container, not when it creates it.

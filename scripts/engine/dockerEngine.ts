@@ -2,7 +2,13 @@ import Docker from "dockerode";
 import type { Engine, ObservedContainer } from "./engine.ts";
 import { buildImage } from "./buildImage.ts";
 import { composeProcesses } from "./composeProcesses.ts";
-import { composeCreate, composeDown, composeStart, composeVersion } from "./compose.ts";
+import {
+  composeCreate,
+  composeCreateBeside,
+  composeDown,
+  composeStart,
+  composeVersion,
+} from "./compose.ts";
 import {
   connectTo,
   copyOut,
@@ -69,6 +75,7 @@ export function dockerEngine(
     build: (request, report, signal) => buildImage(cli, request, report, signal),
     importBase: (root, mirror, tag) => importBase(cli, root, mirror, tag),
     create: (call, services) => composeCreate(cli, call, services),
+    createBeside: (call, service) => composeCreateBeside(cli, call, service),
     down: (project, volumes) => composeDown(cli, project, volumes),
     async inspect(id) {
       const found = await docker.getContainer(id).inspect();

@@ -102,6 +102,8 @@ export interface Engine {
   importBase(root: string, mirror: string, tag: string): Promise<void>;
   /** Creates the named services' containers anew, stopped; networks and volumes as needed. */
   create(call: ComposeCall, services: readonly string[]): Promise<void>;
+  /** Creates a second container of a service, stopped, beside the one that may run. */
+  createBeside(call: ComposeCall, service: string): Promise<void>;
   /** Removes containers and networks, and the volumes too where that was asked for. */
   down(project: string, volumes: boolean): Promise<void>;
   inspect(id: string): Promise<Inspected>;

@@ -5,14 +5,13 @@ import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
-import { databaseOf } from "./databaseOf.ts";
+import type { Cutover } from "./chooseCutover.ts";
+import { cutOver, databaseServing } from "./cutOver.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
-import { execute } from "./execute.ts";
 import { madeDigests } from "./madeDigests.ts";
 import { keepImages } from "./pinImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { checksSummary, expectPassed, proveStack } from "./proveStack.ts";
-import { stopAll } from "./stopAll.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
@@ -33,6 +32,7 @@ export interface Activated {
   readonly release: Release;
   readonly changes: readonly Change[];
   readonly checks: readonly Check[];
+  readonly cutover: Cutover;
   /** How long no server answered; null where the server was not touched. */
   readonly awaySeconds: number | null;
 }
@@ -43,7 +43,7 @@ export interface Activated {
  * @throws Problem STEP_FAILED at the first thing that is not as it should be
  */
 export async function activate(activation: Activation, tools: Tools): Promise<Activated> {
-  const { sheet, target, directory, file, incident } = activation;
+  const { sheet, target, directory, incident } = activation;
   const { settings, prepared, images } = target;
   const { stack } = prepared;
   const migrates = sheet.way === "migrate";
@@ -60,32 +60,9 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
       ? proveStack(settings, prepared, directory, tools, "telemetry")
       : undefined;
   telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
-  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
-  const databaseNow = async () => {
-    const containers = await tools.engine.containers(settings.project);
-    const container = containers.find((one) => one.service === "postgres")?.id;
-    return databaseOf(settings, { container, image: postgres }, tools.engine);
-  };
-  const left = tools.now();
-  if (activation.awayWork !== undefined) {
-    await stopAll(stack, [stack.server.service], tools, "stop");
-    await activation.awayWork(await databaseNow(), tools);
-  }
-  const now = await tools.engine.containers(settings.project);
-  const todo = planChanges(stack, now, images.idByReference, migrates).map((one) =>
-    // The server that was stopped for it may be one that stays; the engine's list still says
-    // for a moment that it runs.
-    one.service === stack.server.service && one.action === "none" && activation.awayWork
-      ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
-      : one,
-  );
-  await execute({ settings, stack, file, changes: todo, postgres, migrates, incident }, tools);
+  const databaseNow = () => databaseServing(target, tools);
+  const { cutover, awaySeconds } = await cutOver({ activation, observed, changes }, tools);
   if (migrates) await expectValidIndexes((await databaseNow()).database());
-  const served = observed.some(
-    (one) => one.service === stack.server.service && one.state === "running",
-  );
-  const isAway = isTouched(stack.server.service) || activation.awayWork !== undefined;
-  const awaySeconds = served && isAway ? (tools.now() - left) / 1000 : null;
   await keeping;
   const checks = await tools.say.step(
     "proof",
@@ -104,7 +81,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   const server = await databaseNow();
   const at = await revision(server.database(), stack.server.revisionQuery);
   const release = await recorded(activation, at, migrates, tools);
-  return { release, changes, checks, awaySeconds };
+  return { release, changes, checks, cutover, awaySeconds };
 }
 
 /** Watches what was proven: still green, and nothing started again, to the end of the time. */

@@ -1,4 +1,6 @@
+import { longestHold } from "../stack/proxyUpstream.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
+import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
 import type { Decision } from "./decide.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { describeCollector } from "./describeCollector.ts";
@@ -78,21 +80,40 @@ const words: Record<SchemaPlan["action"], string> = {
   refuse: "cannot be served on",
 };
 
-/** Whether and why no server answers for a while. */
+/** How the server would be replaced, as far as is known before the way was tried. */
+export function plannedCutover(target: Target, decision: Decision): CutoverPlan {
+  const { situation, changes, schema } = decision;
+  return chooseCutover({
+    stack: target.prepared.stack,
+    changes,
+    observed: situation.observed,
+    away: schema.action !== "none",
+    wish: target.settings.get("CUTOVER"),
+  });
+}
+
+/** What a request meets meanwhile, why, and for how long. */
 function describeInterruption(
-  { changes, schema }: Decision,
+  decision: Decision,
   present: Release | undefined,
-  { prepared }: Target,
+  target: Target,
 ): string {
-  const server = changes.find((one) => one.service === prepared.stack.server.service);
-  if (present === undefined || server === undefined || server.action === "none") {
-    return "interruption: none of the server";
+  const { cutover, why } = plannedCutover(target, decision);
+  if (present === undefined || cutover === "none") return "interruption: none of the server";
+  if (cutover === "overlap") {
+    return `interruption: none: the new server takes over from the old one beside it (${why})`;
   }
-  const seconds = (present.rehearsal as { bootSeconds?: number } | null)?.bootSeconds;
-  const known =
-    seconds === undefined ? "" : `, which took ${seconds.toFixed(0)} s when it was rehearsed`;
-  const work = schema.action === "none" ? "" : ` and ${schema.action}`;
-  return `interruption: for as long as the server takes to stop, boot${work}${known}`;
+  const boot = (present.rehearsal as { bootSeconds?: number } | null)?.bootSeconds;
+  const known = boot === undefined ? "" : `, which took ${boot.toFixed(0)} s when it was rehearsed`;
+  const { action } = decision.schema;
+  const work = `${action === "none" ? "stop and boot" : `stop, ${action} and boot`}${known}`;
+  return cutover === "hold"
+    ? `interruption: none: requests wait at the proxy, ${holdMax(target)} at most, while the server takes to ${work} (${why})`
+    : `interruption: for as long as the server takes to ${work} (${why})`;
+}
+
+function holdMax({ settings }: Target): string {
+  return settings.get("HOLD_MAX") || longestHold;
 }
 
 async function difference(what: string, before: string, after: string): Promise<string[]> {

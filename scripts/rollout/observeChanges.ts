@@ -6,6 +6,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import { databaseOf } from "./databaseOf.ts";
+import type { Cutover } from "./chooseCutover.ts";
 import { chooseImages } from "./chooseImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { refuseForeign } from "./preflight.ts";
@@ -26,7 +27,7 @@ export interface Observation {
   readonly images: readonly ImageChoice[];
   readonly prepared: PreparedStack;
   readonly database: DatabasePlan;
-  readonly cutover: "none" | "stop";
+  readonly cutover: Cutover;
 }
 
 /**

@@ -4,8 +4,9 @@ import { nextReleaseId } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { chooseImages } from "./chooseImages.ts";
+import type { Cutover } from "./chooseCutover.ts";
 import { decide, type Decision } from "./decide.ts";
-import { describePlan } from "./describePlan.ts";
+import { describePlan, plannedCutover } from "./describePlan.ts";
 import { imageSettings } from "./prepareStack.ts";
 import { rollbackTarget, type RollbackAsked } from "./rollback.ts";
 import { newTarget, type Target } from "./target.ts";
@@ -18,7 +19,7 @@ export interface RolloutPlan {
   readonly lines: readonly string[];
   /** Where the images of a deploy would come from; none for a rollback. */
   readonly images: readonly ImageChoice[];
-  readonly cutover: "stop" | "none";
+  readonly cutover: Cutover;
 }
 
 /**
@@ -47,9 +48,7 @@ export async function planRollout(
       ? (await chooseImages(settings, imageSettings(settings), tools)).choices
       : [];
   const decision = await decide(settings, target, making, rollback?.way, tools);
-  const { present, observed } = decision.situation;
-  const server = decision.changes.find((one) => one.service === "server");
-  const isAway = observed.length > 0 && server !== undefined && server.action !== "none";
+  const { present } = decision.situation;
   return {
     target,
     decision,
@@ -60,6 +59,6 @@ export async function planRollout(
         .map((one) => `${one.source} ${one.reference}: ${one.cause}`),
     ],
     images,
-    cutover: isAway ? "stop" : "none",
+    cutover: plannedCutover(target, decision).cutover,
   };
 }

@@ -1,3 +1,4 @@
+import { durationMs } from "../common/durationMs.ts";
 import { fitRetention, fitTables } from "../collector/fitTables.ts";
 import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -37,20 +38,11 @@ export async function readyTables(settings: Settings, tools: Tools): Promise<voi
   if (tables === "") return;
   await tools.say.step("telemetry tables", async () => {
     for (const statement of fitTables(settings.get("OTEL_VERSION"))) await ask(statement);
-    const seconds = secondsOf(settings.get("CLICKHOUSE_TTL"));
+    const seconds = Math.round(durationMs(settings.get("CLICKHOUSE_TTL")) / 1000);
     for (const line of tables.split("\n")) {
       const { name, create_table_query: create } = JSON.parse(line) as Record<string, string>;
       const statement = fitRetention(name!, create!, seconds);
       if (statement !== undefined) await ask(statement);
     }
   });
-}
-
-/** "1h30m" in whole seconds. */
-function secondsOf(duration: string): number {
-  const unit = { ms: 0.001, s: 1, m: 60, h: 3600 } as const;
-  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  return Math.round(
-    parts.reduce((sum, part) => sum + Number(part[1]) * unit[part[2] as keyof typeof unit], 0),
-  );
 }

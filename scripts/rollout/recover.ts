@@ -20,11 +20,12 @@ import { readyDatabase } from "./readyDatabase.ts";
 import { rebuildRelease } from "./rebuildRelease.ts";
 import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
+import { settleServers } from "./settleServers.ts";
 import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
 import { pastTarget } from "./target.ts";
 import type { Tools } from "./tools.ts";
-import { endWayBack, wayBack } from "./wayBack.ts";
+import { endWayBack, openDoor, wayBack } from "./wayBack.ts";
 
 /**
  * Finds out whether an earlier run was cut off, from the ledger, the engine and the database,
@@ -43,7 +44,10 @@ export async function recover(settings: Settings, session: Session): Promise<str
   await rebuild(settings, session);
   const cut = unfinished(directory);
   if (cut !== undefined) await goOn(settings, cut, session);
-  if (afterCut) await clearAll(settings, tools);
+  if (afterCut) {
+    await openDoor(settings, tools);
+    await clearAll(settings, tools);
+  }
   return cut?.kind === "up" ? undefined : cut?.id;
 }
 
@@ -97,6 +101,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     const own = { ...cut, restores: cut.id };
     const target = await pastTarget(settings, own, making, tools);
     const { stack } = target.prepared;
+    await settleServers(settings, stack, tools);
     await migrationEnded(target.settings, stack, tools);
     const image = target.images.bySetting.get("POSTGRES_IMAGE")!;
     const file = join(directory, "releases", cut.id, "compose.yaml");

@@ -3,6 +3,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
 import { carryOut } from "./carryOut.ts";
+import type { Cutover } from "./chooseCutover.ts";
 import { checkRollout } from "./checkRollout.ts";
 import type { Decision } from "./decide.ts";
 import { describePlan } from "./describePlan.ts";
@@ -38,6 +39,7 @@ export interface RolloutOutcome {
   readonly changes: readonly Change[];
   readonly checks: readonly Check[];
   readonly decision: Decision;
+  readonly cutover: Cutover;
   /** How long no server answered; null where it was not touched. */
   readonly awaySeconds: number | null;
   readonly rehearsal: Rehearsal | null;
@@ -79,6 +81,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       release: present.id,
       way: "none",
       checks,
+      cutover: "none",
       awaySeconds: null,
       rehearsal: null,
     };
@@ -140,8 +143,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     begun,
   );
   await prune(settings, directory, tools);
-  const { release, checks, changes, awaySeconds, rehearsal, way } = done;
-  return { ...outcome, release: release.id, way, checks, changes, awaySeconds, rehearsal };
+  const { release, ...came } = done;
+  return { ...outcome, ...came, release: release.id };
 }
 
 function isProven({ schema }: Decision): boolean {

@@ -13,6 +13,7 @@ import { activate } from "./activate.ts";
 import { databaseBack } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { gatherEvidence } from "./evidence.ts";
+import { findDoor } from "./findDoor.ts";
 import { imageHistory } from "./imageHistory.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { labelParts } from "./prepareStack.ts";
@@ -20,6 +21,7 @@ import { readyDatabase } from "./readyDatabase.ts";
 import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
+import { settleServers } from "./settleServers.ts";
 import { situation } from "./situation.ts";
 import { stopAll } from "./stopAll.ts";
 import { pastTarget } from "./target.ts";
@@ -97,7 +99,13 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
   const { server: role } = target.prepared.stack;
   const image = target.images.bySetting.get("LETTA_IMAGE")!;
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
-  await stopAll(target.prepared.stack, [role.service, role.migrate], tools, "stop what failed");
+  await settleServers(settings, target.prepared.stack, tools);
+  // Where nothing became of the database, the server may be the one that served all the time.
+  const isIdle = failed.way === "none";
+  if (!isIdle) {
+    const failing = [role.service, role.migrate];
+    await stopAll(target.prepared.stack, failing, tools, "stop what failed");
+  }
   const origin = present.restores ?? present.id;
   const past = join(directory, "releases", origin, "compose.yaml");
   await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
@@ -139,7 +147,10 @@ async function goBack(asked: Return, session: Session): Promise<Release> {
     directory,
     file,
     incident: true,
-    awayWork: async (server: DatabaseServer) => repair(server.database(), repairs),
+    awayWork:
+      isIdle && way === "none"
+        ? undefined
+        : async (server: DatabaseServer) => repair(server.database(), repairs),
   };
   try {
     const { release } = await activate(activation, tools);
@@ -182,12 +193,20 @@ async function stranded(
   const details = [`first: ${why}`, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
   details.push(...(await whatRuns(settings, tools)));
+  // Whoever makes a request is told so instead of waiting.
+  await openDoor(settings, tools).catch(() => undefined);
   const to = present === undefined ? "" : `${present.id} `;
   return new Problem("STEP_FAILED", `release ${failed.id} failed, and so did the way back`, {
     details,
     next: `npm run rollback -- ${to}--env ${settings.environment}`,
     cause: second,
   });
+}
+
+/** Ends a hold that nobody else will end. */
+export async function openDoor(settings: Settings, tools: Tools): Promise<void> {
+  const door = await findDoor(settings, "open", tools);
+  await door?.open();
 }
 
 async function whatRuns(settings: Settings, tools: Tools): Promise<string[]> {

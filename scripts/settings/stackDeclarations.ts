@@ -68,6 +68,14 @@ export const stackDeclarations = declare({
   DATABASE_WAIT_SECONDS: { about: "patience with the database", ...kind.count, required },
   MIGRATION_WAIT_SECONDS: { about: "patience with migrations", ...kind.count, required },
   COLLECTOR_WAIT_SECONDS: { about: "patience with the collector", ...kind.count, required },
+  CUTOVER: {
+    about: "auto: the new server beside the old where it can; hold: requests wait; stop: they fail",
+    ...kind.oneOf("auto", "hold", "stop"),
+  },
+  HOLD_MAX: {
+    about: "how long the proxy may hold a request while the server is replaced; 120s if unset",
+    ...kind.duration,
+  },
   BAKE_SECONDS: { about: "how long a deploy watches what it has proven", ...kind.count, required },
   HOOK_SECONDS: { about: "patience with a hook", ...kind.count, required },
   RELEASES_KEEP: { about: "how many releases can be gone back to", ...kind.count, required },

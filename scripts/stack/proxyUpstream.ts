@@ -1,12 +1,54 @@
 import { caddyBlock } from "./caddyBlock.ts";
 
+/** What the proxy goes by when the server is replaced; the tool writes these files (`findDoor`). */
+export const gate = {
+  /** The server's name on the networks. */
+  service: "server",
+  folder: "/gate",
+  /** Holds the host that requests go to; without it they go to the service itself. */
+  open: "open",
+  /** The same for requests that came while `holding` was there: they wait for their turn. */
+  held: "held",
+  holding: "holding",
+} as const;
+
+/** HOLD_MAX where it is unset. */
+export const longestHold = "120s";
+
 /**
- * How requests reach the server: its answers are handed on as they come, however long they take.
- * @param server host and port
+ * How requests reach the server: its answers are handed on as they come, however long they
+ * take. While it is replaced they wait here instead of failing: what the files of `gate` say
+ * is read anew before each try, so no reload is needed, and a try that reaches nobody is made
+ * again whatever its method, as nothing was sent (Caddy 2.11, measured).
+ * @param holdMax how long a request may be held; empty for `longestHold`
  */
-export function proxyUpstream(server: string): string[] {
-  return caddyBlock(`reverse_proxy ${server}`, [
+export function proxyUpstream(port: string, holdMax: string): string[] {
+  const at = (file: string) => `{file.${gate.folder}/${file}}:${port}`;
+  const matches = (file: string) =>
+    caddyBlock(`@${file} file`, [`root ${gate.folder}`, `try_files /${file}`]);
+  return [
+    ...matches(gate.holding),
+    ...matches(gate.open),
+    ...upstream(`@${gate.holding} ${at(gate.held)}`, [
+      `lb_try_duration ${holdMax || longestHold}`,
+      // Those who waited do not all fall upon a server that has just booted.
+      `unhealthy_request_count ${atOnce}`,
+    ]),
+    ...upstream(`@${gate.open} ${at(gate.open)}`, [`lb_try_duration ${patience}`]),
+    ...upstream(`${gate.service}:${port}`, [`lb_try_duration ${patience}`]),
+  ];
+}
+
+/** Of the requests that were held, so many are answered at once. */
+const atOnce = 32;
+/** Without a hold a server that is away is told soon; its engine starts it again by then or not. */
+const patience = "5s";
+
+function upstream(to: string, more: readonly string[]): string[] {
+  return caddyBlock(`reverse_proxy ${to}`, [
     "flush_interval -1",
+    ...more,
+    "lb_try_interval 250ms",
     ...caddyBlock("transport http", [
       "read_timeout 30m", // between two pieces of an answer
       // Less than the 5 s after which the server closes an idle connection: a POST sent into one

@@ -1,3 +1,4 @@
+import { durationMs } from "../common/durationMs.ts";
 import { Problem } from "../common/problem.ts";
 import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
 
@@ -81,7 +82,7 @@ function readService(name: string, service: ValueMap): StackService {
       : undefined,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
-    graceSeconds: seconds(text(service["stop_grace_period"] ?? "10s")),
+    graceSeconds: durationMs(text(service["stop_grace_period"] ?? "10s")) / 1000,
     labels: strings(service["labels"]),
     environment: strings(service["environment"]),
   };
@@ -91,12 +92,6 @@ function readService(name: string, service: ValueMap): StackService {
 function readPort(port: Value): PublishedPort {
   const [host = "", published = "", target = ""] = text(port).split(":");
   return { host, published: Number(published), target: Number(target) };
-}
-
-function seconds(duration: string): number {
-  const parts = [...duration.matchAll(/(\d+)(h|m|s)/g)];
-  const unit = { h: 3600, m: 60, s: 1 } as const;
-  return parts.reduce((sum, part) => sum + Number(part[1]) * unit[part[2] as "h" | "m" | "s"], 0);
 }
 
 function strings(value: Value | undefined): Record<string, string> {

@@ -58,6 +58,6 @@ test("a role that is not there is refused with those that are", async () => {
   assert.equal(ran.code, 2);
   assert.match(
     ran.stdout,
-    /expected one of probe, postgres, letta, collector, proxy, clickhouse, got nginx/,
+    /expected one of probe, postgres, letta, collector, proxy, clickhouse, grafana, got nginx/,
   );
 });

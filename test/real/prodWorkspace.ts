@@ -35,6 +35,8 @@ export interface ProdWorkspace extends Workspace {
   /** Through the proxy, as everybody does: "POST /v1/agents/". */
   ask(asked: string, send?: object): Promise<{ status: number; body: string }>;
   version(): Promise<string>;
+  /** What the server asks for. */
+  readonly password: string;
   write(agent: string): Promise<void>;
   /** All agents' names, sorted. */
   agents(): Promise<string[]>;
@@ -132,6 +134,7 @@ export async function prodWorkspace(
     ...place,
     environment,
     state,
+    password,
     start,
     run,
     tell,

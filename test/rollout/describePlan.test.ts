@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { History } from "../../scripts/database/history.ts";
+import type { ObservedContainer } from "../../scripts/engine/engine.ts";
 import { keepRelease, type Release } from "../../scripts/ledger/releases.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
 import { askableWays } from "../../scripts/rollout/askableWays.ts";
@@ -48,8 +49,25 @@ const change = (service: string, action: Change["action"], ...causes: string[]):
   causes,
 });
 
-function decisionOf(schema = settled, changes: readonly Change[] = []): Decision {
-  const situation = { observed: [], present: undefined, database: undefined, revision: undefined };
+/** A container that does what it is for. */
+const healthy = (service: string): ObservedContainer => ({
+  id: service,
+  name: `letta-prod-${service}-1`,
+  service,
+  state: "running",
+  health: "healthy",
+  exitCode: undefined,
+  image: "image",
+  imageId: "sha256:image",
+  labels: {},
+});
+
+function decisionOf(
+  schema = settled,
+  changes: readonly Change[] = [],
+  observed: readonly ObservedContainer[] = ["server", "proxy"].map(healthy),
+): Decision {
+  const situation = { observed, present: undefined, database: undefined, revision: undefined };
   return { situation, schema, changes, knower: undefined };
 }
 
@@ -108,8 +126,23 @@ test("a migration is listed whole, oldest first, with the interruption that was 
     "database: is migrated: 2 migrations from a1 to c3",
     "  b2 add blocks",
     "  c3 add providers",
-    "interruption: for as long as the server takes to stop, boot and migrate, which took 10 s when it was rehearsed",
+    "interruption: none: requests wait at the proxy, 120s at most, while the server takes to stop, migrate and boot, which took 10 s when it was rehearsed (the database is worked on meanwhile)",
   ]);
+});
+
+test("what requests meet follows from whether there is a door to hold them at", async () => {
+  const { directory, release } = serving(now);
+  const replaced = [change("server", "recreate", "image changed")];
+  const last = async (observed?: readonly ObservedContainer[]) =>
+    (await describePlan(now, decisionOf(settled, replaced, observed), release, directory)).at(-1);
+  assert.equal(
+    await last(),
+    "interruption: none: the new server takes over from the old one beside it (the schema stays)",
+  );
+  assert.equal(
+    await last([healthy("server")]),
+    "interruption: for as long as the server takes to stop and boot (there is no proxy)",
+  );
 });
 
 test("settings and configuration are compared with those of the release that serves", async () => {

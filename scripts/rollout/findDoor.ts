@@ -1,0 +1,76 @@
+import { durationMs } from "../common/durationMs.ts";
+import { Problem } from "../common/problem.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { gate, longestHold } from "../stack/proxyUpstream.ts";
+import type { Tools } from "./tools.ts";
+
+/** What the proxy does with requests while the server is replaced. */
+export interface Door {
+  /** Requests go to this one of the server's containers from now on. */
+  sendTo(container: string): Promise<void>;
+  /** Requests go to the server, as long as there is one of it. */
+  open(): Promise<void>;
+  /** New requests wait; those under way go on. */
+  hold(): Promise<void>;
+}
+
+/** Nobody listens at the server's port there, in the proxy's own container. */
+const nobody = "127.0.0.1";
+
+/**
+ * A request has found its server within this time of having been taken in: seconds, as the
+ * shell in the container counts them.
+ */
+const settled = 0.3;
+
+/**
+ * The proxy of a stack as the door it is. A hold ends by itself after HOLD_MAX, should nobody
+ * come to end it: then requests are told that the server is away instead of waiting in vain.
+ * @param token tells this hold from any later one, such as a release's id
+ * @returns undefined where no proxy runs
+ */
+export async function findDoor(
+  settings: Settings,
+  token: string,
+  tools: Pick<Tools, "engine">,
+): Promise<Door | undefined> {
+  const containers = await tools.engine.containers(settings.project);
+  const proxy = containers.find((one) => one.service === "proxy" && one.state === "running");
+  if (proxy === undefined) return undefined;
+  const holdSeconds = durationMs(settings.get("HOLD_MAX") || longestHold) / 1000;
+  const { folder, open, held, holding, service } = gate;
+  const write = (file: string, text: string) =>
+    `echo ${text} > ${file}.next && $bb mv ${file}.next ${file}`;
+  const run = async (...lines: string[]) => {
+    const script = ["bb=/probe/busybox", `cd ${folder}`, ...lines].join("\n");
+    const done = await tools.engine.exec(proxy.id, ["/probe/busybox", "sh", "-ec", script]);
+    if (done.code === 0) return;
+    throw new Problem("STEP_FAILED", "the proxy could not be told where requests go", {
+      details: [done.stderr.trim() || `exit ${done.code}`],
+    });
+  };
+  const go = (host: string) => [
+    write(held, host),
+    write(open, host),
+    `$bb rm -f ${holding}`,
+    // Whoever was about to reach the former one has done so when this returns.
+    `$bb sleep ${settled}`,
+  ];
+  return {
+    // The engine's own name for a container on its networks.
+    sendTo: (container) => run(...go(container.slice(0, 12))),
+    open: () => run(...go(service)),
+    hold: () =>
+      run(
+        `if [ -f ${open} ]; then $bb cp ${open} ${held}; else ${write(held, service)}; fi`,
+        write(holding, token),
+        `$bb sleep ${settled}`,
+        write(held, nobody),
+        `( $bb sleep ${holdSeconds}
+           if [ "$($bb cat ${holding})" = ${token} ]; then
+             ${write(held, service)}; ${write(open, service)}; $bb rm -f ${holding}
+           fi ) < /dev/null > /dev/null 2>&1 &`,
+        `$bb sleep ${settled}`,
+      ),
+  };
+}

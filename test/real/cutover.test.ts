@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { startLoad, loadFigures } from "../rigs/load/requestLoad.ts";
+import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { containerIds } from "./workspace.ts";
+
+// Requests at an even rate through the proxy while prod is changed: none may fail.
+const firstPort = 24100;
+let place: StandinWorkspace;
+
+before(async () => {
+  place = await standinWorkspace("cutover", firstPort);
+  const { code, stderr } = await place.deploy("1.0.0");
+  assert.equal(code, 0, stderr);
+});
+after(() => place.remove());
+
+/** Does something under load. @returns what the load and the command came to */
+async function underLoad<Result>(work: () => Promise<Result>) {
+  const door = `https://127.0.0.1:${firstPort}`;
+  const load = startLoad({ door, password: place.password, perSecond: 20 });
+  try {
+    const result = await work();
+    return { result, figures: loadFigures(await load.stop()) };
+  } finally {
+    await load.stop();
+  }
+}
+
+test("another version with the same schema takes over beside the old one, and no request fails", async () => {
+  const { result, figures } = await underLoad(() => place.deploy("1.1.0"));
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(result.said["cutover"], "overlap");
+  assert.deepEqual(figures.failed, {});
+  assert.ok(figures.requests > 20);
+  assert.equal(await place.version(), "1.1.0");
+});
+
+test("a migration is waited for at the proxy, and no request fails", async () => {
+  const { result, figures } = await underLoad(() => place.deploy("2.0.0"));
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(result.said["cutover"], "hold");
+  assert.deepEqual(figures.failed, {});
+});
+
+test("a rollback to an older version on the newer schema is too", async () => {
+  const { result, figures } = await underLoad(() => place.rollback());
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(result.said["way"], "keep");
+  assert.deepEqual(figures.failed, {});
+  assert.equal(await place.version(), "1.1.0");
+});
+
+test("a setting of the server, and one of the collector, change without a failed request", async () => {
+  const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512" };
+  const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], settings));
+  assert.equal(result.code, 0, result.stderr);
+  assert.deepEqual(figures.failed, {});
+});
+
+test("a version that does not become healthy goes back, and no request fails", async () => {
+  const { result, figures } = await underLoad(() =>
+    place.deploy("6.0.0", [], { SERVER_WAIT_SECONDS: "4" }),
+  );
+  assert.notEqual(result.code, 0);
+  assert.deepEqual(figures.failed, {});
+  assert.deepEqual(await place.version(), "1.1.0");
+});
+
+test("one server is left, and what a proxy starts anew sends requests to it", async () => {
+  const { server, proxy } = containerIds(place.project);
+  assert.ok(server !== undefined && proxy !== undefined);
+});

@@ -1,0 +1,106 @@
+import { Agent, request } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** One request of the load, as whoever made it saw it. */
+export interface Seen {
+  /** Milliseconds on the caller's clock. */
+  readonly at: number;
+  readonly ms: number;
+  /** The answer's status, or the word of what went wrong. */
+  readonly outcome: number | string;
+}
+
+export interface LoadAsked {
+  /** Such as "https://127.0.0.1:8445". */
+  readonly door: string;
+  readonly password: string;
+  readonly perSecond: number;
+}
+
+/** What the load came to, of all its requests or of those of a while. */
+export interface LoadFigures {
+  readonly requests: number;
+  /** How often each thing that is not a 200 was met. */
+  readonly failed: Readonly<Record<string, number>>;
+  readonly p50: number;
+  readonly p99: number;
+  readonly longest: number;
+}
+
+export interface Load {
+  /** Ends it, and waits for every answer that is still owed. */
+  stop(): Promise<readonly Seen[]>;
+}
+
+/** How each request in turn looks: four reads of the database, one write. */
+const turns = 5;
+
+/**
+ * Stands for a server's clients: requests at an even rate, whatever becomes of those before,
+ * over connections that are kept, as clients keep them.
+ */
+export function startLoad({ door, password, perSecond }: LoadAsked): Load {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8192, rejectUnauthorized: false });
+  const seen: Seen[] = [];
+  let sent = 0;
+  const one = (number: number) => {
+    const at = performance.now();
+    const done = (outcome: number | string) =>
+      void seen.push({ at, ms: performance.now() - at, outcome });
+    const isWrite = number % turns === 0;
+    const body = JSON.stringify({ label: "load", value: String(number) });
+    const asked = request(
+      `${door}${isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1"}`,
+      {
+        agent,
+        method: isWrite ? "POST" : "GET",
+        headers: {
+          authorization: `Bearer ${password}`,
+          "user-agent": "letta-stack-load",
+          ...(isWrite
+            ? { "content-type": "application/json", "content-length": Buffer.byteLength(body) }
+            : {}),
+        },
+      },
+      (reply) => {
+        reply.resume();
+        reply.once("end", () => done(reply.statusCode ?? 0));
+        reply.once("error", (error) => done(`answer cut: ${codeOf(error)}`));
+      },
+    );
+    asked.once("error", (error) => done(codeOf(error)));
+    asked.end(isWrite ? body : undefined);
+  };
+  const begun = performance.now();
+  const timer = setInterval(() => {
+    const due = Math.floor(((performance.now() - begun) * perSecond) / 1000);
+    while (sent < due) one((sent += 1));
+  }, 5);
+  return {
+    async stop() {
+      clearInterval(timer);
+      while (seen.length < sent) await sleep(20);
+      agent.destroy();
+      return seen;
+    },
+  };
+}
+
+/** @param within only those that began in this while, on the same clock */
+export function loadFigures(
+  all: readonly Seen[],
+  within: readonly [from: number, to: number] = [0, Infinity],
+): LoadFigures {
+  const seen = all.filter((one) => one.at >= within[0] && one.at < within[1]);
+  const times = seen.map((one) => one.ms).sort((a, b) => a - b);
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? 0;
+  const failed: Record<string, number> = {};
+  for (const { outcome } of seen) {
+    if (outcome !== 200) failed[outcome] = (failed[outcome] ?? 0) + 1;
+  }
+  return { requests: seen.length, failed, p50: at(0.5), p99: at(0.99), longest: times.at(-1) ?? 0 };
+}
+
+function codeOf(error: Error): string {
+  return "code" in error ? String(error.code) : error.message;
+}
