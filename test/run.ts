@@ -54,6 +54,7 @@ const light = [
   "localCollector",
   "newestClickHouse",
   "operations",
+  "proxy",
   "registry",
   "security",
   "standin",

@@ -51,7 +51,7 @@ export function chooseProfile(environment: string, lookup: Lookup): Choice {
     ["logs", logFile, "OTEL_LOG_FILE is true"],
     [
       "access",
-      logFile && hasProxy(environment, lookup),
+      logFile && hasProxy(environment, value("PROXY")),
       "OTEL_LOG_FILE is true, and there is a proxy",
     ],
     ["privacy", isSet("OTEL_REMOVED_ATTRIBUTES"), "OTEL_REMOVED_ATTRIBUTES is set"],

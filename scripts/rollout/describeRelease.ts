@@ -1,6 +1,7 @@
 import type { Release } from "../ledger/release.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { labels } from "../stack/renderStack.ts";
+import { secretValues } from "../stack/secretValues.ts";
 import { secretDigests } from "./prepareStack.ts";
 import type { Session } from "./session.ts";
 import type { Target } from "./target.ts";
@@ -56,7 +57,7 @@ export function describeRelease(
     seconds: null,
     services: Object.fromEntries(services),
     secrets: Object.fromEntries(
-      [...settings.secrets.keys()].map((name) => [name, digestOf(name) ?? ""]),
+      [...secretValues(settings).keys()].map((name) => [name, digestOf(name) ?? ""]),
     ),
   };
 }

@@ -2,6 +2,7 @@ import { readDelivery } from "../collector/readDelivery.ts";
 import { redaction } from "../common/redaction.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import { certifiedName } from "../settings/certifiedName.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { Finding } from "../diagnosis/diagnose.ts";
@@ -81,7 +82,7 @@ function promisedBy(settings: Settings): Promised | undefined {
     const trusted = authority(settings);
     const expected = expectation(stack, {
       version: settings.get("LETTA_VERSION"),
-      serverName: settings.get("PROXY_DOMAIN") || undefined,
+      serverName: certifiedName(settings),
       password: undefined,
       delivery: readDelivery(collector),
       reader: {

@@ -48,7 +48,9 @@ export function localPlan(
   // Where the server writes its log when it runs without a container too.
   const logs = join(host["HOME"] ?? "/root", ".letta", "logs");
   const lookup = seenFromHere(settings, existsSync(logs));
-  const choice = chooseProfile(settings.environment, lookup);
+  const chosen = chooseProfile(settings.environment, lookup);
+  // The proxy's access log is in a volume of the engine.
+  const choice = { ...chosen, fragments: chosen.fragments.filter((one) => one !== "access") };
   const composed = composeConfiguration(settings.root, choice.fragments, lookup, { deviceId });
   const text = localConfiguration(composed, {
     data,

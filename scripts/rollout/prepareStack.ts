@@ -5,12 +5,15 @@ import { collectorName, composeConfiguration } from "../collector/composeConfigu
 import type { ObservedContainer } from "../engine/engine.ts";
 import { officialReference } from "../images/officialReference.ts";
 import { recipes } from "../images/recipes.ts";
+import { hasProxy } from "../settings/hasProxy.ts";
 import type { SettingName, Settings } from "../settings/readSettings.ts";
 import { chooseParts, neededImages } from "../stack/chooseParts.ts";
 import { grafanaConfiguration } from "../stack/grafanaConfiguration.ts";
+import { proxyCertificate } from "../stack/proxyCertificate.ts";
 import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
 import { readSources } from "../stack/readSources.ts";
 import { labels, renderStack, type LabelParts, type Stack } from "../stack/renderStack.ts";
+import { secretValues } from "../stack/secretValues.ts";
 import { authority } from "./authority.ts";
 
 /** A stack with the texts that belong to it. */
@@ -27,8 +30,6 @@ export interface Present {
   /** For the keyed digests of secrets; without it the label is left out. */
   readonly secretKey?: Buffer | undefined;
 }
-
-const hasProxy = (settings: Settings) => ["staging", "prod"].includes(settings.environment);
 
 /** The settings that name the images this environment's stack runs. */
 export function imageSettings(settings: Settings): string[] {
@@ -54,7 +55,9 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
   }
   const trusted = authority(settings);
   if (trusted !== undefined) configs.set("authority", trusted);
-  if (hasProxy(settings)) configs.set("proxy", proxyConfiguration(settings.lookup));
+  if (hasProxy(settings.environment, settings.get("PROXY"))) {
+    configs.set("proxy", proxyConfiguration(settings.lookup));
+  }
   if (settings.get("GRAFANA") === "true") {
     const files = grafanaConfiguration(settings.root, settings.lookup);
     for (const [name, text] of files) configs.set(name, text);
@@ -91,7 +94,8 @@ export function labelParts(settings: Settings, present: Omit<Present, "images">)
 function parts(settings: Settings) {
   return chooseParts(settings.environment, {
     externalDatabase: settings.has("LETTA_PG_URI"),
-    proxy: hasProxy(settings),
+    proxy: hasProxy(settings.environment, settings.get("PROXY")),
+    certificate: proxyCertificate(settings) !== undefined,
     clickHouse: settings.has("CLICKHOUSE_ENDPOINT")
       ? (settings.get("CLICKHOUSE") as "bundled" | "external")
       : undefined,
@@ -121,8 +125,9 @@ function pastServices(observed: readonly ObservedContainer[]) {
 
 /** Each secret's keyed digest: tells that one changed, and nothing else. */
 export function secretDigests(settings: Settings, key: Buffer) {
+  const values = secretValues(settings);
   return (name: string) => {
-    const value = settings.secrets.get(name as SettingName);
+    const value = values.get(name);
     return value === undefined ? undefined : keyedDigest(key, value);
   };
 }

@@ -4,6 +4,7 @@ import { readDelivery } from "../collector/readDelivery.ts";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
 import { deviceId, secretKey } from "../ledger/secretKey.ts";
+import { certifiedName } from "../settings/certifiedName.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { expectation } from "../verification/expectation.ts";
 import {
@@ -41,7 +42,7 @@ export function proveStack(
   const url = settings.get("GRAFANA_URL");
   const expected = expectation(prepared.stack, {
     version: settings.get("LETTA_VERSION"),
-    serverName: settings.get("PROXY_DOMAIN") || undefined,
+    serverName: certifiedName(settings),
     password:
       settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
     // A quick look follows nothing on its way.

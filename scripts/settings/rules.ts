@@ -1,5 +1,6 @@
 import type { SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
+import { hasProxy } from "./hasProxy.ts";
 
 /** What a rule may look at: values as they won, and where each was set. */
 interface Facts {
@@ -22,11 +23,11 @@ const isGuarded = ({ environment }: Facts) => environment === "staging" || envir
 const isBundled = ({ get }: Facts) => get("CLICKHOUSE") === "bundled";
 
 function publishedPorts(facts: Facts): SettingName[] {
-  const door: SettingName[] = isGuarded(facts)
-    ? ["PROXY_HTTPS_PORT"]
-    : ["PORT", "POSTGRES_PUBLISH_PORT"];
+  const own: SettingName[] = isGuarded(facts) ? [] : ["PORT", "POSTGRES_PUBLISH_PORT"];
+  const door = hasProxy(facts.environment, facts.get("PROXY"));
   return [
-    ...door,
+    ...own,
+    ...(door ? (["PROXY_HTTPS_PORT"] as const) : []),
     "OTEL_GRPC_PORT",
     "OTEL_HTTP_PORT",
     "OTEL_HEALTH_PORT",
@@ -128,6 +129,31 @@ const guardedIsSecure: Rule = (facts) =>
     ? [{ name: "SECURE", expected: `true in ${facts.environment}`, got: "false" }]
     : [];
 
+/** Where it cannot be left out, and where it is one more way in. */
+const proxyIsTheDoor: Rule = (facts) => {
+  const { environment, get } = facts;
+  if (isGuarded(facts)) {
+    if (get("PROXY") !== "false") return [];
+    return [{ name: "PROXY", expected: `true in ${environment}`, got: "false" }];
+  }
+  if (!hasProxy(environment, get("PROXY"))) return [];
+  const names = ["PROXY_PUBLISH_HOST", "PROXY_HTTPS_PORT"] as const;
+  const missing = names
+    .filter((name) => !get(name))
+    .map((name) => ({ name, expected: "a value, as PROXY is true", got: "nothing" }));
+  const host = get("PROXY_PUBLISH_HOST");
+  const isOpen = !missing.length && host !== "127.0.0.1" && get("SECURE") !== "true";
+  const expected = "127.0.0.1, unless SECURE is true";
+  return isOpen ? [{ name: "PROXY_PUBLISH_HOST", expected, got: host }] : missing;
+};
+
+const certificateHasAKey: Rule = ({ get }) => {
+  const names = ["PROXY_CERT_FILE", "PROXY_KEY_FILE"] as const;
+  if (names.every((name) => !get(name))) return [];
+  const expected = "a file, as PROXY_CERT_FILE and PROXY_KEY_FILE go together";
+  return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
+};
+
 /** Letta would make a password up and print it. */
 const secureHasAPassword: Rule = (facts) => {
   const { get } = facts;
@@ -145,5 +171,7 @@ export const rules: readonly Rule[] = [
   grafanaIsClosed,
   portsAreDistinct,
   guardedIsSecure,
+  proxyIsTheDoor,
+  certificateHasAKey,
   secureHasAPassword,
 ];

@@ -13,6 +13,8 @@ export interface Choice {
   readonly externalDatabase: boolean;
   /** The proxy is the door. */
   readonly proxy: boolean;
+  /** The proxy has a certificate of one's own. */
+  readonly certificate: boolean;
   /** Where telemetry is kept in ClickHouse, if it is. */
   readonly clickHouse: "bundled" | "external" | undefined;
   readonly grafana: boolean;
@@ -33,6 +35,7 @@ export function chooseParts(environment: string, choice: Choice): Parts {
     ...(choice.clickHouse === "bundled" ? ["clickhouse"] : []),
     ...(choice.grafana ? ["grafana"] : []),
     ...(choice.proxy ? ["proxy"] : []),
+    ...(choice.proxy && choice.certificate ? ["proxy-certificate"] : []),
     environment,
   ];
   return { sources: names.map((name) => `compose/${name}.yaml`), library: ["compose/common.yaml"] };

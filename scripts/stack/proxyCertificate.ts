@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { hasProxy } from "../settings/hasProxy.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 /** What compose/proxy-certificate.yaml takes from Compose's process environment. */
@@ -18,10 +19,12 @@ type FileSetting = "PROXY_CERT_FILE" | "PROXY_KEY_FILE";
  * The proxy's own certificate with its key, where PROXY_CERT_FILE and PROXY_KEY_FILE name them.
  * Both travel as secrets do: a rollback then keeps those of now, which belong together and have
  * not run out.
- * @returns undefined where neither is set
- * @throws Problem SETTINGS_INVALID where a file cannot be read or the two do not belong together
+ * @returns undefined where neither is set, or there is no proxy
+ * @throws Problem SETTINGS_INVALID where a file cannot be read, the two do not belong together,
+ *   or the certificate is not for PROXY_DOMAIN
  */
 export function proxyCertificate(settings: Settings): ProxyCertificate | undefined {
+  if (!hasProxy(settings.environment, settings.get("PROXY"))) return undefined;
   if (!settings.has("PROXY_CERT_FILE") && !settings.has("PROXY_KEY_FILE")) return undefined;
   const certificate = read(settings, "PROXY_CERT_FILE", "a PEM certificate");
   const key = read(settings, "PROXY_KEY_FILE", "a PEM key without a passphrase");
@@ -33,6 +36,11 @@ export function proxyCertificate(settings: Settings): ProxyCertificate | undefin
   });
   if (!first.checkPrivateKey(secret)) {
     throw refusal(settings, "PROXY_KEY_FILE", "the key of PROXY_CERT_FILE", "another");
+  }
+  const domain = settings.get("PROXY_DOMAIN");
+  if (domain !== "" && first.checkHost(domain) === undefined) {
+    const got = `one for ${first.subjectAltName ?? first.subject}`;
+    throw refusal(settings, "PROXY_CERT_FILE", `a certificate for ${domain}`, got);
   }
   return { PROXY_CERTIFICATE: certificate, PROXY_KEY: key };
 }

@@ -53,13 +53,14 @@ function acme(domain: string, value: (name: string) => string): ProxyTls {
 
 /**
  * For known names only: a certificate for each name that anybody asks for would let strangers
- * fill the disk. Who asks for another, or for none as with an address, gets the first one.
+ * fill the disk. Who asks for no name, as whoever calls an address, or for another gets the
+ * address's.
  */
 function internal(publishedAt: string): ProxyTls {
   const isOne = isIP(publishedAt) !== 0 && !["0.0.0.0", "::", "127.0.0.1"].includes(publishedAt);
   const named = isIP(publishedAt) === 6 ? `[${publishedAt}]` : publishedAt;
   const names = [...(isOne ? [named] : []), "localhost", "127.0.0.1", ""];
-  const first = isOne ? publishedAt : "localhost";
+  const first = isOne ? publishedAt : "127.0.0.1";
   return {
     address: names.map((name) => `${name}:${port}`).join(", "),
     options: ["skip_install_trust", `default_sni ${first}`, `fallback_sni ${first}`],

@@ -2,8 +2,8 @@ import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
 
 /**
  * More collectors behind the one name `collector`: each a copy of it with a volume, and so a
- * queue, of its own, without published ports and without the server's log file, which one of
- * them reads. Telemetry sent to `collector:4317` goes to whichever address the sender resolves.
+ * queue, of its own, without published ports and without the log files of server and proxy,
+ * which one of them reads. Telemetry sent to `collector:4317` goes to whichever address the sender resolves.
  * @param model merged sources; it is not changed
  * @param replicas how many there are in all; each of the others runs the config of its own name
  */
@@ -23,7 +23,7 @@ export function replicateCollector(model: ValueMap, replicas: number): ValueMap 
       ),
       volumes: list(copy["volumes"])
         .map(String)
-        .filter((mount) => !mount.startsWith("logs:"))
+        .filter((mount) => !/^(?:logs|access):/.test(mount))
         .map((mount) => mount.replace(/^telemetry:/, `telemetry-${number}:`)),
       networks: { telemetry: { aliases: ["collector"] } },
     };

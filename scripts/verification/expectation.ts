@@ -14,7 +14,7 @@ export interface Expectation {
   readonly clickHouse: Omit<ClickHouseReader, "connect"> | undefined;
   /** How long the server gathers spans before it sends them, in milliseconds. */
   readonly serverGathersMs: number;
-  /** Where the server answers: at its own port, or through the proxy where that is the door. */
+  /** Where the server answers: through the proxy where there is one, or at its own port. */
   readonly serverUrl: string | undefined;
   /** The name the proxy has a certificate for. */
   readonly serverName: string | undefined;
@@ -51,6 +51,7 @@ export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts
       ?.ports.find((port) => target === undefined || port.target === target)?.published;
   const server = published(stack.server.service, undefined);
   const door = stack.services.find((one) => one.name === "proxy")?.ports[0];
+  const own = server === undefined ? undefined : `http://127.0.0.1:${server}`;
   const role = stack.services.find((one) => one.name === stack.server.service);
   return {
     project: stack.project,
@@ -60,7 +61,7 @@ export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts
     grpcPort: published("collector", 4317) ?? 4317,
     clickHouse: clickHouseOf(stack, parts.delivery, reader),
     serverGathersMs: Number(role?.environment["OTEL_BSP_SCHEDULE_DELAY"] ?? 5000),
-    serverUrl: server !== undefined ? `http://127.0.0.1:${server}` : door && doorUrl(door),
+    serverUrl: door ? doorUrl(door) : own,
     server: stack.server,
     ...parts,
   };

@@ -42,7 +42,8 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
       url,
       {
         method,
-        headers,
+        // The proxy answers to that name alone.
+        headers: serverName === undefined ? headers : { host: serverName, ...headers },
         ...(isTls ? tls : {}),
         ...given,
         signal: AbortSignal.timeout(timeoutMs),

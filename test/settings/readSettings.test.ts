@@ -273,6 +273,36 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /OTEL_GRPC_PORT: expected a port of its own, got the one of PROXY_HTTPS_PORT/u,
   ],
   [
+    "the proxy's port is the server's in dev",
+    "dev",
+    { PROXY: "true", PROXY_HTTPS_PORT: "8283" },
+    /PROXY_HTTPS_PORT: expected a port of its own, got the one of PORT/u,
+  ],
+  [
+    "prod without its proxy",
+    "prod",
+    { PROXY: "false" },
+    /PROXY: expected true in prod, got false$/u,
+  ],
+  [
+    "an open proxy before a server that asks for no password",
+    "dev",
+    { PROXY: "true", PROXY_PUBLISH_HOST: "0.0.0.0" },
+    /PROXY_PUBLISH_HOST: expected 127\.0\.0\.1, unless SECURE is true, got 0\.0\.0\.0$/u,
+  ],
+  [
+    "a proxy without an address",
+    "dev",
+    { PROXY: "true", PROXY_PUBLISH_HOST: "" },
+    /PROXY_PUBLISH_HOST: expected a value, as PROXY is true, got nothing$/u,
+  ],
+  [
+    "a certificate without its key",
+    "prod",
+    { PROXY_CERT_FILE: "proxy.pem" },
+    /PROXY_KEY_FILE: expected a file, as PROXY_CERT_FILE and PROXY_KEY_FILE go together/u,
+  ],
+  [
     "prod without SECURE",
     "prod",
     { SECURE: "false" },

@@ -86,6 +86,9 @@ test("Compose makes of an environment's sources what it makes of our rendered fi
   await t.test("with a bundled ClickHouse and Grafana", () =>
     agrees("prod", { ...bundledClickHouse, ...bundledGrafana }),
   );
+  await t.test("with a proxy and its own certificate", () =>
+    agrees("dev", { PROXY: "true", PROXY_CERT_FILE: "proxy.pem", PROXY_KEY_FILE: "proxy.key" }),
+  );
 });
 
 function agrees(environment: string, more: Readonly<Record<string, string>> = {}): void {

@@ -4,8 +4,10 @@ import { officialReference } from "../../scripts/images/officialReference.ts";
 import { recipes } from "../../scripts/images/recipes.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import type { Lookup } from "../../scripts/settings/fillSettings.ts";
+import { hasProxy } from "../../scripts/settings/hasProxy.ts";
 import { chooseParts } from "../../scripts/stack/chooseParts.ts";
 import { grafanaConfiguration } from "../../scripts/stack/grafanaConfiguration.ts";
+import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { readSources } from "../../scripts/stack/readSources.ts";
 import { renderStack, type RenderParts, type Stack } from "../../scripts/stack/renderStack.ts";
 
@@ -82,11 +84,12 @@ export function exampleParts(
   environment: string,
   changed: Readonly<Record<string, string>> = {},
 ): RenderParts & { readonly files: readonly string[] } {
-  const proxy = environment === "staging" || environment === "prod";
   const values = valuesWithImages(environment, changed);
+  const proxy = hasProxy(environment, values.get("PROXY"));
   const parts = chooseParts(environment, {
     externalDatabase: false,
     proxy,
+    certificate: values.has("PROXY_CERT_FILE"),
     clickHouse: values.has("CLICKHOUSE_ENDPOINT")
       ? (values.get("CLICKHOUSE") as "bundled" | "external")
       : undefined,
@@ -103,7 +106,7 @@ export function exampleParts(
     lookup: lookupOf(values),
     configs: new Map([
       ["collector", collector],
-      ...(proxy ? [["proxy", ":8443 {\n}\n"] as const] : []),
+      ...(proxy ? [["proxy", proxyConfiguration(lookupOf(values))] as const] : []),
       ...(parts.sources.includes("compose/grafana.yaml")
         ? grafanaConfiguration(root, lookupOf(values))
         : []),

@@ -21,6 +21,13 @@ for (const environment of environmentNames) {
   });
 }
 
+test("dev's stack with a proxy and a certificate of one's own breaks none either", () => {
+  const files = { PROXY_CERT_FILE: "proxy.pem", PROXY_KEY_FILE: "proxy.key" };
+  const stack = exampleStack("dev", { PROXY: "true", ...files });
+  assert.ok(stack.services.some((one) => one.name === "proxy"));
+  assert.deepEqual(judgeHouseRules(stack), []);
+});
+
 /** Each rule and a stack that breaks it, with what is said of it. */
 const broken: readonly [about: string, (of: ValueMap) => void, fault: RegExp][] = [
   [

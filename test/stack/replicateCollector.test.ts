@@ -36,11 +36,13 @@ test("their volumes are made writable before they start", () => {
   assert.ok(mounts.includes("telemetry-2:/telemetry-2"));
 });
 
-test("the log file is read by exactly one, and no port is published twice", () => {
+test("the log files are read by exactly one, and no port is published twice", () => {
   const { collector, second } = rendered(2);
   const mounts = (service: ValueMap) => (service["volumes"] as string[]).join(" ");
-  assert.match(mounts(collector), /logs:/);
-  assert.doesNotMatch(mounts(second), /logs:/);
+  for (const log of [/\blogs:/, /\baccess:/]) {
+    assert.match(mounts(collector), log);
+    assert.doesNotMatch(mounts(second), log);
+  }
   assert.equal("ports" in second, false);
   assert.deepEqual(second["configs"], [
     { source: "collector-2", target: "/etc/otelcol-contrib/config.yaml" },

@@ -77,3 +77,10 @@ test("how long the server gathers spans is what it is given", () => {
   assert.equal(expected("dev").serverGathersMs, 200);
   assert.equal(expected("prod").serverGathersMs, 5000);
 });
+
+test("with a proxy the server is proven through it, on this machine too", () => {
+  const door = { PROXY: "true", PROXY_HTTPS_PORT: "8445" };
+  assert.equal(expected("dev").serverUrl, "http://127.0.0.1:8283");
+  assert.equal(expected("dev", door).serverUrl, "https://127.0.0.1:8445");
+  assert.equal(expected("prod").serverUrl, "https://127.0.0.1:8443");
+});

@@ -93,3 +93,9 @@ test("a server elsewhere is believed only under an authority that is known or gi
   await assert.rejects(request(url("localhost"), unknown), /unable to verify/);
   await assert.rejects(request(url("127.0.0.1"), { elsewhere }), /does not match|IP/);
 });
+
+test("a server asked by name hears that name, at whatever address it is asked", async () => {
+  const url = await serve((asked, reply) => void reply.end(asked.headers.host));
+  const reply = await request(url, { serverName: "letta.example" });
+  assert.equal(reply.body, "letta.example");
+});
