@@ -1,18 +1,7 @@
-import { spawn, spawnSync } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { appendEntry } from "../scripts/ledger/journal.ts";
-import { request } from "../scripts/verification/request.ts";
+import { down, prodBench, ran, watched, type Environment } from "./prodBench.ts";
 
 export interface Row {
   readonly what: string;
@@ -22,64 +11,20 @@ export interface Row {
   readonly claim: string;
 }
 
-const root = join(import.meta.dirname, "..");
-const project = "letta-bench-prod";
-const door = "https://127.0.0.1:18443";
-
-interface Ran {
-  readonly code: number | null;
-  readonly seconds: number;
-  readonly said: { readonly steps?: { name: string; seconds: number }[]; readonly code?: string };
-  /** For how long nobody answered at the door. */
-  readonly away: number;
-}
-
 /**
  * Deploys, rollbacks and refusals with real Letta releases, each beside what plain Compose does
  * with the very same file. Takes some eight minutes.
  */
 export async function releases(): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "letta-bench-"));
-  const secrets = {
-    LETTA_PG_PASSWORD: "benchBenchBenchBenchBenchBenchBench1",
-    LETTA_SERVER_PASSWORD: "benchBenchBenchBenchBenchBenchBench2",
-    LETTA_ENCRYPTION_KEY: "benchBenchBenchBenchBenchBenchBench3",
-  };
-  const environment = {
-    ...process.env,
-    ...secrets,
-    STACK_PROJECT: project,
-    STATE_DIR: join(folder, "state"),
-    IMAGES: "auto",
-    BAKE_SECONDS: "1",
-    PROXY_PUBLISH_HOST: "127.0.0.1",
-    PROXY_HTTPS_PORT: "18443",
-    OTEL_GRPC_PORT: "18444",
-    OTEL_HTTP_PORT: "18445",
-    OTEL_HEALTH_PORT: "18446",
-    OTEL_METRICS_PORT: "18447",
-  };
-  const state = join(folder, "state", "prod");
-  const run = (entry: string, ...args: string[]) => ran(environment, entry, args);
-  const good = async (entry: string, ...args: string[]) => {
-    const done = await run(entry, ...args, "--yes", "--json");
-    if (done.code !== 0)
-      throw new Error(`${entry} ${args.join(" ")}: ${JSON.stringify(done.said)}`);
-    return done;
-  };
-  const file = () => {
-    const newest = readdirSync(join(state, "releases")).sort().at(-1)!;
-    return join(state, "releases", newest, "compose.yaml");
-  };
-  const plain = (path: string) => compose(environment, ["-f", path, "up", "-d", "--wait"]);
+  const { environment, folder, state, run, good, file, plain, lastBoot, close } = prodBench();
   const rows: Row[] = [];
   try {
-    await good("deploy", "prod", "0.15.1");
+    await good("deploy", ["prod", "0.15.1"]);
     const older = file();
-    const deployed = await good("deploy", "prod", "0.16.8");
+    const deployed = await good("deploy", ["prod", "0.16.8"]);
     const newer = file();
     const bootNewer = lastBoot();
-    const back = await good("rollback");
+    const back = await good("rollback", []);
     const bootOlder = lastBoot();
     rows.push({
       what: "rollback 0.16.8 → 0.15.1 by the proven keep / the server's own boot",
@@ -87,7 +32,7 @@ export async function releases(): Promise<Row[]> {
       theirs: bootOlder,
       claim: "at most 3 s more",
     });
-    await good("deploy", "prod", "0.16.8");
+    await good("deploy", ["prod", "0.16.8"]);
     const forgotten = withoutProofs(state);
     const refused = await run("rollback", "--yes", "--json");
     forgotten();
@@ -110,9 +55,9 @@ export async function releases(): Promise<Row[]> {
       theirs: few!.decision,
       claim: "at most 0.1 s more, 2 s in all",
     });
-    await good("deploy", "prod", "0.16.7");
-    await good("deploy", "prod", "0.16.8");
-    const swapped = await good("rollback");
+    await good("deploy", ["prod", "0.16.7"]);
+    await good("deploy", ["prod", "0.16.8"]);
+    const swapped = await good("rollback", []);
     rows.push({
       what: "rollback 0.16.8 → 0.16.7, the same schema / the server's own boot",
       ours: swapped.seconds,
@@ -144,82 +89,8 @@ export async function releases(): Promise<Row[]> {
     });
     return rows;
   } finally {
-    down(environment);
-    rmSync(folder, { recursive: true, force: true });
+    close();
   }
-}
-
-type Environment = NodeJS.ProcessEnv;
-
-function start(environment: Environment, entry: string, args: readonly string[]) {
-  const argv = ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args];
-  return spawn(process.execPath, argv, { cwd: root, env: environment });
-}
-
-async function ran(environment: Environment, entry: string, args: readonly string[]): Promise<Ran> {
-  const started = performance.now();
-  let stdout = "";
-  const watch = await watched(async () => {
-    const child = start(environment, entry, args);
-    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    return new Promise<number | null>((resolve) => child.once("close", resolve));
-  });
-  const seconds = (performance.now() - started) / 1000;
-  const said = stdout === "" ? {} : (JSON.parse(stdout) as Ran["said"]);
-  return { code: watch.code, seconds, said, away: watch.away };
-}
-
-async function compose(environment: Environment, args: readonly string[]): Promise<number | null> {
-  const argv = ["compose", "--env-file", "/dev/null", "-p", project, ...args];
-  const child = spawn("docker", argv, { env: environment, stdio: "ignore" });
-  return new Promise((resolve) => child.once("close", resolve));
-}
-
-/** Asks at the door fifty times a second while something is done. */
-async function watched(work: () => Promise<number | null>) {
-  let ended = false;
-  let first: number | undefined;
-  let last = 0;
-  const started = performance.now();
-  const asking = (async () => {
-    while (!ended) {
-      const isThere = await answers();
-      const now = performance.now();
-      if (!isThere) {
-        first ??= now;
-        last = now;
-      }
-      await sleep(20);
-    }
-  })();
-  const code = await work();
-  const seconds = (performance.now() - started) / 1000;
-  ended = true;
-  await asking;
-  return { code, seconds, away: first === undefined ? 0 : (last - first) / 1000 };
-}
-
-async function answers(): Promise<boolean> {
-  try {
-    return (await request(`${door}/v1/health/`, { timeoutMs: 1000 })).status === 200;
-  } catch {
-    return false;
-  }
-}
-
-/** How long the server took that was started last: from its start to its first good health. */
-function lastBoot(): number {
-  const argv = ["inspect", "-f", "{{json .State}}", `${project}-server-1`];
-  const state = JSON.parse(spawnSync("docker", argv, { encoding: "utf8" }).stdout) as {
-    StartedAt: string;
-    Health: { Log: readonly { End: string; ExitCode: number }[] };
-  };
-  const good = state.Health.Log.find((one) => one.ExitCode === 0)!;
-  return (Date.parse(good.End) - Date.parse(state.StartedAt)) / 1000;
-}
-
-function down(environment: Environment): void {
-  spawnSync("docker", ["compose", "-p", project, "down", "--volumes"], { env: environment });
 }
 
 /** Takes the proven ways back out of all sheets. @returns puts them back */

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
 import { table } from "../scripts/cli/table.ts";
+import { cutover } from "./cutover.ts";
 import { loss } from "./loss.ts";
 import { releases, type Row } from "./releases.ts";
 import { telemetry } from "./telemetry.ts";
@@ -57,6 +58,7 @@ const down = () => timed(process.execPath, entry("down", "dev"));
 
 const benches: Record<string, () => Row | Promise<Row[]>> = {
   releases,
+  cutover,
   loss,
   telemetry,
   help() {

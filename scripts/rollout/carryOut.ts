@@ -11,6 +11,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate, type Activated } from "./activate.ts";
 import { describeRelease } from "./describeRelease.ts";
+import { askLongHold } from "./askLongHold.ts";
 import { callHook } from "./callHook.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
@@ -70,6 +71,7 @@ export async function carryOut(
   const hookFacts = { rollout, directory };
   const ready = await orForget(rollout, async () => {
     const made = await makeReady(rollout, session);
+    await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
     await callHook(before, hookFacts, tools);
     return made;

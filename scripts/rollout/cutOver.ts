@@ -66,20 +66,23 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
   const carryOut = (isMeant: (name: string) => boolean) =>
     execute({ ...execution, changes: todo.filter((one) => isMeant(one.service)) }, tools);
+  // The door itself comes last: behind it there is somebody to answer again.
+  const reload = stack.services.find((one) => one.name === "proxy")?.reload;
+  const isDoor = (name: string) => name === "proxy" || name === reload?.after;
   if (door === undefined) {
     await carryOut(() => true);
   } else if (cutover === "overlap") {
-    await carryOut((name) => name !== "proxy" && name !== service);
+    await carryOut((name) => !isDoor(name) && name !== service);
     if (isTouched) await replaceServer(execution, door, tools);
-    await carryOut((name) => name === "proxy");
+    await carryOut(isDoor);
   } else {
-    await carryOut((name) => name !== "proxy");
+    await carryOut((name) => !isDoor(name));
     await tools.say.step("let requests go on", async () => {
       const [server] = await serversOf(stack, tools.engine);
       await proveServer(server!.id, settings, stack, tools);
       await door.open();
     });
-    await carryOut((name) => name === "proxy");
+    await carryOut(isDoor);
   }
   const served = observed.some((one) => one.service === service && one.state === "running");
   const seconds = cutover === "overlap" ? 0 : (tools.now() - left) / 1000;

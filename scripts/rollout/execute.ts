@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
@@ -82,9 +83,34 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
       );
     }
     await Promise.all(starting);
+    await reloadParts(execution, ids, tools);
   } finally {
     // Whatever went wrong: nobody may clean up while Compose still starts something.
     await Promise.allSettled(starting);
+  }
+}
+
+/** What a part reads where it lies was laid out anew, and the part itself has stayed. */
+async function reloadParts(
+  { stack, changes }: Execution,
+  ids: ReadonlyMap<string, string>,
+  tools: Tools,
+): Promise<void> {
+  const isTouched = (name: string) =>
+    changes.some((one) => one.service === name && one.action !== "none");
+  for (const { name, reload } of stack.services) {
+    const id = ids.get(name);
+    if (reload === undefined || id === undefined) continue;
+    if (!isTouched(reload.after) || isTouched(name)) continue;
+    if ((await tools.engine.inspect(id)).state !== "running") continue;
+    await tools.say.step(`${name} reads its configuration anew`, async () => {
+      const { code, stderr } = await tools.engine.exec(id, reload.command);
+      if (code === 0) return;
+      throw new Problem("STEP_FAILED", `${name} does not take its new configuration`, {
+        details: stderr.trim().split("\n").slice(-3),
+        next: `npm run logs -- ${stack.environment} ${name}`,
+      });
+    });
   }
 }
 

@@ -77,8 +77,10 @@ async function changedFiles(
   const service = (model["services"] as ValueMap)[container.service];
   const mounted = isMap(service) && Array.isArray(service["configs"]) ? service["configs"] : [];
   if (container.state !== "running") return [];
+  const reload = prepared.stack.services.find((one) => one.name === container.service)?.reload;
+  const read = reload ? [{ source: reload.config, target: reload.file }] : [];
   const causes: string[] = [];
-  for (const mount of mounted) {
+  for (const mount of [...mounted, ...read]) {
     if (!isMap(mount)) continue;
     const definition = (model["configs"] as ValueMap)[String(mount["source"])];
     const wanted = isMap(definition) ? String(definition["content"]).replaceAll("$$", "$") : "";

@@ -10,6 +10,16 @@ export interface PublishedPort {
   readonly target: number;
 }
 
+/** A configuration that is read anew where it lies, without the part being replaced. */
+export interface Reload {
+  /** The job that lays it out. */
+  readonly after: string;
+  /** Its name in the stack, and the path of it in the part. */
+  readonly config: string;
+  readonly file: string;
+  readonly command: readonly string[];
+}
+
 /** What the tool needs to know of a rendered service. */
 export interface StackService {
   readonly name: string;
@@ -23,6 +33,8 @@ export interface StackService {
   readonly broken:
     | { readonly says: string; readonly means: string; readonly next: string }
     | undefined;
+  /** How it takes a configuration that a job has changed in its place, while it runs. */
+  readonly reload: Reload | undefined;
   readonly dependsOn: ReadonlyMap<string, Condition>;
   readonly ports: readonly PublishedPort[];
   /** Seconds between SIGTERM and SIGKILL. */
@@ -80,6 +92,7 @@ function readService(name: string, service: ValueMap): StackService {
     broken: isMap(service["x-broken"])
       ? (service["x-broken"] as { says: string; means: string; next: string })
       : undefined,
+    reload: isMap(service["x-reload"]) ? (service["x-reload"] as unknown as Reload) : undefined,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
     graceSeconds: durationMs(text(service["stop_grace_period"] ?? "10s")) / 1000,

@@ -110,15 +110,26 @@ const caddyfile = "/etc/caddy/Caddyfile";
 /** Changes the Caddyfile in its place and has it read anew, by the part's own command. */
 function reload(change: (text: string) => string): void {
   const text = change(inProxy("cat", caddyfile));
-  // Nobody there may write into a file of mode 0444, but it may be replaced.
-  const script = `cat > ${caddyfile}.new && /probe/busybox mv ${caddyfile}.new ${caddyfile}`;
-  const write = ["exec", "-i", proxy(), "/probe/busybox", "sh", "-c", script];
+  // The proxy may only read it: the job that lays it out has its volume too.
+  const volume = `${place.project}_proxy-settings:/etc/caddy`;
+  const image = docker(
+    "ps",
+    "-a",
+    "--format",
+    "{{.Image}}",
+    "--filter",
+    `name=${place.project}-permissions`,
+  );
+  const script = `cat > ${caddyfile}.new && /bin/busybox mv ${caddyfile}.new ${caddyfile}`;
+  const busybox = ["--entrypoint", "/bin/busybox", image, "sh", "-c", script];
+  const write = ["run", "--rm", "-i", "-v", volume, ...busybox];
   const written = spawnSync("docker", write, { input: `${text}\n` });
   assert.equal(written.status, 0, written.stderr.toString());
   const source = parse(readFileSync(join(place.root, "compose/proxy.yaml"), "utf8")) as {
-    services: { proxy: { "x-reload": string[] } };
+    services: { proxy: { "x-reload": { command: string[] } } };
   };
-  const done = spawnSync("docker", ["exec", proxy(), ...source.services.proxy["x-reload"]]);
+  const { command } = source.services.proxy["x-reload"];
+  const done = spawnSync("docker", ["exec", proxy(), ...command]);
   assert.equal(done.status, 0, done.stderr.toString());
 }
 
@@ -265,6 +276,21 @@ test("a new configuration is taken with a stream open, which goes on to its own 
   await until("the event after the change", () => seen.text.includes("second"));
   streams.at(-1)!.end("data: last\n\n");
   await until("the end", () => seen.how === "ended");
+});
+
+test("a setting of the proxy's changes with a stream open, and the proxy stays", async () => {
+  await takeOver();
+  const before = proxy();
+  const seen = await openStream("/stream");
+  await until("the first event", () => seen.text !== "");
+  const done = await up({ PROXY_MAX_BODY: "32kb" });
+  assert.deepEqual(done, ["recreate proxy-settings: configuration changed"]);
+  assert.equal(proxy(), before);
+  assert.equal(seen.how, "open");
+  streams.at(-1)!.end("data: last\n\n");
+  await until("the end", () => seen.how === "ended");
+  const large = await ask("/v1/blocks/", { method: "POST", body: "x".repeat(33 * 1024) });
+  assert.equal(large.status, 413);
 });
 
 test("the access log is JSON that the collector hands on, without a secret of the request", async () => {

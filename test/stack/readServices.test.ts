@@ -18,7 +18,7 @@ test("a stack starts database, migration, permissions, collector, server, proxy"
   );
   assert.deepEqual(
     exampleStack("prod").services.map((one) => one.name),
-    [...expected, "proxy"],
+    [...expected.slice(0, -1), "proxy-settings", "server", "proxy"],
   );
 });
 
@@ -67,6 +67,7 @@ test("what the tool reads of a service is what its container will have", () => {
     stateful: true,
     hasFiles: true,
     broken: undefined,
+    reload: undefined,
     dependsOn: new Map(),
     ports: [{ host: "127.0.0.1", published: 8000, target: 80 }],
     graceSeconds: 90,

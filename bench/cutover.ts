@@ -1,0 +1,71 @@
+import { loadFigures, startLoad, type LoadFigures } from "../test/rigs/load/requestLoad.ts";
+import { prodBench } from "./prodBench.ts";
+import type { Row } from "./releases.ts";
+
+/** Requests a second: as many as two cores answer beside a deploy, or `rate=N`. */
+const usual = 20;
+
+/**
+ * Requests at an even rate through the door while real Letta is deployed, turned back and set
+ * otherwise; then the same upgrade by hand with plain Compose. Takes some eight minutes.
+ */
+export async function cutover(): Promise<Row[]> {
+  const rate = process.argv.find((word) => word.startsWith("rate="))?.slice("rate=".length);
+  const perSecond = Number(rate ?? usual);
+  const { good, file, plain, door, password, close } = prodBench();
+  const rows: Row[] = [];
+  const measured = async (
+    what: string,
+    work: () => Promise<{ said: { cutover?: string } } | void>,
+  ) => {
+    const load = startLoad({ door, password, perSecond });
+    const done = await work();
+    const figures = loadFigures(await load.stop());
+    process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
+    return { what: `${what} (${done?.said.cutover ?? "plain Compose"})`, figures };
+  };
+  const row = (
+    { what, figures }: { what: string; figures: LoadFigures },
+    theirs: LoadFigures | undefined = undefined,
+  ) => {
+    rows.push({ what, ours: told(figures), theirs: theirs ? told(theirs) : "", claim: "0 failed" });
+  };
+  const deploy = (tag: string, more: Readonly<Record<string, string>> = {}) =>
+    good("deploy", ["prod", tag], more);
+  try {
+    await deploy("0.15.1");
+    const older = file();
+    row(
+      await measured("nothing done", () => new Promise((resolve) => setTimeout(resolve, 20_000))),
+    );
+    const upgrade = await measured("deploy 0.15.1 → 0.16.8", () => deploy("0.16.8"));
+    const newer = file();
+    const back = await measured("rollback to 0.15.1", () => good("rollback", []));
+    await deploy("0.16.7");
+    const swap = await measured("deploy 0.16.7 → 0.16.8", () => deploy("0.16.8"));
+    const swapBack = await measured("rollback to 0.16.7", () => good("rollback", []));
+    const setting = await measured("a setting of the server", () =>
+      deploy("0.16.7", { LETTA_DEBUG: "true" }),
+    );
+    const collector = await measured("a setting of the collector", () =>
+      deploy("0.16.7", { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "4096" }),
+    );
+    const body = await measured("a setting of the proxy", () =>
+      deploy("0.16.7", { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "4096", PROXY_MAX_BODY: "32MB" }),
+    );
+    close();
+    await plain(older);
+    const byHand = await measured("upgrade by hand", async () => void (await plain(newer)));
+    row(upgrade, byHand.figures);
+    for (const one of [back, swap, swapBack, setting, collector, body]) row(one);
+    return rows;
+  } finally {
+    close();
+  }
+}
+
+function told({ requests, failed, p50, p99, longest }: LoadFigures): string {
+  const count = Object.values(failed).reduce((sum, one) => sum + one, 0);
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+  return `${count} of ${requests} failed, p50 ${p50.toFixed(0)} ms, p99 ${seconds(p99)}, longest ${seconds(longest)}`;
+}

@@ -1,0 +1,32 @@
+import { durationMs } from "../common/durationMs.ts";
+import { longestHold } from "../stack/proxyUpstream.ts";
+import { findDoor } from "./findDoor.ts";
+import type { Rehearsal } from "./rehearse.ts";
+import type { Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
+
+/** For the old server to stop, and the copy of the database to be made. */
+const besideSeconds = 5;
+
+/**
+ * Says how long requests will be held, as the rehearsal measured it, and asks where that is
+ * longer than HOLD_MAX.
+ * @throws Problem CONFIRMATION_NEEDED where nobody can be asked
+ */
+export async function askLongHold(
+  { settings }: Target,
+  rehearsal: Rehearsal | null,
+  tools: Tools,
+): Promise<void> {
+  if (rehearsal === null || settings.get("CUTOVER") === "stop") return;
+  if ((await findDoor(settings, "ask", tools)) === undefined) return;
+  const expected = rehearsal.migrateSeconds + rehearsal.bootSeconds + besideSeconds;
+  const most = settings.get("HOLD_MAX") || longestHold;
+  const told = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
+  if (expected <= durationMs(most) / 1000) {
+    tools.say.note(told);
+    return;
+  }
+  const lines = [told, `HOLD_MAX is ${most}: those that would wait longer fail`];
+  await tools.say.confirm("Go on?", lines);
+}
