@@ -16,7 +16,7 @@ import { docker } from "./workspace.ts";
 
 const sick = "letta-test-bake-gate-sick";
 const firstPort = 23_600;
-const seconds = 4;
+const seconds = 3;
 let place: StandinWorkspace;
 
 /** The stand-in server with a fault of its own: it answers no list of blocks, and its span says so. */
