@@ -32,8 +32,6 @@ export interface ProdWorkspace extends Workspace {
   journal(): Entry[];
   releases(): Release[];
   newestGood(): Release | undefined;
-  /** The bearer of requests. */
-  readonly password: string;
   /** Through the proxy, as everybody does: "POST /v1/agents/". */
   ask(asked: string, send?: object): Promise<{ status: number; body: string }>;
   version(): Promise<string>;
@@ -145,7 +143,6 @@ export async function prodWorkspace(
     journal: () => readJournal(state),
     releases: () => readReleases(state),
     newestGood: () => newestGood(state),
-    password,
     ask,
     version: async () => ((await read("/v1/health/")) as { version: string }).version,
     async write(agent) {
