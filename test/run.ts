@@ -46,6 +46,7 @@ if (runs(/real.(backends|configurations|delivery|doctor|grafana|newest|telemetry
 /** On the stand-in server or on Postgres alone: light enough to run beside Letta. */
 const light = [
   "backup",
+  "bakeGate",
   "clickhouse",
   "configurations",
   "exits",

@@ -24,6 +24,7 @@ export function rolloutAnswer(
     ...(proof
       ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
       : []),
+    ...(outcome.bake ? [["bake gate", `${words[outcome.bake.verdict]}: ${outcome.bake.why}`]] : []),
     [
       "next",
       `npm run verify -- ${environment} · npm run status -- ${environment} · npm run releases -- ${environment}`,
@@ -47,10 +48,13 @@ export function rolloutAnswer(
       cutover: outcome.cutover,
       awaySeconds: outcome.awaySeconds,
       rehearsal: outcome.rehearsal,
+      bake: outcome.bake,
     },
     text: `\n${environment}: ${headline}\n\n${table(rows)}`,
   };
 }
+
+const words = { worse: "worse", fine: "no worse", unjudged: "not judged" } as const;
 
 function describeCutover({ cutover, awaySeconds }: RolloutOutcome): string {
   if (awaySeconds === null) return "the server was not touched";
@@ -61,7 +65,7 @@ function describeCutover({ cutover, awaySeconds }: RolloutOutcome): string {
 
 function describeWay({ way, decision }: RolloutOutcome): string {
   const at = decision.schema.heads.join(", ");
-  const words: Record<string, string> = {
+  const ways: Record<string, string> = {
     none: `at ${at}, as before`,
     migrate: `migrated to ${at}`,
     keep: "the newer schema stays; no row was lost",
@@ -69,5 +73,5 @@ function describeWay({ way, decision }: RolloutOutcome): string {
     downgrade: `downgraded to ${at}; the former database is kept`,
     restore: `as it was in the backup, at ${at}; the former database is kept`,
   };
-  return words[way ?? "none"] ?? "";
+  return ways[way ?? "none"] ?? "";
 }

@@ -64,6 +64,8 @@ export interface Release {
   /** The backup taken before it. */
   readonly backup: string | null;
   readonly proofs: readonly Proof[];
+  /** How it did worse than the release before, where it still stayed. */
+  readonly worse?: string;
   /** What the rehearsal saw; for people. */
   readonly rehearsal: unknown;
   /** What a revision is called, by revision. */
@@ -145,6 +147,7 @@ const formats = {
     ),
     rehearsal: v.optional(v.unknown(), null),
     titles: v.exactOptional(v.record(text, text)),
+    worse: v.exactOptional(text),
   }),
 } satisfies Record<number, v.GenericSchema<unknown, Release>>;
 

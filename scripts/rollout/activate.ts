@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
+import { bake } from "./bake.ts";
+import type { BakeGate, Comparison } from "./bakeGate.ts";
 import type { Cutover } from "./chooseCutover.ts";
 import { cutOver, databaseServing } from "./cutOver.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
@@ -24,6 +25,8 @@ export interface Activation {
   readonly file: string;
   /** In an incident nobody waits for spans on their way, nor for a bake time. */
   readonly incident: boolean;
+  /** What its requests are compared with after the bake time, where that was asked for. */
+  readonly gate?: BakeGate | undefined;
   /** What is done to the database while no server is on it. */
   readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
 }
@@ -35,6 +38,8 @@ export interface Activated {
   readonly cutover: Cutover;
   /** How long no server answered; null where the server was not touched. */
   readonly awaySeconds: number | null;
+  /** How it did beside the release before; undefined where nobody asked for that. */
+  readonly compared: Comparison | undefined;
 }
 
 /**
@@ -43,7 +48,7 @@ export interface Activated {
  * @throws Problem STEP_FAILED at the first thing that is not as it should be
  */
 export async function activate(activation: Activation, tools: Tools): Promise<Activated> {
-  const { sheet, target, directory, incident } = activation;
+  const { sheet, target, directory, incident, gate } = activation;
   const { settings, prepared, images } = target;
   const { stack } = prepared;
   const migrates = sheet.way === "migrate";
@@ -77,50 +82,11 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
     checksSummary,
   );
   expectPassed(checks, settings.environment);
-  if (!incident) await bake(activation, tools);
+  const compared = incident ? undefined : await bake({ sheet, target, directory, gate }, tools);
   const server = await databaseNow();
   const at = await revision(server.database(), stack.server.revisionQuery);
-  const release = await recorded(activation, at, migrates, tools);
-  return { release, changes, checks, cutover, awaySeconds };
-}
-
-/** Watches what was proven: still green, and nothing started again, to the end of the time. */
-async function bake({ target, directory }: Activation, tools: Tools): Promise<void> {
-  const { settings, prepared } = target;
-  const limit = Number(settings.get("BAKE_SECONDS"));
-  await tools.say.step(`stay green for ${limit} s`, async (report) => {
-    const before = await restartsOf(settings.project, tools);
-    const started = tools.now();
-    for (;;) {
-      tools.signal.throwIfAborted();
-      const passed = (tools.now() - started) / 1000;
-      const now = await restartsOf(settings.project, tools);
-      const fallen = [...before].filter(([name, count]) => now.get(name) !== count);
-      if (fallen.length > 0) {
-        throw new Problem("STEP_FAILED", "a part did not stay up after it was proven", {
-          details: fallen.map(([name]) => `${name}: ${now.get(name) ?? "is gone"}`),
-          next: `npm run logs -- ${settings.environment} ${fallen[0]![0]}`,
-        });
-      }
-      if (passed >= limit) break;
-      report(`${(limit - passed).toFixed(0)} s to go`);
-      await sleep(Math.min(1000, (limit - passed) * 1000));
-    }
-    const checks = await proveStack(settings, prepared, directory, tools, "quick");
-    expectPassed(checks, settings.environment);
-  });
-}
-
-/** How each part is and how often it was started again, as text to compare. */
-async function restartsOf(project: string, tools: Tools): Promise<Map<string, string>> {
-  const containers = await tools.engine.containers(project);
-  const seen = await Promise.all(containers.map((one) => tools.engine.inspect(one.id)));
-  return new Map(
-    seen.map((one) => [
-      one.service,
-      `${one.state}, ${one.health}, restarted ${one.restarts} times`,
-    ]),
-  );
+  const release = await recorded(activation, at, compared, tools);
+  return { release, changes, checks, cutover, awaySeconds, compared };
 }
 
 /**
@@ -130,10 +96,11 @@ async function restartsOf(project: string, tools: Tools): Promise<Map<string, st
 async function recorded(
   { sheet, target, directory }: Activation,
   at: readonly string[],
-  migrates: boolean,
+  compared: Comparison | undefined,
   tools: Tools,
 ): Promise<Release> {
   const { stack } = target.prepared;
+  const migrates = sheet.way === "migrate";
   return tools.say.step("compare with the release, record", async () => {
     const containers = await tools.engine.containers(stack.project);
     const differing = planChanges(stack, containers, target.images.idByReference, migrates).filter(
@@ -150,6 +117,7 @@ async function recorded(
     const release: Release = {
       ...sheet,
       outcome: "good",
+      ...(compared?.verdict === "worse" ? { worse: compared.why } : {}),
       revision: at,
       services,
       seconds: Math.max(0, (tools.now() - Date.parse(sheet.created)) / 1000),

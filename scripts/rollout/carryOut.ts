@@ -12,6 +12,7 @@ import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate, type Activated } from "./activate.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { askLongHold } from "./askLongHold.ts";
+import { bakeGate } from "./bakeGate.ts";
 import { callHook } from "./callHook.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
@@ -69,6 +70,13 @@ export async function carryOut(
 ): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
   const { directory, tools } = session;
   const hookFacts = { rollout, directory };
+  const { present, observed } = rollout.situation;
+  const serving = observed.find(
+    (one) => one.service === rollout.target.prepared.stack.server.service,
+  );
+  const gate = rollout.incident
+    ? undefined
+    : await bakeGate(rollout.target.settings, present, serving, session.begunMs, tools);
   const ready = await orForget(rollout, async () => {
     const made = await makeReady(rollout, session);
     await askLongHold(rollout.target, made.rehearsal, tools);
@@ -106,7 +114,8 @@ export async function carryOut(
       await ready.awayWork!(server, told);
     });
   try {
-    const activation = { sheet, target, directory, file, incident: rollout.incident, awayWork };
+    const { incident } = rollout;
+    const activation = { sheet, target, directory, file, incident, gate, awayWork };
     const done = await activate(activation, tools);
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {

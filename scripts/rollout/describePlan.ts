@@ -4,6 +4,7 @@ import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
 import type { Decision } from "./decide.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { describeCollector } from "./describeCollector.ts";
+import { describeGate } from "./describeGate.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Target } from "./target.ts";
 
@@ -40,7 +41,12 @@ export async function describePlan(
       ...(target.restores === null ? [] : ["secrets stay the present ones"]),
     );
   }
-  return [...lines, ...describeSchema(schema), describeInterruption(decision, present, target)];
+  return [
+    ...lines,
+    ...describeSchema(schema),
+    describeInterruption(decision, present, target),
+    ...describeGate(target, present, schema.action === "migrate"),
+  ];
 }
 
 /** A setting as a release's settings.env has it, "" where it has none. */

@@ -40,6 +40,7 @@ export async function drillSettings(
     LETTA_PG_PASSWORD: tools.randomBytes(20).toString("hex"),
     REQUIRE_STAGING: "false",
     BAKE_SECONDS: "1",
+    BAKE_GATE: "false",
     ...Object.fromEntries(ports.map((name, index) => [name, String(free[index])])),
   };
   const to = newestGood(directory)?.tag ?? settings.get("LETTA_VERSION");

@@ -1,34 +1,31 @@
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { readDelivery } from "../collector/readDelivery.ts";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
-import { deviceId, secretKey } from "../ledger/secretKey.ts";
-import { certifiedName } from "../settings/certifiedName.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { expectation } from "../verification/expectation.ts";
 import {
   verify,
   verifyQuickly,
   verifyServer,
+  verifySpans,
   verifyTelemetry,
   type Check,
 } from "../verification/verify.ts";
+import { expectationOf } from "./expectationOf.ts";
 import type { PreparedStack } from "./prepareStack.ts";
 import type { Tools } from "./tools.ts";
 
 /**
  * A quick look asks whether what runs still answers; the whole proof sends canaries too, and
  * waits for the server's spans; the proof in an incident leaves those out, as they take as
- * long as all batches on their way.
+ * long as all batches on their way. Spans alone are what the bake gate waits for.
  */
-export type Depth = "quick" | "whole" | "telemetry" | "server";
+export type Depth = "quick" | "whole" | "telemetry" | "server" | "spans";
 
 const depths = {
   quick: verifyQuickly,
   whole: verify,
   telemetry: verifyTelemetry,
   server: verifyServer,
+  spans: verifySpans,
 } as const;
 
 /** Proves a running stack against what its rendered form promises. */
@@ -39,44 +36,15 @@ export function proveStack(
   tools: Tools,
   depth: Depth,
 ): Promise<Check[]> {
-  const url = settings.get("GRAFANA_URL");
-  const expected = expectation(prepared.stack, {
-    version: settings.get("LETTA_VERSION"),
-    serverName: certifiedName(settings),
-    password:
-      settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
-    // A quick look follows nothing on its way.
-    delivery: readDelivery(depth === "quick" ? "" : prepared.collector),
-    reader: {
-      user: settings.get("CLICKHOUSE_READER_USERNAME"),
-      password: settings.get("CLICKHOUSE_READER_PASSWORD"),
-      authority: authority(settings),
-    },
-    grafana:
-      url === ""
-        ? undefined
-        : {
-            url: settings.get("GRAFANA") === "true" ? ownDashboard(url) : url,
-            deviceId: deviceId(secretKey(directory, tools.randomBytes)),
-          },
-  });
+  // A quick look follows nothing on its way.
+  const followed = depth === "quick" ? { ...prepared, collector: "" } : prepared;
+  const expected = expectationOf(settings, followed, directory, tools);
   return depths[depth](expected, {
     engine: tools.engine,
     now: tools.now,
     randomId: () => tools.randomBytes(8).toString("hex"),
     redact: redaction(settings.sensitive()),
   });
-}
-
-/** The certificate that is trusted beside the known ones. */
-function authority(settings: Settings): string | undefined {
-  const path = resolve(settings.root, settings.get("OTEL_CA_FILE"));
-  return settings.has("OTEL_CA_FILE") && existsSync(path) ? readFileSync(path, "utf8") : undefined;
-}
-
-/** Where the link leads in the Grafana of the stack itself. */
-function ownDashboard(url: string): string {
-  return `${url.replace(/\/+$/, "")}/d/letta-agent`;
 }
 
 /** @throws Problem STEP_FAILED naming each check that failed */

@@ -133,7 +133,9 @@ export type StagingProof = v.InferOutput<typeof proofSchema>;
 
 /** The images that an environment has proven, by release; for prod to look at. */
 export function stagingProof(directory: string): StagingProof {
-  const good = readReleases(directory).filter((one) => one.outcome === "good");
+  // What did worse than the release before it is no recommendation.
+  const isProven = (one: Release) => one.outcome === "good" && one.worse === undefined;
+  const good = readReleases(directory).filter(isProven);
   return {
     environment: "staging",
     proven: good.map((one) => ({

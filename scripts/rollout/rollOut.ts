@@ -2,10 +2,12 @@ import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
+import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Cutover } from "./chooseCutover.ts";
 import { checkRollout } from "./checkRollout.ts";
 import type { Decision } from "./decide.ts";
+import { refuseUngated } from "./describeGate.ts";
 import { describePlan } from "./describePlan.ts";
 import type { Change } from "./planChanges.ts";
 import { expectPassed, proveStack } from "./proveStack.ts";
@@ -21,6 +23,7 @@ import {
 import type { Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import type { Making, Target } from "./target.ts";
+import { worseRelease } from "./worseRelease.ts";
 
 export interface RolloutAsked {
   readonly reason: string | null;
@@ -43,6 +46,8 @@ export interface RolloutOutcome {
   /** How long no server answered; null where it was not touched. */
   readonly awaySeconds: number | null;
   readonly rehearsal: Rehearsal | null;
+  /** How it did beside the release before; null where nobody asked for that. */
+  readonly bake: Comparison | null;
   readonly target: Target;
 }
 
@@ -84,8 +89,10 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       cutover: "none",
       awaySeconds: null,
       rehearsal: null,
+      bake: null,
     };
   }
+  if (kind === "deploy") refuseUngated(target, present);
   const key = making.secretKey!;
   refuseChangedKey(settings, present, key);
   const postgres = decision.situation.observed.find((one) => one.service === "postgres");
@@ -143,8 +150,9 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     begun,
   );
   await prune(settings, directory, tools);
-  const { release, ...came } = done;
-  return { ...outcome, ...came, release: release.id };
+  const { release, compared: bake = null, ...came } = done;
+  if (bake?.verdict === "worse") throw worseRelease(bake, release);
+  return { ...outcome, ...came, release: release.id, bake };
 }
 
 function isProven({ schema }: Decision): boolean {

@@ -31,6 +31,8 @@ export interface Session {
   /** As in the journal: "deploy:prod". */
   readonly command: string;
   readonly reason: string | null;
+  /** When it had the lock and began, in milliseconds since 1970. */
+  readonly begunMs: number;
   /** Whether the run before this one was killed. */
   readonly afterCut: boolean;
   /** Releases whose sheets were found damaged just now, newest first. */
@@ -83,7 +85,8 @@ export async function session<Result extends Told>(
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, tools);
       const { reason } = asked;
-      return work({ directory, tools: journal.tools, by, command, reason, afterCut, damaged });
+      const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged };
+      return work({ directory, tools: journal.tools, ...told });
     });
   } finally {
     await unlock();

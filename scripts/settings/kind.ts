@@ -32,6 +32,8 @@ const isPort: Test = (value) => /^[1-9]\d{0,4}$/u.test(value) && Number(value) <
 
 const isPercent: Test = (value) => /^\d{1,3}(?:\.\d{1,4})?$/u.test(value) && Number(value) <= 100;
 
+const isFactor: Test = (value) => isPercent(value) && Number(value) >= 1;
+
 /** The collector's expressions are RE2: what both understand is without look-around and back-references. */
 function isPattern(value: string): boolean {
   try {
@@ -76,6 +78,7 @@ export const kind = {
   count: plain("a whole number above 0", /^[1-9]\d{0,8}$/u),
   few: plain("a whole number from 1 to 9", /^[1-9]$/u),
   percent: plain("a number from 0 to 100", isPercent),
+  factor: plain("a number from 1 to 100 such as 1.5", isFactor),
   pattern: plain("a regular expression", isPattern),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),

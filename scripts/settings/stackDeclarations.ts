@@ -77,6 +77,26 @@ export const stackDeclarations = declare({
     ...kind.duration,
   },
   BAKE_SECONDS: { about: "how long a deploy watches what it has proven", ...kind.count, required },
+  BAKE_GATE: {
+    about: "whether a deploy that serves worse than the release before goes back by itself",
+    ...kind.flag,
+    required,
+  },
+  BAKE_GATE_REQUESTS: {
+    about: "how many requests each of the two needs to be compared",
+    ...kind.count,
+    required,
+  },
+  BAKE_GATE_ERRORS: {
+    about: "how many percentage points more of the requests may fail",
+    ...kind.percent,
+    required,
+  },
+  BAKE_GATE_SLOWER: {
+    about: "how many times as long the p95 of the requests may be",
+    ...kind.factor,
+    required,
+  },
   HOOK_SECONDS: { about: "patience with a hook", ...kind.count, required },
   RELEASES_KEEP: { about: "how many releases can be gone back to", ...kind.count, required },
   BACKUPS_KEEP: { about: "how many backups are kept at least", ...kind.count, required },

@@ -21,10 +21,7 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
   const [proofs, server, spans, grafana] = await Promise.all([
     proveTelemetry(expected, tools),
     serverChecks(expected, read),
-    check("server's spans", async () => {
-      const seen = await read;
-      return typeof seen === "string" ? serverSpans(expected, visitor, tools) : seen;
-    }),
+    spansArrive(expected, visitor, read, tools),
     check("Grafana link", () => grafanaLink(expected)),
   ]);
   const door = await doorOf(expected, tools);
@@ -45,6 +42,19 @@ export async function verifyTelemetry(expected: Expectation, tools: Tools): Prom
 export async function verifyServer(expected: Expectation, tools: Tools): Promise<Check[]> {
   const visitor = `letta-stack-check/${tools.randomId()}`;
   return serverChecks(expected, readThroughServer(expected, visitor));
+}
+
+/** The part of the proof that follows a request of ours from the server into the sinks. */
+export async function verifySpans(expected: Expectation, tools: Tools): Promise<Check[]> {
+  const visitor = `letta-stack-canary/${tools.randomId()}`;
+  return [await spansArrive(expected, visitor, readThroughServer(expected, visitor), tools)];
+}
+
+function spansArrive(expected: Expectation, visitor: string, read: Promise<Seen>, tools: Tools) {
+  return check("server's spans", async () => {
+    const seen = await read;
+    return typeof seen === "string" ? serverSpans(expected, visitor, tools) : seen;
+  });
 }
 
 /** What still answers: the part of the proof that takes no time. */

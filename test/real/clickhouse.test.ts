@@ -8,8 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readDelivery } from "../../scripts/collector/readDelivery.ts";
+import type { Engine } from "../../scripts/engine/engine.ts";
 import { contentTag } from "../../scripts/images/contentTag.ts";
 import { recipes } from "../../scripts/images/recipes.ts";
+import { requestFigures, type RequestSource } from "../../scripts/rollout/requestFigures.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { bundledClickHouse, exampleStack, exampleValues, lookupOf } from "../stack/exampleStack.ts";
 
@@ -114,6 +117,69 @@ test("the one who administers may do all, and nobody gets in without a password"
   ] as const) {
     assert.equal((await ask(user, password, "SELECT 1")).status, 403, user);
   }
+});
+
+test("who reads counts requests as the collector's file would: failures, p95, nobody's own", async () => {
+  const delivery = readDelivery(`exporters: { clickhouse: { database: otel } }
+service: { pipelines: { traces: { receivers: [otlp], exporters: [clickhouse] } } }`);
+  const reader = { user: "otel_reader", password: passwords.CLICKHOUSE_READER_PASSWORD };
+  const source = {
+    project: "none",
+    collectors: [],
+    delivery,
+    clickHouse: { url: new URL(url).origin, authority: undefined, ...reader },
+    server: { versionPath: "/v1/health/" },
+  } as unknown as RequestSource;
+  const from = Date.UTC(2026, 0, 2);
+  const count = () => {
+    const stretches = [0, 10_000].map((ms) => ({ fromMs: from + ms, toMs: from + ms + 10_000 }));
+    return requestFigures(stretches, source, "ours", {} as Engine);
+  };
+  await assert.rejects(count(), /ClickHouse answered/);
+  const map = "Map(LowCardinality(String), String)";
+  await write(
+    `CREATE TABLE otel_traces (Timestamp DateTime64(9), Duration Int64, StatusCode String,
+      ParentSpanId String, SpanKind String, ServiceName String, SpanName String,
+      SpanAttributes ${map}, ResourceAttributes ${map}) ENGINE = MergeTree ORDER BY Timestamp`,
+    "otel",
+  );
+  const span = (ms: number, took: number, otherwise: object = {}) => ({
+    Timestamp: new Date(from + ms).toISOString().slice(0, -1).replace("T", " "),
+    Duration: String(took * 1e6),
+    StatusCode: "STATUS_CODE_UNSET",
+    ParentSpanId: "",
+    SpanKind: "SPAN_KIND_SERVER",
+    ServiceName: "letta-server",
+    SpanName: "GET /v1/blocks/",
+    SpanAttributes: {},
+    ResourceAttributes: { "device.id": "ours" },
+    ...otherwise,
+  });
+  const spans = [
+    ...Array.from({ length: 100 }, (_, index) => span(index, 1 + index)),
+    span(10_000, 20, { StatusCode: "STATUS_CODE_ERROR" }),
+    span(10_001, 20, { StatusCode: "Error", SpanKind: "Server" }),
+    span(10_002, 20, { SpanAttributes: { "http.status_code": "500" } }),
+    span(10_003, 20, { SpanAttributes: { "http.response.status_code": "404" } }),
+    span(19_990, 20),
+    span(10_004, 20, { ResourceAttributes: { "device.id": "theirs" } }),
+    span(10_004, 20, { SpanName: "GET /v1/health/" }),
+    span(10_004, 20, { SpanKind: "SPAN_KIND_CLIENT" }),
+    span(10_004, 20, { ParentSpanId: "0a" }),
+    span(10_004, 20, { ServiceName: "letta-stack" }),
+    span(10_004, 20, { SpanAttributes: { client: "letta-stack-canary/00" } }),
+    span(10_004, 20, { SpanAttributes: { "http.user_agent": "letta-stack-check/00" } }),
+  ].map((one) => JSON.stringify(one));
+  const inserted = await write(
+    `INSERT INTO otel_traces FORMAT JSONEachRow\n${spans.join("\n")}\n`,
+    "otel",
+  );
+  assert.deepEqual(inserted, { status: 200, text: "" });
+  const told = (await count()).map(({ requests, errors, p95Ms }) => [requests, errors, p95Ms]);
+  assert.deepEqual(told, [
+    [100, 0, 96],
+    [4, 3, 20],
+  ]);
 });
 
 /** Asks as the one who administers, with more in the address. @returns the answer's bytes */

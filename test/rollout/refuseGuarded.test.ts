@@ -116,6 +116,10 @@ for (const [name, staging] of [
     "that staging has proven one by one, never together",
     [{ services: services("sha256:letta") }, { services: services("sha256:collector") }],
   ],
+  [
+    "that did worse in staging than what was there before",
+    [{ services: services(...images), worse: "more of its requests failed" }],
+  ],
   ["with which staging failed", [{ services: services(...images), outcome: "failed" }]],
   [
     "which staging has not come to the end with",

@@ -15,6 +15,8 @@ for (const environment of environmentNames) {
     const settings = project(context).read(environment, secrets);
     for (const name of [
       "BAKE_SECONDS",
+      "BAKE_GATE_REQUESTS",
+      "BAKE_GATE_SLOWER",
       "HOOK_SECONDS",
       "DATABASE_WAIT_SECONDS",
       "MIGRATION_WAIT_SECONDS",
@@ -32,4 +34,10 @@ test("whether prod asks for a proof of staging is said where prod is, and nowher
   const { read } = project(context);
   for (const environment of environmentNames)
     assert.equal(read(environment, secrets).has("REQUIRE_STAGING"), environment === "prod");
+});
+
+test("no environment turns a release back by its telemetry unless somebody asked for it", (context) => {
+  const { read } = project(context);
+  for (const environment of environmentNames)
+    assert.equal(read(environment, secrets).get("BAKE_GATE"), "false");
 });

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
+import { keepEvidence } from "../ledger/evidence.ts";
+import type { Release } from "../ledger/release.ts";
+import { compareReleases, type BakeGate, type Comparison } from "./bakeGate.ts";
+import { expectPassed, proveStack } from "./proveStack.ts";
+import type { Stretch } from "./requestFigures.ts";
+import type { Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
+import { changesSchema, worseRelease } from "./worseRelease.ts";
+
+export interface Baking {
+  readonly sheet: Release;
+  readonly target: Target;
+  readonly directory: string;
+  /** What its requests are compared with; undefined where nobody asked for that. */
+  readonly gate: BakeGate | undefined;
+}
+
+/**
+ * Watches what was proven: still green, and nothing started again, to the end of the time; then,
+ * where that is asked for, no worse than the release before it.
+ * @returns the comparison, also of a release that is worse where going back would cross a
+ *   schema change
+ * @throws Problem STEP_FAILED
+ */
+export async function bake(asked: Baking, tools: Tools): Promise<Comparison | undefined> {
+  const { sheet, target, directory, gate } = asked;
+  const stretch = await stayGreen(target, directory, tools);
+  if (gate === undefined) return undefined;
+  return tools.say.step(
+    "compare with the release before",
+    async () => {
+      const present = { release: sheet, target, stretch };
+      const compared = await compareReleases(gate, present, directory, tools);
+      tools.signal.throwIfAborted();
+      keepEvidence(directory, sheet.id, "bake.json", `${JSON.stringify(compared, null, 2)}\n`);
+      const isWorse = compared.verdict === "worse";
+      if (isWorse && !changesSchema(sheet.way)) throw worseRelease(compared, sheet);
+      return compared;
+    },
+    ({ verdict, why }) => (verdict === "unjudged" ? `not judged: ${why}` : `${verdict}: ${why}`),
+  );
+}
+
+async function stayGreen(target: Target, directory: string, tools: Tools): Promise<Stretch> {
+  const { settings, prepared } = target;
+  const limit = Number(settings.get("BAKE_SECONDS"));
+  return tools.say.step(`stay green for ${limit} s`, async (report) => {
+    const before = await restartsOf(settings.project, tools);
+    const started = tools.now();
+    for (;;) {
+      tools.signal.throwIfAborted();
+      const passed = (tools.now() - started) / 1000;
+      const now = await restartsOf(settings.project, tools);
+      const fallen = [...before].filter(([name, count]) => now.get(name) !== count);
+      if (fallen.length > 0) {
+        throw new Problem("STEP_FAILED", "a part did not stay up after it was proven", {
+          details: fallen.map(([name]) => `${name}: ${now.get(name) ?? "is gone"}`),
+          next: `npm run logs -- ${settings.environment} ${fallen[0]![0]}`,
+        });
+      }
+      if (passed >= limit) break;
+      report(`${(limit - passed).toFixed(0)} s to go`);
+      await sleep(Math.min(1000, (limit - passed) * 1000));
+    }
+    const stretch = { fromMs: started, toMs: tools.now() };
+    const checks = await proveStack(settings, prepared, directory, tools, "quick");
+    expectPassed(checks, settings.environment);
+    return stretch;
+  });
+}
+
+/** How each part is and how often it was started again, as text to compare. */
+async function restartsOf(project: string, tools: Tools): Promise<Map<string, string>> {
+  const containers = await tools.engine.containers(project);
+  const seen = await Promise.all(containers.map((one) => tools.engine.inspect(one.id)));
+  return new Map(
+    seen.map((one) => [
+      one.service,
+      `${one.state}, ${one.health}, restarted ${one.restarts} times`,
+    ]),
+  );
+}
