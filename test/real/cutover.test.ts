@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { startLoad, loadFigures } from "../rigs/load/requestLoad.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
-import { containerIds } from "./workspace.ts";
+import { containerIds, docker } from "./workspace.ts";
 
 // Requests at an even rate through the proxy while prod is changed: none may fail.
 const firstPort = 24100;
@@ -51,8 +51,8 @@ test("a rollback to an older version on the newer schema is too", async () => {
   assert.equal(await place.version(), "1.1.0");
 });
 
-test("a setting of the server, and one of the collector, change without a failed request", async () => {
-  const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512" };
+test("settings of the server, the collector and the proxy change without a failed request", async () => {
+  const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512", PROXY_MAX_BODY: "32MB" };
   const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], settings));
   assert.equal(result.code, 0, result.stderr);
   assert.deepEqual(figures.failed, {});
@@ -67,7 +67,17 @@ test("a version that does not become healthy goes back, and no request fails", a
   assert.deepEqual(await place.version(), "1.1.0");
 });
 
-test("one server is left, and what a proxy starts anew sends requests to it", async () => {
-  const { server, proxy } = containerIds(place.project);
-  assert.ok(server !== undefined && proxy !== undefined);
+test("one server is left, and a proxy that is started again finds it", async () => {
+  const services = docker(
+    "ps",
+    "-a",
+    "--filter",
+    `label=com.docker.compose.project=${place.project}`,
+    "--format",
+    '{{.Label "com.docker.compose.service"}}',
+  );
+  assert.equal(services.split("\n").filter((one) => one === "server").length, 1);
+  docker("restart", containerIds(place.project)["proxy"]!);
+  const found = await place.run("verify", ["prod"]);
+  assert.equal(found.code, 0, found.stdout + found.stderr);
 });
