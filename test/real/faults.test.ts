@@ -169,3 +169,13 @@ test("6: one that fills up while no server runs does not keep the former one fro
   rmSync(fill());
   await story.holds("1.0.0");
 });
+
+test("what serves on a newer schema is deployed again with nothing to do", async () => {
+  const { place } = story;
+  story.ends(await place.deploy("2.0.0"), 0);
+  const back = story.ends(await place.rollback(["1.0.0"]), 0);
+  const again = await story.untouched(() => place.deploy("1.0.0"));
+  assert.equal(story.ends(again, 0)["release"], back["release"]);
+  assert.equal(place.newestGood()!.id, back["release"]);
+  await story.holds("1.0.0");
+});
