@@ -49,6 +49,7 @@ const light = [
   "clickhouse",
   "configurations",
   "exits",
+  "faults",
   "grafana",
   "killed",
   "localCollector",

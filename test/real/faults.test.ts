@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
 import { clockThatGoesBack } from "./clockThatGoesBack.ts";
 import type { Told } from "./prodWorkspace.ts";
@@ -145,6 +146,50 @@ test("11: a registry that has had enough of us is no reason to touch anything", 
   server.closeAllConnections();
   story.ends(refused, 3, "IMAGE_UNAVAILABLE");
   assert.ok(asked > 0, "it was never asked");
+});
+
+test("16: all parts, killed at once and started in the wrong order, come back by themselves", async () => {
+  const { place } = story;
+  await story.write();
+  const order = ["proxy", "server", "collector", "postgres"].map(container);
+  docker("kill", ...order);
+  for (const id of order) docker("start", id);
+  // As after a reboot: nobody but the engine starts anything again.
+  while ((await place.tell("verify", ["prod"])).code !== 0) await sleep(200);
+  await story.holds("1.0.0");
+});
+
+test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {
+  const { place } = story;
+  const started = () =>
+    docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", container("collector"));
+  const before = started();
+  const url = `http://127.0.0.1:${place.environment["OTEL_HTTP_PORT"]}/v1/traces`;
+  const post = async (
+    body: string | Uint8Array<ArrayBuffer>,
+    more: Record<string, string> = {},
+  ) => {
+    const headers = { "content-type": "application/json", ...more };
+    const { status } = await fetch(url, { method: "POST", headers, body });
+    return status;
+  };
+  const spans = (count: number, value: string) => {
+    const ids = { traceId: "ab".repeat(16), spanId: "cd".repeat(8) };
+    const at = String(Date.now() * 1e6);
+    const span = { ...ids, name: "load", startTimeUnixNano: at, endTimeUnixNano: at };
+    const attributes = [{ key: "much", value: { stringValue: value } }];
+    const all = Array.from({ length: count }, () => ({ ...span, attributes }));
+    return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: all }] }] });
+  };
+  for (const malformed of ["", "{", '{"resourceSpans":7}', "\0".repeat(1000)])
+    assert.equal(await post(malformed), malformed === "" ? 200 : 400, malformed.slice(0, 30));
+  assert.equal(await post(spans(1, "x".repeat(5_000_000))), 200);
+  const thousand = spans(1000, "some");
+  for (let sent = 0; sent < 100; sent += 1) assert.equal(await post(thousand), 200);
+  const bomb = gzipSync(Buffer.alloc(256 << 20));
+  assert.equal(await post(new Uint8Array(bomb), { "content-encoding": "gzip" }), 400);
+  assert.equal(started(), before, "the collector was started again");
+  await story.holds("1.0.0");
 });
 
 test("6: a state directory that is full is refused, and what it had stays whole", async () => {
