@@ -182,7 +182,7 @@ test("32: spans that are malformed, huge, too many or a bomb end no collector", 
     return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: all }] }] });
   };
   for (const malformed of ["", "{", '{"resourceSpans":7}', "\0".repeat(1000)])
-    assert.equal(await post(malformed), malformed === "" ? 200 : 400, malformed.slice(0, 30));
+    assert.equal(await post(malformed), 400, malformed.slice(0, 30));
   assert.equal(await post(spans(1, "x".repeat(5_000_000))), 200);
   const thousand = spans(1000, "some");
   for (let sent = 0; sent < 100; sent += 1) assert.equal(await post(thousand), 200);

@@ -37,10 +37,10 @@ export async function cycle(
   tell: (line: string) => void,
 ): Promise<void> {
   const dice = new Dice(seed, number);
-  const typed = chooseCommand(dice);
+  const { place } = story;
+  const typed = chooseCommand(dice, place.revision());
   const fault = dice.pick(faults)(dice);
   tell(`${number}: ${typed.join(" ")}; ${fault.name}`);
-  const { place } = story;
   await story.write();
   const former = place.newestGood()!.tag;
   const told = await ran(story, typed, fault);
