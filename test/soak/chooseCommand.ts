@@ -16,16 +16,28 @@ const forward = ["1.0.0", "1.1.0", "2.0.0", "2.0.0", "3.0.0", "4.0.0", "6.0.0"].
 const commands: Readonly<Record<string, readonly Typed[]>> = {
   r1: [...forward, rollback()],
   r2: [
-    ...[rollback(), rollback("1.0.0"), rollback("1.0.0"), by("keep", "1.0.0")],
-    ...[by("carry", "1.0.0"), by("downgrade", "1.0.0"), by("auto", "1.1.0")],
+    rollback(),
+    rollback("1.0.0"),
+    rollback("1.0.0"),
+    by("keep", "1.0.0"),
+    by("carry", "1.0.0"),
+    by("downgrade", "1.0.0"),
+    by("auto", "1.1.0"),
     ...["2.0.0", "3.0.0", "4.0.0", "6.0.0", "1.0.0"].map(deploy),
   ],
   r3: [
-    ...[rollback(), rollback("1.0.0"), by("keep", "2.0.0"), by("carry"), by("downgrade")],
+    rollback(),
+    rollback("1.0.0"),
+    by("keep", "2.0.0"),
+    by("carry"),
+    by("downgrade"),
     ...["3.0.0", "4.0.0", "2.0.0"].map(deploy),
   ],
   r4: [
-    ...[rollback(), by("downgrade"), by("downgrade", "2.0.0"), by("downgrade", "1.0.0")],
+    rollback(),
+    by("downgrade"),
+    by("downgrade", "2.0.0"),
+    by("downgrade", "1.0.0"),
     ...["4.0.0", "5.0.0", "1.0.0"].map(deploy),
   ],
 };
