@@ -57,7 +57,7 @@ test("2: whoever closes the reader of a deploy's story does not end the deploy",
   const { place } = story;
   const from = place.journal().length;
   const running = place.start("deploy", ["prod", "1.1.0", "--yes"]);
-  await story.begins(/^stop/, from, running);
+  await story.begins(/^new server beside/, from, running);
   running.child.stderr!.destroy();
   running.child.stdout!.destroy();
   assert.equal((await running.ended).code, 0);
@@ -72,7 +72,7 @@ test("2: a terminal that is closed in the middle leaves the former server servin
     env: { ...process.env, ...place.environment },
     stdio: ["pipe", "ignore", "ignore"],
   });
-  await story.begins(/^stop/, from);
+  await story.begins(/^new server beside/, from);
   terminal.kill("SIGKILL");
   await story.begins(/^$/, from, undefined, "failed");
   assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
