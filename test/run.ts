@@ -50,6 +50,7 @@ const light = [
   "clickhouse",
   "configurations",
   "exits",
+  "faults",
   "grafana",
   "killed",
   "localCollector",

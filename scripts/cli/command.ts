@@ -65,9 +65,9 @@ const begunWith = new WeakMap<Asked, Settings>();
  * Results go to standard output, everything else to standard error.
  */
 export async function command(declaration: Declaration): Promise<void> {
-  // A reader that went away (`| head`) is no reason for a stack trace.
+  // A reader that went away (`| head`, a closed terminal) is no reason for a stack trace.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+    if (error.code === "EPIPE" || error.code === "EIO") process.exit(process.exitCode ?? 0);
     throw error;
   });
   const started = performance.now();

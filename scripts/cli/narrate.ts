@@ -18,6 +18,9 @@ export interface Manner {
 /** Between lines of a long step where nobody watches a spinner. */
 const plainEveryMs = 15_000;
 
+/** npm passes a terminal's Ctrl-C on to us, who had it from the terminal: that is one, not two. */
+const sameSignalMs = 400;
+
 /** Tells a story on standard error: a spinner on a terminal, plain lines elsewhere. */
 export function narrate(manner: Manner): Terminal {
   const steps: StepRecord[] = [];
@@ -29,8 +32,18 @@ export function narrate(manner: Manner): Terminal {
   const write = (line: string) => {
     if (!manner.quiet) process.stderr.write(`${line}\n`);
   };
+  // Whoever listened may go: a terminal that is closed, a pipe whose reader has ended. What was
+  // begun is brought to its end all the same.
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (!["EPIPE", "EIO"].includes(error.code ?? "")) throw error;
+  });
+  let firstAt = 0;
   const interrupt = () => {
-    if (interrupted.signal.aborted) process.exit(130);
+    if (interrupted.signal.aborted) {
+      if (performance.now() - firstAt < sameSignalMs) return;
+      process.exit(130);
+    }
+    firstAt = performance.now();
     write("interrupted: stopping at the next safe point (once more to stop at once)");
     interrupted.abort();
   };

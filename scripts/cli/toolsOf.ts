@@ -9,7 +9,8 @@ export function toolsOf(terminal: Terminal): Tools {
   return {
     engine: dockerEngine(endpoint(process.env), process.env),
     say: terminal,
-    now: () => Date.now(),
+    // The time of day may be set back while we wait for something: this never is.
+    now: () => Math.trunc(performance.timeOrigin + performance.now()),
     randomBytes,
     signal: terminal.signal,
     processEnvironment: process.env,

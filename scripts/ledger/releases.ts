@@ -100,12 +100,18 @@ export function keepRelease(
 ): string {
   const folder = join(directory, "releases", release.id);
   const beside = join(directory, "releases", `.${release.id}`);
-  rmSync(beside, { recursive: true, force: true });
-  mkdirSync(beside, { mode: 0o700 });
-  for (const [name, text] of Object.entries(files) as [string, string | undefined][]) {
-    if (text !== undefined) writeFile(join(beside, name), text);
+  const clear = () => rmSync(beside, { recursive: true, force: true });
+  clear();
+  try {
+    mkdirSync(beside, { mode: 0o700 });
+    for (const [name, text] of Object.entries(files) as [string, string | undefined][]) {
+      if (text !== undefined) writeFile(join(beside, name), text);
+    }
+    writeFile(join(beside, "release.json"), sheet(release));
+  } catch (error) {
+    clear();
+    throw error;
   }
-  writeFile(join(beside, "release.json"), sheet(release));
   renameSync(beside, folder);
   syncFolder(join(directory, "releases"));
   return join(folder, "compose.yaml");

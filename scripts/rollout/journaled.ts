@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { appendEntry, type Entry } from "../ledger/journal.ts";
+import { isDiskFailure } from "../ledger/isDiskFailure.ts";
 import type { Tools } from "./tools.ts";
 
 /** Who began a command, and why. */
@@ -54,6 +55,15 @@ export function journaled(
       ...(message === undefined ? {} : { message: hide(message) }),
     });
   };
+  /** For what has happened anyway: a full disk does not change it, nor hide why it failed. */
+  const writeAfter = (...line: Parameters<typeof write>) => {
+    try {
+      write(...line);
+    } catch (error) {
+      if (!isDiskFailure(error)) throw error;
+      tools.say.note(`the journal cannot be written: ${told(error)}`);
+    }
+  };
   const told = (error: unknown) => (error instanceof Problem ? error.message : String(error));
   const say: Tools["say"] = {
     ...tools.say,
@@ -65,7 +75,7 @@ export function journaled(
         write(name, "done", detail === "" ? {} : { detail });
         return result;
       } catch (error) {
-        write(name, "failed", { detail: told(error) });
+        writeAfter(name, "failed", { detail: told(error) });
         throw error;
       }
     },
@@ -78,10 +88,10 @@ export function journaled(
       beginning = { by, ...(reason === null ? {} : { reason }) };
       try {
         const result = await work();
-        if (begun) write("", "done", { seconds: seconds(), ...named(result) });
+        if (begun) writeAfter("", "done", { seconds: seconds(), ...named(result) });
         return result;
       } catch (error) {
-        if (begun) write("", "failed", { seconds: seconds(), message: told(error) });
+        if (begun) writeAfter("", "failed", { seconds: seconds(), message: told(error) });
         throw error;
       }
     },

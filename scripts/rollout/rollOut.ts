@@ -1,3 +1,4 @@
+import { sameRevisions } from "../database/sameRevisions.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
@@ -76,7 +77,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   };
   const isSame =
     present !== undefined &&
-    decision.schema.action === "none" &&
+    (decision.schema.action === "none" || isKept(decision, present)) &&
     decision.changes.every((one) => one.action === "none");
   if (isSame) {
     const checks = await proveStack(target.settings, target.prepared, directory, tools, "quick");
@@ -158,6 +159,11 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
 function isProven({ schema }: Decision): boolean {
   if (schema.action === "none") return true;
   return schema.ways.some((one) => one.way === schema.action && one.state === "proven");
+}
+
+/** Whether the present release serves on the newer schema already. */
+function isKept({ schema }: Decision, present: Release): boolean {
+  return schema.action === "keep" && sameRevisions(present.revision, schema.revision ?? []);
 }
 
 /** Whether this collector's image has judged this very configuration in the present release. */

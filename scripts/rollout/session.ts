@@ -4,6 +4,7 @@ import { redaction } from "../common/redaction.ts";
 import { lockNames } from "../ledger/lockNames.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { operator } from "../ledger/operator.ts";
+import { reserve } from "../ledger/reserve.ts";
 import { setAsideDamaged } from "../ledger/setAsideDamaged.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -75,6 +76,7 @@ export async function session<Result extends Told>(
     },
   );
   try {
+    reserve(directory);
     const aside = setAsideDamaged(directory, new Date(tools.now()));
     for (const one of aside) {
       tools.say.note(`the sheet of release ${one.id} ${one.why}: kept as ${one.kept}`);

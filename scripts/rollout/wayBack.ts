@@ -6,6 +6,8 @@ import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease, newestGood, nextReleaseId, updateRelease } from "../ledger/releases.ts";
+import { isDiskFailure } from "../ledger/isDiskFailure.ts";
+import { freeReserve } from "../ledger/reserve.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
@@ -50,12 +52,9 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   const tools = { ...session.tools, signal: new AbortController().signal };
   const cause = error instanceof Problem ? error : undefined;
   const why = cause?.message ?? (error as Error).message;
-  const isAgain = failed.outcome === "failed";
-  updateRelease(directory, { ...failed, outcome: "failed", seconds: null });
   const present = newestGood(directory);
   try {
-    // The second time what failed may have been removed: what was seen of it stays.
-    await gatherEvidence(settings, directory, `${failed.id}${isAgain ? "-again" : ""}`, tools);
+    await keepFailed(asked, directory, tools);
     if (present === undefined) {
       endWayBack(directory, failed, tools);
       return await nothingBefore(asked, why, session.tools.signal.aborted, tools);
@@ -74,6 +73,25 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
     );
   } catch (second) {
     return stranded(asked, why, present, second, tools);
+  }
+}
+
+/**
+ * Writes down what failed, and what was seen of it. A disk that has filled up meanwhile costs
+ * the evidence, not the way back: there is room set aside for it.
+ */
+async function keepFailed({ failed, settings }: WayBackAsked, directory: string, tools: Tools) {
+  // The second time what failed may have been removed: what was seen of it stays.
+  const name = `${failed.id}${failed.outcome === "failed" ? "-again" : ""}`;
+  const failure = { ...failed, outcome: "failed", seconds: null } as const;
+  try {
+    updateRelease(directory, failure);
+    await gatherEvidence(settings, directory, name, tools);
+  } catch (error) {
+    if (!isDiskFailure(error)) throw error;
+    tools.say.note(`the evidence is not kept: ${(error as Error).message}`);
+    freeReserve(directory);
+    updateRelease(directory, failure);
   }
 }
 

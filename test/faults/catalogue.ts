@@ -25,8 +25,10 @@ export const catalogue: readonly Fault[] = [
       ["real/exits", "4: Ctrl-C in the middle"],
       ["real/exits", "3: Ctrl-C before"],
       ["real/up", "Ctrl-C while the server boots"],
+      ["real/faults", "2: whoever closes the reader"],
+      ["real/faults", "2: a terminal that is closed"],
+      ["cli/narrate", "a Ctrl-C that reaches us twice"],
     ],
-    open: "SIGHUP and EPIPE in the middle of a deploy",
   },
   {
     number: 3,
@@ -55,14 +57,19 @@ export const catalogue: readonly Fault[] = [
   {
     number: 6,
     what: "no room left, or an error, in the middle of a write",
-    tests: [["ledger/clearHalfWritten"]],
-    open: "a file system that is full or fails below the state directory of a deploy",
+    tests: [
+      ["ledger/clearHalfWritten"],
+      ["real/faults", "6: a state directory that is full"],
+      ["real/faults", "6: one that fills up"],
+      ["rollout/journaled", "a journal that cannot be written"],
+    ],
+    open: "EIO: takes a block device that breaks",
   },
   {
     number: 7,
     what: "a clock that is wrong or goes back",
-    tests: [["ledger/chooseExpired"]],
-    open: "a deploy while the clock steps back",
+    tests: [["ledger/chooseExpired"], ["real/faults", "7: a clock that is set back"]],
+    open: "the host's own clock: all else on the machine lives by it",
   },
   {
     number: 8,
@@ -90,8 +97,9 @@ export const catalogue: readonly Fault[] = [
       ["real/pull", "IMAGES=pull is refused"],
       ["real/registry"],
       ["real/exits", "0: a rollback works when the tags"],
+      ["real/faults", "11: a registry that has had enough"],
     ],
-    open: "429 and a wrong architecture from a registry",
+    open: "a wrong architecture from a registry",
   },
   {
     number: 12,
@@ -106,13 +114,15 @@ export const catalogue: readonly Fault[] = [
       ["real/refusals", "a taken port"],
       ["real/refusals", "a port that a container"],
     ],
-    open: "a subnet that is taken, a volume with another owner",
+    open: "a subnet that is taken (none is asked for by number: only the engine's own could run out, for all), a volume with another owner",
   },
   {
     number: 14,
     what: "a part that dies after it was green",
-    tests: [["real/exits", "4: a server that dies"]],
-    open: "out of memory",
+    tests: [
+      ["real/exits", "4: a server that dies"],
+      ["real/faults", "14: a server that runs out of memory"],
+    ],
   },
   {
     number: 15,
@@ -122,7 +132,12 @@ export const catalogue: readonly Fault[] = [
       ["real/refusals", "containers of somebody else"],
     ],
   },
-  { number: 16, what: "the host starts again", tests: [], open: "not tried" },
+  {
+    number: 16,
+    what: "the host starts again",
+    tests: [["real/faults", "16: all parts, killed at once"]],
+    open: "the engine's own start",
+  },
   {
     number: 17,
     what: "a migration fails in the middle",
@@ -136,10 +151,16 @@ export const catalogue: readonly Fault[] = [
   {
     number: 18,
     what: "a migration is killed, or its database",
-    tests: [["real/killed", "a deploy"]],
-    open: "Postgres killed in the middle of a migration",
+    tests: [
+      ["real/killed", "a deploy"],
+      ["real/faults", "18: Postgres killed in the middle"],
+    ],
   },
-  { number: 19, what: "an idle session blocks a migration", tests: [], open: "not tried" },
+  {
+    number: 19,
+    what: "an idle session blocks a migration",
+    tests: [["real/faults", "19: an idle session"]],
+  },
   {
     number: 20,
     what: "a new server is not healthy after a good migration",
@@ -227,8 +248,8 @@ export const catalogue: readonly Fault[] = [
   {
     number: 32,
     what: "spans that are too large, too many, malformed or a bomb",
-    tests: [],
-    open: "not tried",
+    tests: [["real/faults", "32: spans that are malformed"]],
+    open: "a bomb larger than the collector's memory (CVE-2024-36129 in 0.96.0)",
   },
   {
     number: 33,

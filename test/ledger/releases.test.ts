@@ -55,6 +55,13 @@ test("an id that was given to an unreadable release is not given again", () => {
   assert.equal(nextReleaseId(directory), "000003");
 });
 
+test("of a release that could not be kept whole nothing is left", () => {
+  const directory = kept("000001");
+  const more = { ...files, "no such folder/file": "" };
+  assert.throws(() => keepRelease(directory, release("000002"), more), { code: "ENOENT" });
+  assert.deepEqual(readdirSync(join(directory, "releases")), ["000001"]);
+});
+
 test("releases come newest first", () => {
   assert.deepEqual(ids(kept("000009", "000010", "000001")), ["000010", "000009", "000001"]);
 });

@@ -1,104 +1,34 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Told } from "./prodWorkspace.ts";
-import { evidence, lastSteps } from "./invariants.ts";
+import { evidence } from "./invariants.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { Story } from "./story.ts";
 import { containerIds, docker } from "./workspace.ts";
 
 // Every exit code of the contract, on the real engine: what a command answers, and that it is
 // true. One stack lives through all of it; a test leaves it with a server that works.
+let story: Story;
 let place: StandinWorkspace;
-/** Written as the story goes on; nothing of them is ever lost. */
-const agents: string[] = [];
+const ends: Story["ends"] = (...asked) => story.ends(...asked);
+const write = () => story.write();
+const serves = (version: string) => story.serves(version);
+const untouched: Story["untouched"] = (work) => story.untouched(work);
+const withHook: Story["withHook"] = (...asked) => story.withHook(...asked);
+const begins: Story["begins"] = (...asked) => story.begins(...asked);
 
 before(async () => {
-  place = await standinWorkspace("exits", 22400);
+  story = await Story.begin("exits", 22400);
+  ({ place } = story);
 });
 after(async () => {
-  await place.remove();
+  await story.remove();
   const own = docker("images", "letta-test-exits-own", "--format", "{{.Repository}}:{{.Tag}}");
   if (own !== "") docker("rmi", ...own.split("\n"));
 });
-
-/** The command ended so; its object says the same code. @returns the object */
-function ends(told: Told, code: number, problem?: string) {
-  const { said } = told;
-  assert.equal(told.code, code, `${JSON.stringify(said)}\n${lastSteps(place, 30)}`);
-  assert.equal(said["ok"], code === 0);
-  if (code !== 0) {
-    assert.equal(said["exit"], code);
-    assert.ok(typeof said["next"] === "string" || code === 2, "it names no next command");
-  }
-  if (problem !== undefined) assert.equal(said["code"], problem, JSON.stringify(said));
-  return said as Record<string, string> & { details: string[] };
-}
-
-async function write() {
-  const name = `agent ${agents.length + 1}`;
-  await place.write(name);
-  agents.push(name);
-}
-
-/** This version serves, with every agent there is. */
-async function serves(version: string) {
-  assert.equal(await place.version(), version);
-  const there = await place.agents();
-  assert.deepEqual(
-    agents.filter((one) => !there.includes(one)),
-    [],
-  );
-}
-
-const label = () => `label=com.docker.compose.project=${place.project}`;
-
-/** When each container was started, by id: the same afterwards means that none was touched. */
-function started(): string {
-  const ids = docker("ps", "-aq", "--no-trunc", "--filter", label()).split("\n");
-  return docker("inspect", "-f", "{{.Name}} {{.Id}} {{.State.StartedAt}}", ...ids);
-}
-
-/** Does something that must not touch a container. */
-async function untouched(work: () => Promise<Told>): Promise<Told> {
-  const [containers, databases] = [started(), place.databases()];
-  const since = (Date.now() / 1000).toFixed(3);
-  const told = await work();
-  const until = (Date.now() / 1000).toFixed(3);
-  const span = ["--since", since, "--until", until];
-  const actions = docker("events", ...span, "--filter", label(), "--format", "{{.Action}}");
-  const acts = actions.split("\n").filter((one) => !/^(exec_|health_status|$)/.test(one));
-  assert.deepEqual(acts, []);
-  assert.equal(started(), containers);
-  assert.deepEqual(place.databases(), databases, "databases were made or dropped");
-  return told;
-}
-
-/** Puts an executable into hooks/ for as long as something is done. */
-async function withHook<Result>(name: string, lines: string[], work: () => Promise<Result>) {
-  const path = join(place.root, "hooks", name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, ["#!/bin/sh", ...lines, ""].join("\n"));
-  chmodSync(path, 0o755);
-  try {
-    return await work();
-  } finally {
-    rmSync(path);
-  }
-}
-
-/** Waits until a run has begun a step. */
-async function begins(step: RegExp, from: number) {
-  const isThere = () =>
-    place
-      .journal()
-      .slice(from)
-      .some((one) => one.event === "begin" && step.test(one.step));
-  while (!isThere()) await sleep(5);
-}
 
 /** An image of its own with a version in it. @returns its name, without the version's tag */
 function ownImage(version: string): string {
@@ -238,9 +168,7 @@ test("a damaged sheet of the newest release is kept aside, and nothing is guesse
     ends(await place.deploy("1.0.0"), 0);
     const kept = readdirSync(folder).filter((name) => name.startsWith("release.json.corrupt-"));
     assert.equal(readFileSync(join(folder, kept.at(-1)!), "utf8"), damage ?? text.slice(0, 200));
-    assert.equal(place.newestGood()!.tag, "1.0.0");
-    await serves("1.0.0");
-    ends(await place.tell("verify", ["prod"]), 0);
+    await story.holds("1.0.0");
   }
 });
 
@@ -285,7 +213,7 @@ test("4: a hook that says no before the migration leaves the former server servi
   await write();
   const told = await withHook("pre-migrate", ["exit 1"], () => place.deploy("2.0.0"));
   assert.match(ends(told, 4, "ROLLED_BACK")["message"]!, /1\.0\.0 serves again/);
-  await serves("1.0.0");
+  await story.holds("1.0.0");
   assert.equal(place.revision(), "r1");
 });
 
@@ -296,7 +224,7 @@ test("4: a migration that fails only for real is taken back, and what it made is
   const told = await withHook("pre-migrate", [query], () => place.deploy("3.0.0"));
   const said = ends(told, 4, "ROLLED_BACK");
   assert.match(said["details"].join("\n"), /already exists/);
-  await serves("1.0.0");
+  await story.holds("1.0.0");
   assert.equal(place.revision(), "r1");
   const kept = place.databases().filter((name) => name.startsWith("letta_kept_"));
   // Its first migration was through, its second was not.
@@ -309,11 +237,10 @@ test("4: a server that dies after it was proven is taken back, with its log as e
   const told = await place.deploy("7.0.0", [], { BAKE_SECONDS: "6" });
   const said = ends(told, 4, "ROLLED_BACK");
   assert.match(said["message"]!, /\(7\.0\.0\) failed, 1\.0\.0 serves again/);
-  await serves("1.0.0");
+  await story.holds("1.0.0");
   const failed = place.releases().find((one) => one.tag === "7.0.0")!;
   const log = readFileSync(join(evidence(place, failed.id), "server.log"), "utf8");
   assert.match(log, /this version ends after three seconds/);
-  ends(await place.tell("verify", ["prod"]), 0);
 });
 
 test("4: Ctrl-C in the middle of a migration leaves the former server serving", async () => {
@@ -326,8 +253,7 @@ test("4: Ctrl-C in the middle of a migration leaves the former server serving", 
     const ran = await running.ended;
     const said = JSON.parse(ran.stdout) as Told["said"];
     assert.match(String(ends({ ...ran, said }, 4, "ROLLED_BACK")["message"]), /interrupted/);
-    await serves("1.0.0");
-    ends(await place.tell("verify", ["prod"]), 0);
+    await story.holds("1.0.0");
   }
 });
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { takeLock } from "../../scripts/ledger/lock.ts";
 import { lockNames } from "../../scripts/ledger/lockNames.ts";
+import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import type { StandinWorkspace } from "./standinWorkspace.ts";
-import { docker } from "./workspace.ts";
+import { containerIds, docker } from "./workspace.ts";
 
 /** What has to be true after a command that came after a kill. */
 export interface Expected {
@@ -18,8 +20,11 @@ export interface Expected {
 }
 
 /**
- * One stack and nothing left over, an old or a new server that answers on a schema it is
- * proven on, every row, and a ledger that says so.
+ * What has to hold after every fault: one stack and nothing left over, an old or a new server
+ * that answers on a schema it is proven on, every row, no secret where none belongs, the former
+ * release ready to be gone back to, and a ledger that says so. That a failure ends with its
+ * code, its cause and the next command is `Story.ends`; that the same command again comes to its
+ * end is seen by giving it.
  * @throws AssertionError naming what does not hold
  */
 export async function expectInvariants(
@@ -58,6 +63,9 @@ export async function expectInvariants(
     "releases that never ended",
   );
 
+  expectStartable(place);
+  expectNoSecrets(place);
+
   const there = await place.agents();
   assert.deepEqual(
     agents.filter((one) => !there.includes(one)),
@@ -81,17 +89,50 @@ function expectContainers(place: StandinWorkspace, killed: readonly number[]): v
       .filter(Boolean)
       .sort();
   const names = listed(`com.docker.compose.project=${project}`, "{{.Names}}");
-  // A server on a schema newer than its own comes without its migration step.
+  // A server on a schema newer than its own comes without its migration step; one that was
+  // started beside the former one has another number.
   const parts = Object.keys(place.newestGood()!.services).sort();
   assert.deepEqual(
-    names,
-    parts.map((part) => `${project}-${part}-1`),
+    names.map((name) => name.replace(/-\d+$/, "")),
+    parts.map((part) => `${project}-${part}`),
   );
   const rehearsal = listed(`com.docker.compose.project=${project}-rehearsal`, "{{.Names}}");
   assert.deepEqual(rehearsal, [], "containers of a rehearsal are left");
   const owners = listed("letta-stack.oneshot", '{{.Label "letta-stack.oneshot"}}');
   const left = owners.filter((one) => killed.some((pid) => one === `${hostname()}:${pid}`));
   assert.deepEqual(left, [], "one-shot containers of a killed process are left");
+}
+
+/** The images of what could be gone back to are there, whatever became of their tags. */
+function expectStartable(place: StandinWorkspace): void {
+  const [, former] = place.releases().filter((one) => one.outcome === "good");
+  if (former === undefined) return;
+  const images = Object.values(former.services).map((one) => one.imageId);
+  docker("image", "inspect", "--format", "{{.Id}}", ...images);
+  assert.ok(existsSync(join(place.state, "releases", former.id, "compose.yaml")));
+}
+
+/** No secret in what was said, in the state or in a container's log. */
+function expectNoSecrets(place: StandinWorkspace): void {
+  const file = join(place.root, "env/prod.secrets.env");
+  const { assignments } = parseEnvFile(readFileSync(file), file);
+  const secrets = assignments.map((one) => one.value).filter((value) => value.length >= 8);
+  assert.ok(secrets.length >= 3);
+  const places = new Map([["what was said", place.said()]]);
+  for (const entry of readdirSync(place.state, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) places.set(path, readFileSync(path, "latin1"));
+  }
+  for (const [service, id] of Object.entries(containerIds(place.project))) {
+    const { stdout, stderr } = spawnSync("docker", ["logs", id], { encoding: "utf8" });
+    places.set(`the log of ${service}`, stdout + stderr);
+  }
+  const found = [...places].filter(([, text]) => secrets.some((one) => text.includes(one)));
+  assert.deepEqual(
+    found.map(([name]) => name),
+    [],
+    "a secret is in it",
+  );
 }
 
 /** The lines of a state directory's files that stay beside others: for messages of failed tests. */

@@ -1,18 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEntry, type Entry } from "../../scripts/ledger/journal.ts";
+import { composeOf } from "./composeOf.ts";
 import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { docker } from "./workspace.ts";
@@ -345,20 +338,4 @@ function hook(place: StandinWorkspace, name: string, ...lines: string[]) {
   mkdirSync(join(place.root, "hooks"), { recursive: true });
   writeFileSync(path, ["#!/bin/sh", "set -e", ...lines, ""].join("\n"));
   chmodSync(path, 0o755);
-}
-
-/** The processes of Docker Compose that work on a project. */
-function composeOf(project: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((id) => {
-      try {
-        const argv = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
-        const at = argv.indexOf("--project-name");
-        return /docker/.test(argv[0] ?? "") && at >= 0 && argv[at + 1] === project;
-      } catch {
-        return false; // it has ended meanwhile
-      }
-    })
-    .map(Number);
 }

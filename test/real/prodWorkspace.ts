@@ -30,6 +30,8 @@ export interface ProdWorkspace extends Workspace {
   deploy(tag: string, args?: readonly string[], more?: More): Promise<Told>;
   rollback(args?: readonly string[], more?: More): Promise<Told>;
   journal(): Entry[];
+  /** All that its commands wrote so far. */
+  said(): string;
   releases(): Release[];
   newestGood(): Release | undefined;
   /** Through the proxy, as everybody does: "POST /v1/agents/". */
@@ -75,6 +77,7 @@ export async function prodWorkspace(
     OTEL_BSP_SCHEDULE_DELAY: "100",
     ...over,
   };
+  const written: string[] = [];
   const start = (entry: string, args: readonly string[], more: More = {}): Running => {
     const child = spawn(
       process.execPath,
@@ -88,6 +91,7 @@ export async function prodWorkspace(
     const said = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
+    child.once("exit", () => written.push(said.stdout, said.stderr));
     // What it started may outlive it and hold its output open: its own end is what counts.
     const ended = new Promise<Ran>((resolve) => {
       child.once("exit", (code, signal) => {
@@ -141,6 +145,7 @@ export async function prodWorkspace(
     deploy: (tag, args = [], more = {}) => tell("deploy", ["prod", tag, "--yes", ...args], more),
     rollback: (args = [], more = {}) => tell("rollback", [...args, "--env", "prod", "--yes"], more),
     journal: () => readJournal(state),
+    said: () => written.join("\n"),
     releases: () => readReleases(state),
     newestGood: () => newestGood(state),
     ask,

@@ -10,14 +10,20 @@ export type StandinWorkspace = ProdWorkspace;
  * Makes the clone, and the images where they are missing. Nothing runs yet.
  * @param name tells suites apart
  * @param firstPort the first of five ports
+ * @param over settings over those of every such clone
  */
-export async function standinWorkspace(name: string, firstPort: number): Promise<StandinWorkspace> {
+export async function standinWorkspace(
+  name: string,
+  firstPort: number,
+  over: Readonly<Record<string, string>> = {},
+): Promise<StandinWorkspace> {
   await buildStandins();
   const place = await prodWorkspace(name, firstPort, {
     IMAGES: "auto",
     LETTA_IMAGE: "letta-stack-standin",
     LETTA_VERSION: "1.0.0",
     SERVER_WAIT_SECONDS: "20",
+    ...over,
   });
   const { root } = place;
   copyFileSync(join(root, "test/rigs/standin/server.yaml"), join(root, "compose/server.yaml"));

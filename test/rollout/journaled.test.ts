@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
@@ -191,4 +191,32 @@ test("a step's parameters go on to whoever listens, and not into the journal", a
   });
   assert.deepEqual(heard, [{ services: ["server"] }]);
   assert.ok(!JSON.stringify(readJournal(directory)).includes("services"));
+});
+
+test("a journal that cannot be written any more hides neither a failure nor an end", async () => {
+  const failure = new Problem("ROLLED_BACK", "the former one serves");
+  for (const end of [failure, undefined]) {
+    const { command, directory, tools } = begun();
+    const ran = command(who, async () => {
+      await tools.say.step("copy", nothing);
+      rmSync(join(directory, "journal.jsonl"));
+      symlinkSync("/dev/full", join(directory, "journal.jsonl"));
+      if (end !== undefined) throw end;
+      return {};
+    });
+    if (end === undefined) assert.deepEqual(await ran, {});
+    else await assert.rejects(ran, end);
+  }
+});
+
+test("a step whose intent cannot be written is not begun", async () => {
+  const { command, directory, tools } = begun();
+  symlinkSync("/dev/full", join(directory, "journal.jsonl"));
+  let isBegun = false;
+  const ran = command(who, async () => {
+    await tools.say.step("copy", async () => (isBegun = true));
+    return {};
+  });
+  await assert.rejects(ran, { code: "ENOSPC" });
+  assert.equal(isBegun, false);
 });

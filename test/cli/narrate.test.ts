@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const narrate = join(import.meta.dirname, "..", "..", "scripts", "cli", "narrate.ts");
+
+/** Runs a program that has a Terminal called `terminal`. */
+function program(code: string, closes = false) {
+  const head = `import { narrate } from ${JSON.stringify(narrate)};
+    import { setTimeout as sleep } from "node:timers/promises";
+    const terminal = narrate({ yes: true, quiet: false, hides: () => undefined });\n`;
+  const args = ["--input-type=module-typescript", "-e", head + code];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  if (closes) child.stderr.destroy();
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  return new Promise<{ code: number | null; stdout: string }>((resolve) => {
+    child.once("close", (ended) => resolve({ code: ended, stdout }));
+  });
+}
+
+test("a Ctrl-C that reaches us twice, as through npm, counts once; a later one ends at once", async () => {
+  const { code, stdout } = await program(`
+    process.kill(process.pid, "SIGINT");
+    await sleep(50);
+    process.kill(process.pid, "SIGINT");
+    await sleep(600);
+    process.stdout.write(\`still there, aborted: \${terminal.signal.aborted}\`);
+    process.kill(process.pid, "SIGINT");
+    await sleep(60_000);`);
+  assert.equal(stdout, "still there, aborted: true");
+  assert.equal(code, 130);
+});
+
+test("where nobody reads what is told the work goes on to its end", async () => {
+  const { code, stdout } = await program(
+    `for (const name of ["one", "two", "three"]) await terminal.step(name, () => sleep(20));
+    process.stdout.write("done");`,
+    true,
+  );
+  assert.equal(stdout, "done");
+  assert.equal(code, 0);
+});

@@ -1,0 +1,226 @@
+// Faults of the catalogue that operators meet while a rollout is under way, on the real engine.
+// One stack lives through all of them, its state on a small file system of its own.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import test, { after, before } from "node:test";
+import { clockThatGoesBack } from "./clockThatGoesBack.ts";
+import type { Told } from "./prodWorkspace.ts";
+import { Story } from "./story.ts";
+import { containerIds, docker } from "./workspace.ts";
+
+let story: Story;
+
+before(async () => {
+  story = await Story.begin("faults", 23500);
+  const state = join(story.place.root, ".stack");
+  mkdirSync(state, { mode: 0o700 });
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m,mode=0700", "none", state]);
+  assert.equal(mounted.status, 0, mounted.stderr.toString());
+  story.ends(await story.place.deploy("1.0.0"), 0);
+  await story.write();
+});
+after(() => story?.remove());
+
+const fill = () => join(story.place.root, ".stack", "fill");
+const container = (service: string) => containerIds(story.place.project)[service]!;
+
+/** What a command under way came to, told as one that was waited for. */
+async function told(running: ReturnType<Story["place"]["start"]>): Promise<Told> {
+  const ran = await running.ended;
+  return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
+}
+
+/** A session that says something and stays: it goes when its input is closed. */
+function session(statement: string) {
+  const psql = ["psql", "-U", "letta", "-d", "letta", "-qAt"];
+  const child = spawn("docker", ["exec", "-i", container("postgres"), ...psql], {
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  child.stdin.on("error", () => undefined); // its database is killed
+  child.stdin.write(`${statement}\n`);
+  return child;
+}
+
+/** Waits until a query about the sessions says so. */
+async function until(query: string): Promise<void> {
+  while (story.place.psql(`SELECT count(*) > 0 FROM pg_stat_activity WHERE ${query}`) !== "t")
+    await sleep(20);
+}
+
+test("2: whoever closes the reader of a deploy's story does not end the deploy", async () => {
+  const { place } = story;
+  const from = place.journal().length;
+  const running = place.start("deploy", ["prod", "1.1.0", "--yes"]);
+  await story.begins(/^new server beside/, from, running);
+  running.child.stderr!.destroy();
+  running.child.stdout!.destroy();
+  assert.equal((await running.ended).code, 0);
+  await story.holds("1.1.0");
+});
+
+test("2: a terminal that is closed in the middle leaves the former server serving", async () => {
+  const { place } = story;
+  const from = place.journal().length;
+  const terminal = spawn("script", ["-qec", "npm run deploy:prod -- 1.0.0 --yes", "/dev/null"], {
+    cwd: place.root,
+    env: { ...process.env, ...place.environment },
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  await story.begins(/^new server beside/, from);
+  terminal.kill("SIGKILL");
+  await story.begins(/^$/, from, undefined, "failed");
+  assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
+  await story.holds("1.1.0");
+});
+
+test("7: a clock that is set back by a day in the middle holds nothing up", async () => {
+  const { place } = story;
+  const [former] = place.releases();
+  story.ends(await place.deploy("1.0.0", [], { NODE_OPTIONS: clockThatGoesBack }), 0);
+  assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 1);
+  await story.holds("1.0.0");
+});
+
+test("14: a server that runs out of memory after it was proven is taken back", async () => {
+  const { place } = story;
+  const from = place.journal().length;
+  const little = { SERVER_MEMORY: "96m", BAKE_SECONDS: "60" };
+  const running = place.start("deploy", ["prod", "1.1.0", "--yes", "--json"], little);
+  await story.begins(/^stay green/, from, running);
+  const server = container("server");
+  // The kernel ends whoever is marked most, not whoever asked last.
+  const mark = "for one in /proc/[0-9]*; do echo 1000 > $one/oom_score_adj; done";
+  docker("exec", server, "sh", "-c", mark);
+  spawnSync("docker", ["exec", server, "python3", "-c", "kept = bytearray(512 << 20)"]);
+  const said = story.ends(await told(running), 4, "ROLLED_BACK");
+  assert.match(said.details.join("\n"), /server: /);
+  await story.holds("1.0.0");
+});
+
+test("19: an idle session in the way of a migration is named, and nothing is half done", async () => {
+  const { place } = story;
+  await story.write();
+  const idle = session("BEGIN; TABLE agents;");
+  await until("state = 'idle in transaction'");
+  const said = story.ends(await place.deploy("2.0.0"), 4, "ROLLED_BACK");
+  assert.match(said.details.join("\n"), /connected to letta: pid \d+, .*idle in transaction since/);
+  idle.stdin.end();
+  assert.equal(place.revision(), "r1");
+  await story.holds("1.0.0");
+});
+
+test("18: Postgres killed in the middle of a migration's statement is started and taken back", async () => {
+  const { place } = story;
+  await story.write();
+  const from = place.journal().length;
+  const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
+  await story.begins(/^keep a copy of the database/, from, running, "done");
+  const locking = session("BEGIN; LOCK TABLE agents;");
+  await until("wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE agents%'");
+  docker("kill", container("postgres"));
+  story.ends(await told(running), 4, "ROLLED_BACK");
+  locking.kill();
+  await story.holds("1.0.0");
+  assert.equal(place.revision(), "r1");
+});
+
+test("11: a registry that has had enough of us is no reason to touch anything", async () => {
+  let asked = 0;
+  const server = createServer((_, reply) => {
+    asked += 1;
+    reply.writeHead(429, { "retry-after": "1" }).end('{"errors":[{"code":"TOOMANYREQUESTS"}]}');
+  });
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const image = `127.0.0.1:${(server.address() as AddressInfo).port}/server`;
+  const refused = await story.untouched(() =>
+    story.place.deploy("1.1.0", [], { LETTA_IMAGE: image, IMAGES: "pull" }),
+  );
+  server.close();
+  server.closeAllConnections();
+  story.ends(refused, 3, "IMAGE_UNAVAILABLE");
+  assert.ok(asked > 0, "it was never asked");
+});
+
+test("16: all parts, killed at once and started in the wrong order, come back by themselves", async () => {
+  const { place } = story;
+  await story.write();
+  const order = ["proxy", "server", "collector", "postgres"].map(container);
+  docker("kill", ...order);
+  for (const id of order) docker("start", id);
+  // As after a reboot: nobody but the engine starts anything again.
+  while ((await place.tell("verify", ["prod"])).code !== 0) await sleep(200);
+  await story.holds("1.0.0");
+});
+
+test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {
+  const { place } = story;
+  const started = () =>
+    docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", container("collector"));
+  const before = started();
+  const url = `http://127.0.0.1:${place.environment["OTEL_HTTP_PORT"]}/v1/traces`;
+  const post = async (
+    body: string | Uint8Array<ArrayBuffer>,
+    more: Record<string, string> = {},
+  ) => {
+    const headers = { "content-type": "application/json", ...more };
+    const { status } = await fetch(url, { method: "POST", headers, body });
+    return status;
+  };
+  const spans = (count: number, value: string) => {
+    const ids = { traceId: "ab".repeat(16), spanId: "cd".repeat(8) };
+    const at = String(Date.now() * 1e6);
+    const span = { ...ids, name: "load", startTimeUnixNano: at, endTimeUnixNano: at };
+    const attributes = [{ key: "much", value: { stringValue: value } }];
+    const all = Array.from({ length: count }, () => ({ ...span, attributes }));
+    return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: all }] }] });
+  };
+  for (const malformed of ["", "{", '{"resourceSpans":7}', "\0".repeat(1000)])
+    assert.equal(await post(malformed), 400, malformed.slice(0, 30));
+  assert.equal(await post(spans(1, "x".repeat(5_000_000))), 200);
+  const thousand = spans(1000, "some");
+  for (let sent = 0; sent < 100; sent += 1) assert.equal(await post(thousand), 200);
+  const bomb = gzipSync(Buffer.alloc(256 << 20));
+  assert.equal(await post(new Uint8Array(bomb), { "content-encoding": "gzip" }), 400);
+  assert.equal(started(), before, "the collector was started again");
+  await story.holds("1.0.0");
+});
+
+test("6: a state directory that is full is refused, and what it had stays whole", async () => {
+  const { place } = story;
+  const before = place.releases();
+  spawnSync("sh", ["-c", 'cat /dev/zero > "$0"', fill()]);
+  const refused = await story.untouched(() => place.deploy("1.1.0"));
+  const said = story.ends(refused, 3, "STATE_UNUSABLE");
+  assert.match(said["message"]!, /ENOSPC/);
+  assert.deepEqual(place.releases(), before);
+  rmSync(fill());
+  await story.holds("1.0.0");
+});
+
+test("6: one that fills up while no server runs does not keep the former one from serving", async () => {
+  const { place } = story;
+  // What fails first may be a line before the migration or one after it.
+  const hook = [`cat /dev/zero > '${fill()}'`, "exit 0"];
+  const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
+  assert.match(story.ends(failed, 4, "ROLLED_BACK").details.join("\n"), /ENOSPC/);
+  await story.serves("1.0.0");
+  rmSync(fill());
+  await story.holds("1.0.0");
+});
+
+test("what serves on a newer schema is deployed again with nothing to do", async () => {
+  const { place } = story;
+  story.ends(await place.deploy("2.0.0"), 0);
+  const back = story.ends(await place.rollback(["1.0.0"]), 0);
+  const again = await story.untouched(() => place.deploy("1.0.0"));
+  assert.equal(story.ends(again, 0)["release"], back["release"]);
+  assert.equal(place.newestGood()!.id, back["release"]);
+  await story.holds("1.0.0");
+});
