@@ -12,6 +12,8 @@ interface Work {
   readonly terminal: Terminal;
 }
 
+const actions = { init, seal, edit, set, list, rotate };
+
 await command({
   name: "secrets",
   about:
@@ -19,7 +21,7 @@ await command({
   environment: "second",
   arguments: [
     ["<action>", "init, seal, edit, set, list, rotate"],
-    ["[name]", "set, rotate: which secret; a value comes from standard input or is asked for"],
+    ["[name...]", "set, rotate: which secret; a value comes from standard input or is asked for"],
   ],
   flags: ["yes"],
   examples: [
@@ -32,13 +34,19 @@ await command({
   ],
   async act(asked, terminal) {
     const { Problem } = await import("./common/problem.ts");
-    const [action = "", name = ""] = asked.arguments;
+    // All words are taken: whoever writes a value among them must not read it in a refusal.
+    const [action = "", name = "", ...more] = asked.arguments;
     const work = Object.hasOwn(actions, action)
       ? actions[action as keyof typeof actions]
       : undefined;
     if (work === undefined) {
       const known = Object.keys(actions).join(", ");
       throw new Problem("USAGE", `expected ${known}, got ${JSON.stringify(action)}`);
+    }
+    if (more.length > 0) {
+      throw new Problem("USAGE", `${action}: expected nothing after the name, got a word more`, {
+        next: "the same command without it: a value comes from standard input",
+      });
     }
     const { environment, root } = asked;
     const isNamed = action === "set" || action === "rotate";
@@ -53,8 +61,6 @@ await command({
     return work({ asked, place, day, name, terminal });
   },
 });
-
-const actions = { init, seal, edit, set, list, rotate };
 
 async function init({ asked, place, day }: Work): Promise<Answer> {
   const { initSecrets } = await import("./settings/initSecrets.ts");

@@ -46,6 +46,7 @@ if (runs(/real.(backends|configurations|delivery|doctor|grafana|newest|telemetry
 /** On the stand-in server or on Postgres alone: light enough to run beside Letta. */
 const light = [
   "backup",
+  "canary",
   "clickhouse",
   "configurations",
   "exits",
@@ -56,6 +57,7 @@ const light = [
   "operations",
   "proxy",
   "registry",
+  "rotate",
   "security",
   "standin",
 ];

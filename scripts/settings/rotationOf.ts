@@ -20,8 +20,8 @@ const kept: Readonly<
   Record<string, (environment: EnvironmentName) => [why: string, next: string]>
 > = {
   LETTA_ENCRYPTION_KEY: (environment) => [
-    "it must never change: nobody could read what the server stored encrypted under it",
-    `keep a copy of it (npm run secrets -- list ${environment})`,
+    "it must never change: nobody could read what the server stored encrypted under it; keep a copy of its file",
+    `npm run secrets -- list ${environment}`,
   ],
   GRAFANA_SECRET_KEY: (environment) => [
     "it must not change: Grafana could not read what it stored encrypted under it",
