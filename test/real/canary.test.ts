@@ -13,8 +13,13 @@ import { containerIds, docker } from "./workspace.ts";
 /** Why a part's container may show a secret to whoever may ask the engine. */
 const inEnvironment = "the server's image reads it from its environment alone";
 
+/** The collector takes them in place of the names in its configuration, which so holds none. */
+const forConfiguration = "its configuration names it, and the collector reads its environment";
+
+type Declared = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** The declared places: `docker inspect` of these parts shows these secrets. */
-const declared: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const declared: Declared = {
   server: {
     LETTA_PG_PASSWORD: inEnvironment,
     LETTA_SERVER_PASSWORD: inEnvironment,
@@ -26,6 +31,28 @@ const declared: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     AZURE_API_KEY: inEnvironment,
     TOGETHER_API_KEY: inEnvironment,
     DEEPSEEK_API_KEY: inEnvironment,
+  },
+  collector: {
+    CLICKHOUSE_PASSWORD: forConfiguration,
+    SIGNOZ_INGESTION_KEY: forConfiguration,
+    DD_API_KEY: forConfiguration,
+  },
+};
+
+/** ClickHouse's users take their passwords from its environment (from_env). */
+const ofUsers = "ClickHouse's own users, whose passwords it reads from its environment";
+
+/** The same where ClickHouse is a part. */
+const withClickHouse: Declared = {
+  server: { ...declared["server"], CLICKHOUSE_READER_PASSWORD: "it reads its traces there" },
+  collector: {
+    CLICKHOUSE_PASSWORD: forConfiguration,
+    SIGNOZ_INGESTION_KEY: forConfiguration,
+  },
+  clickhouse: {
+    CLICKHOUSE_PASSWORD: ofUsers,
+    CLICKHOUSE_READER_PASSWORD: ofUsers,
+    CLICKHOUSE_ADMIN_PASSWORD: ofUsers,
   },
 };
 
@@ -88,6 +115,17 @@ async function watchProcesses(stop: AbortSignal): Promise<void> {
   }
 }
 
+async function watched(work: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const watching = watchProcesses(stop.signal);
+  try {
+    await work();
+  } finally {
+    stop.abort();
+    await watching;
+  }
+}
+
 async function run(code: number, entry: string, args: readonly string[], more = {}): Promise<void> {
   const ran = await place.run(entry, args, more);
   written.push(ran.stdout, ran.stderr);
@@ -95,16 +133,11 @@ async function run(code: number, entry: string, args: readonly string[], more = 
 }
 
 test("deploys that succeed, migrate and fail, and commands that look, write no secret", async () => {
-  const stop = new AbortController();
-  const watching = watchProcesses(stop.signal);
-  try {
+  await watched(async () => {
     await run(0, "deploy", ["prod", "1.0.0", "--yes", "--verbose"]);
     await run(0, "deploy", ["prod", "2.0.0", "--yes", "--json"], { OTEL_SAMPLING_PERCENT: "100" });
     await run(4, "deploy", ["prod", "7.0.0", "--yes"], { BAKE_SECONDS: "6" });
-  } finally {
-    stop.abort();
-    await watching;
-  }
+  });
   const bearer = { authorization: `Bearer ${canaries.get("LETTA_SERVER_PASSWORD")}` };
   const { request } = await import("../../scripts/verification/request.ts");
   const url = "https://127.0.0.1:23320/v1/agents/";
@@ -128,14 +161,16 @@ test("deploys that succeed, migrate and fail, and commands that look, write no s
   assert.deepEqual(found(written.join("\n")), []);
 });
 
-test("no process was started with a secret in its command line", () => {
+function inCommandLines() {
   const all = [...commandLines].join("\n");
   for (const seen of ["scripts/deploy.ts", "compose", "letta\0server", "postgres"])
     assert.ok(all.includes(seen), `${seen} was not seen`);
   assert.deepEqual(found(all), []);
-});
+}
 
-test("nothing under .stack holds a secret, evidence and dumps included", () => {
+test("no process was started with a secret in its command line", inCommandLines);
+
+function inState() {
   const files = readdirSync(place.state, { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile())
     .map((one) => join(one.parentPath, one.name));
@@ -148,14 +183,18 @@ test("nothing under .stack holds a secret, evidence and dumps included", () => {
     found(readFileSync(file, "latin1")).map((name) => `${file}: ${name}`),
   );
   assert.deepEqual(holding, []);
-});
+}
 
-test("no part's log holds a secret", () => {
+test("nothing under .stack holds a secret, evidence and dumps included", inState);
+
+function inLogs() {
   for (const [service, id] of Object.entries(containerIds(place.project)))
     assert.deepEqual(found(bytesOf("docker", "logs", id)), [], service);
-});
+}
 
-test("docker inspect shows secrets of the declared parts alone", () => {
+test("no part's log holds a secret", inLogs);
+
+function inInspection(declared: Declared) {
   const parts = containerIds(place.project);
   assert.deepEqual(
     Object.keys(declared).filter((service) => !(service in parts)),
@@ -171,9 +210,11 @@ test("docker inspect shows secrets of the declared parts alone", () => {
     const ids = docker(kind, "ls", "-q", "--filter", label).split("\n");
     assert.deepEqual(found(docker(kind, "inspect", ...ids)), [], kind);
   }
-});
+}
 
-test("no image holds a secret in its configuration or history", () => {
+test("docker inspect shows secrets of the declared parts alone", () => inInspection(declared));
+
+function inImages() {
   const ids = Object.values(containerIds(place.project));
   const images = new Set(ids.map((id) => docker("inspect", "-f", "{{.Image}}", id)));
   for (const image of images) {
@@ -181,9 +222,11 @@ test("no image holds a secret in its configuration or history", () => {
     const history = docker("history", "--no-trunc", "--format", "{{json .}}", image);
     assert.deepEqual(found(history), []);
   }
-});
+}
 
-test("no volume holds a secret: telemetry, the server's log, the database's files", async () => {
+test("no image holds a secret in its configuration or history", inImages);
+
+function inVolumes() {
   const image = docker("inspect", "-f", "{{.Image}}", containerIds(place.project)["permissions"]!);
   const label = `label=com.docker.compose.project=${place.project}`;
   const volumes = docker("volume", "ls", "-q", "--filter", label).split("\n");
@@ -211,4 +254,25 @@ test("no volume holds a secret: telemetry, the server's log, the database's file
   }
   for (const kind of ["telemetry", "database"])
     assert.ok(volumes.includes(`${place.project}_${kind}`), `no ${kind} to look in`);
+}
+
+test("no volume holds a secret: telemetry, the server's log, the database's files", inVolumes);
+
+test("nor with ClickHouse as a part, which has three more of its own", async () => {
+  // Datadog itself would be asked whether its key is right.
+  const file = join(place.root, "env/prod.secrets.env");
+  const lines = readFileSync(file, "utf8").split("\n");
+  writeFileSync(file, lines.filter((line) => !line.startsWith("DD_API_KEY=")).join("\n"));
+  written.length = 0;
+  commandLines.clear();
+  const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: "23328" };
+  await watched(() => run(0, "deploy", ["prod", "2.0.0", "--yes", "--verbose"], bundled));
+  assert.match(written.join("\n"), /clickhouse/);
+  assert.deepEqual(found(written.join("\n")), []);
+  inCommandLines();
+  inState();
+  inLogs();
+  inInspection(withClickHouse);
+  inImages();
+  inVolumes();
 });
