@@ -29,7 +29,10 @@ before(async () => {
   const sealed = await place.run("secrets", ["seal", "prod"]);
   assert.equal(sealed.code, 0, sealed.stderr);
 });
-after(() => place.remove());
+after(async () => {
+  docker("compose", "-p", `${place.project}-dev`, "down", "--volumes");
+  await place.remove();
+});
 
 const secretsFile = () =>
   openSecretsFile({ environment: "prod", root: place.root, processEnvironment: {} });
@@ -184,4 +187,38 @@ test("no password was ever said, nor written into the state or a log", () => {
     assert.ok(password.length >= 12);
     for (const text of [...said, ...logs, journal]) assert.ok(!text.includes(password));
   }
+});
+
+test("in dev, sealed, the same is done by up, and a second up touches nothing", async () => {
+  const ports = [
+    "PORT",
+    "POSTGRES_PUBLISH_PORT",
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "OTEL_HEALTH_PORT",
+    "OTEL_METRICS_PORT",
+  ];
+  const own = {
+    STACK_PROJECT: `${place.project}-dev`,
+    SECRETS_KEY_FILE: join(dirname(place.root), "key"),
+    ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + 30 + index)])),
+  };
+  const dev = async (entry: string, ...args: string[]) => {
+    const told = await place.tell(entry, args, own);
+    assert.equal(told.code, 0, told.stdout + told.stderr);
+    return told.said;
+  };
+  await dev("up", "dev", "--yes");
+  await dev("secrets", "seal", "dev");
+  const before = await dev("up", "dev", "--yes");
+  const rotated = await dev("secrets", "rotate", "dev", name, "--yes");
+  assert.notEqual(rotated["release"], before["release"]);
+  const again = await dev("up", "dev", "--yes");
+  assert.equal(again["release"], rotated["release"]);
+  const changes = again["changes"] as { action: string }[];
+  assert.ok(
+    changes.every((one) => one.action === "none"),
+    JSON.stringify(changes),
+  );
+  await dev("verify", "dev");
 });
