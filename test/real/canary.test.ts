@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { authority } from "../rigs/otlp/authority.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 
@@ -62,7 +63,7 @@ const leftOut: readonly string[] = ["LETTA_PG_URI"];
 const names = (Object.keys(declarations) as SettingName[]).filter(
   (name) => declarations[name].secret && !leftOut.includes(name),
 );
-const canaries = new Map(
+const canaries = new Map<string, string>(
   names.map((name) => [
     name,
     `c4n4ry${name.replaceAll("_", "")}${randomBytes(12).toString("hex")}`,
@@ -78,6 +79,13 @@ before(async () => {
   place = await standinWorkspace("canary", 23320);
   const lines = [...canaries].map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(place.root, "env/prod.secrets.env"), lines.join(""), { mode: 0o600 });
+  // The key of the proxy's certificate is a secret too, in a file of its own.
+  const folder = dirname(place.root);
+  const { key } = authority(folder, "letta.test");
+  canaries.set("PROXY_KEY", key.toString().split("\n")[1]!);
+  const settings = join(place.root, "env/prod.env");
+  const files = `PROXY_CERT_FILE='${folder}/server.pem'\nPROXY_KEY_FILE='${folder}/server.key'\n`;
+  writeFileSync(settings, `${readFileSync(settings, "utf8")}\n${files}`);
 });
 after(() => place.remove());
 

@@ -24,7 +24,8 @@ before(async () => {
   const key = join(dirname(place.root), "key");
   const settings = join(place.root, "env/prod.env");
   writeFileSync(settings, `${readFileSync(settings, "utf8")}\nSECRETS_KEY_FILE='${key}'\n`);
-  assert.equal((await place.deploy("1.0.0")).code, 0);
+  const first = await place.deploy("1.0.0");
+  assert.equal(first.code, 0, first.stdout);
   await place.write("before");
   const sealed = await place.run("secrets", ["seal", "prod"]);
   assert.equal(sealed.code, 0, sealed.stderr);
