@@ -19,11 +19,12 @@ await command({
     }
     const { initSecrets } = await import("./settings/initSecrets.ts");
     const { randomBytes } = await import("node:crypto");
-    const secrets = initSecrets({
+    const secrets = await initSecrets({
       environment: asked.environment,
       root: asked.root,
       processEnvironment: process.env,
       random: randomBytes,
+      day: new Date().toISOString().slice(0, 10),
     });
     if (secrets.generated.length > 0) {
       terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);

@@ -36,7 +36,7 @@ if (runs(/real.letta/)) {
   for (const version of ["0.15.1", "0.16.7"]) build(["letta"], { LETTA_VERSION: version });
 }
 // Collectors with the parts that ClickHouse and Datadog need, and the newest one.
-if (runs(/real.(backends|configurations|delivery|doctor|grafana|newest|telemetry)/)) {
+if (runs(/real.(backends|canary|configurations|delivery|doctor|grafana|newest|telemetry)/)) {
   const clickHouse = { CLICKHOUSE_ENDPOINT: "http://127.0.0.1:8123" };
   build(["collector"], clickHouse);
   build(["collector"], { ...clickHouse, DD_API_KEY: "made-up-for-the-build" });
@@ -47,6 +47,7 @@ if (runs(/real.(backends|configurations|delivery|doctor|grafana|newest|telemetry
 const light = [
   "backup",
   "bakeGate",
+  "canary",
   "clickhouse",
   "configurations",
   "exits",
@@ -58,6 +59,7 @@ const light = [
   "operations",
   "proxy",
   "registry",
+  "rotate",
   "security",
   "standin",
 ];

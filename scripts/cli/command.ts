@@ -8,6 +8,7 @@ import {
   type EnvironmentName,
 } from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { SecretsText } from "../settings/secretsLayer.ts";
 import { asProblem } from "./asProblem.ts";
 import { npmFlags } from "./npmFlags.ts";
 import type { Terminal } from "./narrate.ts";
@@ -39,8 +40,8 @@ export interface Declaration {
   readonly about: string;
   /** Positional arguments after the environment, in commander's notation. */
   readonly arguments?: readonly (readonly [notation: string, about: string])[];
-  /** "option": `--env <env>`, prod where it is left out. */
-  readonly environment: "first" | "optional" | "option" | "none";
+  /** "second": after the first argument. "option": `--env <env>`, prod where it is left out. */
+  readonly environment: "first" | "second" | "optional" | "option" | "none";
   readonly options?: readonly (readonly [
     flags: string,
     about: string,
@@ -154,10 +155,15 @@ function understand(declaration: Declaration): Asked {
   if (environment === "option") {
     const option = new Option("--env <env>", "which environment");
     program.addOption(option.choices(environmentNames).default("prod"));
-  } else if (environment !== "none") {
-    program.argument(environment === "first" ? "<env>" : "[env]", environmentNames.join(", "));
   }
-  for (const [notation, about] of declaration.arguments ?? []) program.argument(notation, about);
+  const positional = [...(declaration.arguments ?? [])];
+  const place = environment === "second" ? 1 : 0;
+  const isNamed = environment !== "none" && environment !== "option";
+  if (isNamed) {
+    const notation = environment === "optional" ? "[env]" : "<env>";
+    positional.splice(place, 0, [notation, environmentNames.join(", ")]);
+  }
+  for (const [notation, about] of positional) program.argument(notation, about);
   for (const [flags, about, choices] of declaration.options ?? []) {
     const option = new Option(flags, about);
     program.addOption(choices === undefined ? option : option.choices(choices));
@@ -179,12 +185,11 @@ function understand(declaration: Declaration): Asked {
   const given = program.processedArgs
     .flat()
     .filter((one): one is string => typeof one === "string");
-  const [first, ...others] = given;
-  const named = ["first", "optional"].includes(environment) && first !== undefined;
+  const named = isNamed ? given[place] : undefined;
   const byOption = environment === "option" ? environmentName(String(options["env"])) : "dev";
   return {
-    environment: named ? environmentName(first) : byOption,
-    arguments: named ? others : given,
+    environment: named === undefined ? byOption : environmentName(named),
+    arguments: named === undefined ? given : given.toSpliced(place, 1),
     options,
     yes: options["yes"] === true,
     json: options["json"] === true,
@@ -208,20 +213,26 @@ function bug(error: unknown): string {
  * Reads the settings and has their secrets hidden from here on.
  * @param mayMiss for commands that only look: what nobody has set yet is told, not refused
  * @param over settings that were given as arguments, such as the server's tag
+ * @param secrets the text to take for the secrets file's; what is there if left out
  */
 export async function settingsOf(
   asked: Asked,
   terminal: Terminal,
   mayMiss = false,
   over: Readonly<Record<string, string>> = {},
+  secrets?: SecretsText,
 ): Promise<Settings> {
-  const { readSettings } = await import("../settings/readSettings.ts");
+  const [{ openSecrets }, { readSettings }] = await Promise.all([
+    import("../settings/openSecrets.ts"),
+    import("../settings/readSettings.ts"),
+  ]);
   const { environment, root: project } = asked;
+  const processEnvironment = { ...process.env, ...over };
+  const place = { environment, root: project, processEnvironment };
   const settings = readSettings({
-    environment,
-    root: project,
-    processEnvironment: { ...process.env, ...over },
+    ...place,
     mayMiss,
+    secrets: secrets ?? (await openSecrets(place)),
   });
   if (settings.missing.length > 0) {
     terminal.note(

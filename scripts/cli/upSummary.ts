@@ -32,7 +32,7 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
       ? [["Grafana", `${settings.get("GRAFANA_URL")}  (admin)`]]
       : []),
     ["logs", `npm run logs -- ${environment} server`],
-    ["credentials", `env/${environment}.secrets.env`],
+    ["credentials", settings.secretsFile],
     [
       "next",
       `npm run verify -- ${environment} · npm run status -- ${environment} · npm run down:${environment}`,

@@ -100,11 +100,9 @@ function seenFromHere(settings: Settings, hasLogs: boolean): Lookup {
 function refuseMissing(settings: Settings, names: readonly SettingName[]): void {
   const missing = names.filter((name) => settings.missing.includes(name) || !settings.has(name));
   if (missing.length === 0) return;
-  const { environment } = settings;
+  const { environment, secretsFile } = settings;
   throw new Problem("SETTINGS_INVALID", `${environment}: the collector cannot do without`, {
-    details: missing.map(
-      (name) => `env/${environment}.secrets.env: ${name}: expected a value, got nothing`,
-    ),
+    details: missing.map((name) => `${secretsFile}: ${name}: expected a value, got nothing`),
     next: `npm run secrets -- init ${environment}`,
   });
 }

@@ -118,7 +118,11 @@ function pastServices(observed: readonly ObservedContainer[]) {
   return new Map(
     observed.map((one) => [
       one.service,
-      { digest: one.labels[labels.digest] ?? "", release: one.labels[labels.release] ?? "" },
+      {
+        digest: one.labels[labels.digest] ?? "",
+        secrets: one.labels[labels.secrets],
+        release: one.labels[labels.release] ?? "",
+      },
     ]),
   );
 }

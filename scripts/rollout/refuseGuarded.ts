@@ -4,6 +4,7 @@ import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
+import { login } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -30,7 +31,7 @@ export function refuseChangedKey(
     `LETTA_ENCRYPTION_KEY ${what} in release ${present!.id}: what the server stored encrypted could not be read any more`,
     {
       details: [`${settings.origin("LETTA_ENCRYPTION_KEY") || "nowhere set"}`],
-      next: `put the former key back into env/${settings.environment}.secrets.env`,
+      next: `put the former key back into ${settings.secretsFile}`,
     },
   );
 }
@@ -47,23 +48,17 @@ export async function refuseWrongPassword(
 ): Promise<void> {
   const password = settings.secrets.get("LETTA_PG_PASSWORD");
   if (container === undefined || password === undefined || settings.has("LETTA_PG_URI")) return;
-  const { code, stderr } = await tools.engine.exec(
+  const user = settings.get("LETTA_PG_USER");
+  const words = await login(tools.engine, {
     container,
-    // Over its own address, where it asks for the password; its socket trusts everybody.
-    ["sh", "-c", 'exec psql -X -q -h "$(hostname)" -c "SELECT 1"'],
-    {
-      environment: {
-        PGPASSWORD: password,
-        PGUSER: settings.get("LETTA_PG_USER"),
-        PGDATABASE: settings.get("LETTA_PG_DB"),
-        LC_ALL: "C",
-      },
-    },
-  );
-  if (code === 0) return;
+    password,
+    user,
+    name: settings.get("LETTA_PG_DB"),
+  });
+  if (words === undefined) return;
   throw new Problem("DATABASE_REFUSED", "LETTA_PG_PASSWORD does not open the database", {
-    details: [stderr.trim().split("\n")[0] ?? "", settings.origin("LETTA_PG_PASSWORD")],
-    next: `put the former password back into env/${settings.environment}.secrets.env`,
+    details: [words, settings.origin("LETTA_PG_PASSWORD")],
+    next: `put the former password back into ${settings.secretsFile}`,
   });
 }
 

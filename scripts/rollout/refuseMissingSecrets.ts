@@ -28,8 +28,7 @@ export function refuseMissingSecrets(target: Target, release: Release, settings:
   const set = new Set(secretValues(settings).keys());
   const missing = Object.keys(release.secrets).filter((name) => named.has(name) && !set.has(name));
   if (missing.length === 0) return;
-  const { environment } = settings;
-  const file = `env/${environment}.secrets.env`;
+  const { environment, secretsFile: file } = settings;
   const places = missing.map((name) => {
     const set = certificateSettings.get(name);
     return set === undefined ? `${file}: ${name}` : `env/${environment}.env: ${set}`;

@@ -5,6 +5,7 @@ import { derivedDefaults } from "./derivedDefaults.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { Fault } from "./parseEnvFile.ts";
 import { type Layer, readLayer } from "./readLayer.ts";
+import { type SecretsText, secretsLayer } from "./secretsLayer.ts";
 import { shownValue } from "./shownValue.ts";
 
 /** A value and the place that set it; line 0 where a place has no lines. */
@@ -22,6 +23,8 @@ export interface Layers {
   all(name: SettingName): readonly Placed[];
   /** The place that counts; its value may be empty. */
   winner(name: SettingName): Placed | undefined;
+  /** The file that secrets belong into. */
+  readonly secretsFile: string;
   /** The places there are, lowest first: the order in which faults are told. */
   readonly places: readonly string[];
   readonly faults: readonly Fault[];
@@ -29,15 +32,21 @@ export interface Layers {
 
 const processPlace = "process environment";
 
-/** Reads every layer of an environment and keeps what each says about each declared setting. */
+/**
+ * Reads every layer of an environment and keeps what each says about each declared setting.
+ * @param secrets the text of the secrets file, where it was sealed or is not written yet
+ */
 export function gatherLayers(
   environment: EnvironmentName,
   root: string,
   processEnvironment: Readonly<Record<string, string | undefined>>,
+  secrets?: SecretsText,
 ): Layers {
-  const files = ["env/common.env", `env/${environment}.env`, `env/${environment}.secrets.env`].map(
-    (file) => readLayer(root, file),
-  );
+  const files = [
+    readLayer(root, "env/common.env"),
+    readLayer(root, `env/${environment}.env`),
+    secretsLayer(root, environment, secrets),
+  ];
   const said = new Map<SettingName, Placed[]>();
   const say = (name: SettingName, value: string, file: string, line: number) => {
     const origin = line === 0 ? file : `${file}:${line}`;
@@ -65,6 +74,7 @@ export function gatherLayers(
   return {
     all,
     winner,
+    secretsFile: files[2]!.file,
     places: ["default", ...files.map((layer) => layer.file), processPlace],
     faults: files.flatMap((layer) => [...layer.faults, ...misplaced(layer, environment)]),
   };

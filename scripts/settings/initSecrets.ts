@@ -1,90 +1,74 @@
-import { readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { Problem } from "../common/problem.ts";
 import { declarations, type SettingName } from "./declarations.ts";
-import type { EnvironmentName } from "./environmentName.ts";
 import { gatherLayers } from "./gatherLayers.ts";
-import { readLayer } from "./readLayer.ts";
+import { isOurSecret } from "./isOurSecret.ts";
+import { madeSecret } from "./madeSecret.ts";
+import { openSecretsFile, type SecretsPlace } from "./openSecretsFile.ts";
+import { parseEnvFile } from "./parseEnvFile.ts";
 import { refuseFaults } from "./refuseFaults.ts";
-import { writeSecretFile } from "./writeSecretFile.ts";
+import { noteDates } from "./secretDates.ts";
+import { writeAssignment } from "./writeAssignment.ts";
 
-export interface InitSecretsAsked {
-  readonly environment: EnvironmentName;
-  readonly root: string;
-  /** What the shell sets beyond the files: with CLICKHOUSE=bundled there are more passwords. */
-  readonly processEnvironment?: Readonly<Record<string, string | undefined>>;
+export interface InitSecretsAsked extends SecretsPlace {
   /** Cryptographic random bytes. */
   readonly random: (bytes: number) => Buffer;
+  /** "2026-11-21", to be noted above what is generated. */
+  readonly day: string;
 }
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const generatedLength = 40;
+/** What became of a secrets file. */
+export interface InitializedSecrets {
+  readonly file: string;
+  readonly created: boolean;
+  readonly generated: SettingName[];
+  /** What only a person can fill in. */
+  readonly missing: SettingName[];
+}
 
 /**
- * Creates an environment's secrets file, or adds to it what it lacks: a made-up value for
- * every secret that can be made up. What the file says stays, comments included.
- * @returns the file, what was generated, and in `missing` what only a person can fill in
+ * Creates an environment's secrets file, or adds to it what it lacks, sealed or plain: a
+ * made-up value for every secret that can be made up. What the file says stays, comments
+ * included.
  * @throws Problem SETTINGS_INVALID when the file is there and cannot be read; it stays as it is
  */
-export function initSecrets(asked: InitSecretsAsked): {
-  file: string;
-  created: boolean;
-  generated: string[];
-  missing: string[];
-} {
-  const { environment, root } = asked;
-  const file = `env/${environment}.secrets.env`;
-  const layer = readLayer(root, file);
-  // Open to others or not, its text can be read; the one written in its place is 0600.
-  const unreadable = layer.faults.filter((fault) => !fault.text.includes("; chmod 600 "));
-  refuseFaults(environment, unreadable, [file]);
+export async function initSecrets(asked: InitSecretsAsked): Promise<InitializedSecrets> {
+  const { environment, root, random, day } = asked;
+  const opened = await openSecretsFile(asked);
+  const { file, text: before = headOf(environment) } = opened;
+  refuseFaults(environment, parseEnvFile(before, file).faults, [file]);
 
-  const layers = gatherLayers(environment, root, asked.processEnvironment ?? {});
+  const layers = gatherLayers(environment, root, asked.processEnvironment, { file, text: before });
   const get = (name: SettingName) => layers.winner(name)?.value ?? "";
   const names = Object.keys(declarations) as SettingName[];
-  const given = new Map(layer.assignments.map(({ name, value }) => [name, value]));
+  const given = new Set(parseEnvFile(before, file).assignments.map(({ name }) => name));
   const generated = names.filter(
-    (name) => declarations[name].generated !== undefined && !given.has(name) && isOurs(name, get),
+    (name) =>
+      declarations[name].generated !== undefined && !given.has(name) && isOurSecret(name, get),
   );
   const missing = names.filter(
     (name) =>
       declarations[name].required?.includes(environment) && !generated.includes(name) && !get(name),
   );
-  const result = { file, created: !layer.present, generated, missing };
-  if (layer.present && generated.length === 0) return result;
-
-  const path = layer.present ? realpathSync(join(root, file)) : join(root, file);
-  const before = layer.present ? readFileSync(path, "utf8") : headOf(environment);
-  const added = generated.map(
-    (name) => `\n# ${declarations[name].about}\n${name}=${made(asked.random)}\n`,
-  );
-  const text = before + (before.endsWith("\n") ? "" : "\n") + added.join("");
-  // Someone else may have created it since it was looked for: theirs is kept and added to.
-  if (!writeSecretFile(path, text, layer.present)) return initSecrets(asked);
-  return result;
+  const created = opened.text === undefined;
+  if (created || generated.length > 0) {
+    const text = generated.reduce(
+      (so, name) => writeAssignment(so, name, madeSecret(random)),
+      before,
+    );
+    try {
+      await opened.write(noteDates(before, text, day));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // Somebody else wrote it since it was looked for: theirs is kept and added to.
+      return initSecrets(asked);
+    }
+  }
+  return { file, created, generated, missing };
 }
 
-/** Whether the part that a password belongs to is in the stack at all. */
-function isOurs(name: SettingName, get: (name: SettingName) => string): boolean {
-  if (name === "LETTA_PG_PASSWORD") return get("LETTA_PG_URI") === "";
-  if (name.startsWith("CLICKHOUSE_")) return get("CLICKHOUSE") === "bundled";
-  return !name.startsWith("GRAFANA_") || get("GRAFANA") === "true";
-}
-
-function headOf(environment: EnvironmentName): string {
+function headOf(environment: string): string {
   return (
     `# Secrets of ${environment}: not in git, readable by their owner alone. Keep a copy in a\n` +
     "# safe place. What else may stand here: env/secrets.example.env\n"
   );
-}
-
-/** Each letter and digit is as likely as any other: bytes past the last full round are dropped. */
-function made(random: (bytes: number) => Buffer): string {
-  const fair = 256 - (256 % alphabet.length);
-  let text = "";
-  while (text.length < generatedLength) {
-    for (const byte of random(generatedLength)) {
-      if (byte < fair && text.length < generatedLength) text += alphabet[byte % alphabet.length];
-    }
-  }
-  return text;
 }

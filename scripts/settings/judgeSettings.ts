@@ -22,13 +22,15 @@ export function judgeSettings(environment: EnvironmentName, layers: Layers): Fau
     shownValue(value, {
       secret: declarations[name].secret === true || secrets.some((one) => value.includes(one)),
     });
+  const homeOf = (name: SettingName) =>
+    declarations[name].secret ? layers.secretsFile : `env/${environment}.env`;
   const single = names.flatMap((name) => {
     const placed = layers.winner(name);
     const text = placed?.value
       ? judgeValue(name, placed.value, shown(name, placed), environment)
       : judgeNone(name, environment);
     if (text === undefined) return [];
-    const fault = faultAt(name, text, placed, environment);
+    const fault = faultAt(name, text, placed, homeOf(name));
     return [placed?.value ? fault : { ...fault, missing: name }];
   });
   const facts = {
@@ -40,7 +42,7 @@ export function judgeSettings(environment: EnvironmentName, layers: Layers): Fau
     .flatMap((rule) => rule(facts))
     .map(({ name, expected, got }) => {
       const text = `expected ${expected}, got ${got}${remedy(name, got, environment)}`;
-      const fault = faultAt(name, text, layers.winner(name), environment);
+      const fault = faultAt(name, text, layers.winner(name), homeOf(name));
       return got === "nothing" ? { ...fault, missing: name } : fault;
     });
   return [...single, ...between];
@@ -86,12 +88,6 @@ function remedy(name: SettingName, got: string, environment: EnvironmentName): s
 }
 
 /** What nobody set is told at the file it belongs into. */
-function faultAt(
-  name: SettingName,
-  text: string,
-  placed: Placed | undefined,
-  environment: EnvironmentName,
-): Fault {
-  const home = `env/${environment}${declarations[name].secret ? ".secrets" : ""}.env`;
+function faultAt(name: SettingName, text: string, placed: Placed | undefined, home: string): Fault {
   return { file: placed?.file ?? home, line: placed?.line ?? 0, text: `${name}: ${text}` };
 }

@@ -7,6 +7,7 @@ import { isSettingName } from "./isSettingName.ts";
 import { judgeSettings } from "./judgeSettings.ts";
 import { passwordOf } from "./passwordOf.ts";
 import { refuseFaults } from "./refuseFaults.ts";
+import type { SecretsText } from "./secretsLayer.ts";
 import { shownValue } from "./shownValue.ts";
 
 export type { SettingName };
@@ -34,6 +35,8 @@ export interface Settings {
   /** Every layer that set it, lowest first. */
   layers(name: SettingName): readonly LayerOfSetting[];
   readonly secrets: ReadonlyMap<SettingName, string>;
+  /** The file that secrets belong into, below the root: "env/prod.secrets.env", or sealed. */
+  readonly secretsFile: string;
   /** All texts to mask in output: the secrets, and the password within a database URI. */
   sensitive(): readonly string[];
   /** A setting's text for `${NAME}`; one that is missing stays `${NAME}`, as a secret does. */
@@ -45,10 +48,11 @@ export interface Settings {
 }
 
 /**
- * Reads an environment's settings: env/common.env, env/<env>.env, env/<env>.secrets.env and
- * the process environment (declared names only), each over the one before. An empty value
- * unsets what lower layers say.
+ * Reads an environment's settings: env/common.env, env/<env>.env, env/<env>.secrets.env (or
+ * the opened text of a sealed one) and the process environment (declared names only), each over
+ * the one before. An empty value unsets what lower layers say.
  * @param asked.mayMiss tolerates settings that nobody has set yet: for looking, not for running
+ * @param asked.secrets the text of the secrets file where it is sealed (`openSecrets`)
  * @throws Problem SETTINGS_INVALID with everything that is wrong, each with its place
  */
 export function readSettings(asked: {
@@ -56,9 +60,10 @@ export function readSettings(asked: {
   root: string;
   processEnvironment: Readonly<Record<string, string | undefined>>;
   mayMiss?: boolean;
+  secrets?: SecretsText | undefined;
 }): Settings {
   const { environment, root } = asked;
-  const layers = gatherLayers(environment, root, asked.processEnvironment);
+  const layers = gatherLayers(environment, root, asked.processEnvironment, asked.secrets);
   const faults = [...layers.faults, ...judgeSettings(environment, layers)];
   const missing = faults.flatMap((fault) => (fault.missing ? [fault.missing as SettingName] : []));
   const tolerated = asked.mayMiss ? faults.filter((fault) => !fault.missing) : faults;
@@ -85,6 +90,7 @@ export function readSettings(asked: {
         wins: one === layers.winner(name),
       })),
     secrets,
+    secretsFile: layers.secretsFile,
     sensitive: () => [...secrets.values(), ...passwordOf(get("LETTA_PG_URI"))],
     lookup: (name) =>
       isSettingName(name)

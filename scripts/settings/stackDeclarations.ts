@@ -8,6 +8,10 @@ const required = environmentNames;
 export const stackDeclarations = declare({
   STACK_PROJECT: { about: "name of the Compose project; letta-<env> if unset", ...kind.project },
   STATE_DIR: { about: "where releases, journal and backups are kept", ...kind.directory },
+  SECRETS_KEY_FILE: {
+    about: "key of sealed secrets; letta-stack/key in ~/.config if unset",
+    ...kind.directory,
+  },
   IMAGES: {
     about: "pull images, use those built here, or pull and build what cannot be pulled",
     ...kind.oneOf("auto", "pull", "local"),

@@ -15,7 +15,7 @@ import { dirname } from "node:path";
  * @param replace whether a file may be there; without it, one that is there is kept
  * @returns false when a file was there that may not be replaced
  */
-export function writeSecretFile(path: string, text: string, replace: boolean): boolean {
+export function writeSecretFile(path: string, text: string | Buffer, replace: boolean): boolean {
   const draft = `${path}.${process.pid}.secrets.env`; // the ending git ignores
   rmSync(draft, { force: true });
   const opened = openSync(draft, "wx", 0o600);

@@ -41,9 +41,16 @@ export interface RenderParts {
   readonly collectors?: number;
   /** The release this would be, and which release each unchanged service came from. */
   readonly release: string;
-  readonly past?: ReadonlyMap<string, { readonly digest: string; readonly release: string }>;
+  readonly past?: ReadonlyMap<string, PastService>;
   /** A keyed digest of a secret's value; without it the label for secrets is left out. */
   readonly secretDigest?: SecretDigest;
+}
+
+/** What a part's container was made from, by its labels. */
+interface PastService {
+  readonly digest: string;
+  readonly secrets?: string | undefined;
+  readonly release: string;
 }
 
 /**
@@ -83,10 +90,11 @@ export function labelStack(model: ValueMap, parts: LabelParts): Stack {
     if (!isMap(service)) continue;
     const { digest, secrets: secretsDigest } = digests.get(name)!;
     const before = parts.past?.get(name);
+    const hasSecrets = secretsDigest === undefined || before?.secrets === secretsDigest;
     service["labels"] = {
       [labels.environment]: parts.environment,
       [labels.role]: name,
-      [labels.release]: before?.digest === digest ? before.release : parts.release,
+      [labels.release]: before?.digest === digest && hasSecrets ? before.release : parts.release,
       [labels.digest]: digest,
       ...(secretsDigest === undefined ? {} : { [labels.secrets]: secretsDigest }),
     };

@@ -17,6 +17,7 @@ const settings = (names: readonly string[]) =>
     environment: "prod",
     get: () => "",
     has: () => false,
+    secretsFile: "env/prod.secrets.env",
     secrets: new Map(names.map((name) => [name, "x"])),
   }) as unknown as Settings;
 

@@ -52,6 +52,7 @@ test("a part that runs as it did then keeps the release it came with", () => {
       one.name,
       {
         digest: one.name === "server" ? "another" : one.labels[labels.digest]!,
+        secrets: one.labels[labels.secrets],
         release: "000001",
       },
     ]),

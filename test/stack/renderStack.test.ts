@@ -197,6 +197,27 @@ test("a service that stays as it was keeps the release it came with", () => {
   });
 });
 
+test("a part that is made anew for a secret's sake comes with the new release", () => {
+  const withKey = (key: string, more: object) =>
+    renderStack({
+      ...exampleParts("dev"),
+      secretDigest: (name) => (name === "LETTA_PG_PASSWORD" ? key : "same"),
+      ...more,
+    });
+  const past = new Map(
+    withKey("a", {}).services.map(({ name, labels: carried }) => [
+      name,
+      { digest: carried[labels.digest]!, secrets: carried[labels.secrets], release: "000001" },
+    ]),
+  );
+  const releases = (key: string) =>
+    withKey(key, { release: "000002", past })
+      .services.filter((one) => one.labels[labels.release] === "000002")
+      .map((one) => one.name);
+  assert.deepEqual(releases("a"), []);
+  assert.deepEqual(releases("b"), ["postgres", "migrate", "server"]);
+});
+
 test("a rotated secret changes the label for secrets alone", () => {
   const withKey = (key: string) =>
     renderStack({
