@@ -6,7 +6,6 @@ import type { Release } from "../../scripts/ledger/release.ts";
 import {
   damagedReleases,
   keepRelease,
-  newestGood,
   nextReleaseId,
   readReleaseFile,
   readReleases,
@@ -200,18 +199,6 @@ for (const name of ["project", "environment"] as const) {
 
 test("one's own releases are not refused", () => {
   assert.equal(readReleases(kept("000001", "000002"), owner).length, 2);
-});
-
-test("the newest good one among 10,000 costs one folder and one sheet", () => {
-  const directory = kept();
-  for (let id = 1; id < 10_000; id += 1)
-    mkdirSync(join(directory, "releases", String(id).padStart(6, "0")));
-  keepRelease(directory, release("010000", { outcome: "good" }), files);
-  const before = performance.now();
-  const found = newestGood(directory);
-  const took = performance.now() - before;
-  assert.equal(found?.id, "010000");
-  assert.ok(took < 50, `${took} ms`);
 });
 
 test("no sheet is read before it is asked for", () => {

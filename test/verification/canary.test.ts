@@ -132,7 +132,6 @@ test("a span says as a whole number that sampling is to spare it, over gRPC and 
 
 test("a door where nobody listens is a failure at once", async () => {
   const { port } = await closedPort();
-  const started = performance.now();
-  await assert.rejects(sendOverGrpc(port, canary(id), nowMs));
-  assert.ok(performance.now() - started < 4000, "it was waited for until the deadline");
+  // At the deadline it would be DEADLINE_EXCEEDED.
+  await assert.rejects(sendOverGrpc(port, canary(id), nowMs), /UNAVAILABLE/);
 });
