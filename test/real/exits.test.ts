@@ -220,7 +220,7 @@ test("4: a hook that says no before the migration leaves the former server servi
 test("4: a migration that fails only for real is taken back, and what it made is kept", async () => {
   await write();
   const psql = `docker exec ${place.project}-postgres-1 psql -U letta -c`;
-  const query = `${psql} 'CREATE TABLE providers (id text)'`;
+  const query = `${psql} 'CREATE TABLE providers (id text, base boolean)'`;
   const told = await withHook("pre-migrate", [query], () => place.deploy("3.0.0"));
   const said = ends(told, 4, "ROLLED_BACK");
   assert.match(said["details"].join("\n"), /already exists/);
