@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { syncFolder } from "./syncFolder.ts";
 
 const folders = ["releases", "backups", "evidence"];
 
@@ -13,7 +14,9 @@ export function stateDirectory(stateDir: string, environment: string): string {
   const directory = join(stateDir, environment);
   try {
     for (const path of [stateDir, directory, ...folders.map((name) => join(directory, name))]) {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+      // Else all that is kept below could be gone with its name when the power goes.
+      if (first !== undefined) syncFolder(dirname(first));
       const found = lstatSync(path);
       if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
       if (found.uid !== process.getuid?.())

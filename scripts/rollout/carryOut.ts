@@ -16,6 +16,7 @@ import { bakeGate } from "./bakeGate.ts";
 import { callHook } from "./callHook.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
+import { clearScratch } from "./recover.ts";
 import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
@@ -130,9 +131,12 @@ async function ended<Done extends { readonly way: Release["way"] }>(
   session: Session,
 ): Promise<Done> {
   const { directory, tools } = session;
-  if (done.way !== "none" && done.way !== "keep") {
+  // After a run that was cut off there may be more than this one has made.
+  if (session.afterCut || (done.way !== "none" && done.way !== "keep")) {
     await forgetScratch(rollout, session).catch((error: unknown) =>
-      tools.say.note(`copies are left, the next command clears them away: ${String(error)}`),
+      tools.say.note(
+        `copies are left, the next rollout that makes some clears them away: ${String(error)}`,
+      ),
     );
   }
   const after = rollout.kind === "deploy" ? "post-deploy" : "post-rollback";
@@ -203,10 +207,11 @@ function prepared({ target, id, situation }: Rollout, ready: Readiness, session:
   };
 }
 
-/** The copy of before is the tool's own: what was proven needs it no more. */
-async function forgetScratch(rollout: Rollout, { tools }: Session): Promise<void> {
-  if (rollout.situation.database === undefined) return;
-  await tools.say.step("clear the copies away", () => dropCopies(rollout));
+/** The copies of before are the tool's own: what was proven needs them no more. */
+async function forgetScratch({ situation }: Rollout, { tools }: Session): Promise<void> {
+  const { database } = situation;
+  if (database === undefined) return;
+  await tools.say.step("clear the copies away", () => clearScratch(database));
 }
 
 async function dropCopies({ situation, id }: Rollout): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { newestGood, nextReleaseId } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { writeFile } from "../ledger/writeFile.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { decide } from "./decide.ts";
 import { readyDatabase } from "./readyDatabase.ts";
@@ -46,7 +47,10 @@ export async function makingOf(settings: Settings, { directory, tools }: Session
   };
 }
 
-/** Has the database that is there run, by the release that serves or by the one to come. */
+/**
+ * Has the database that is there run, by the release that serves or by the one to come: data
+ * may be there without a release, after a first deploy that was cut off or a lost state directory.
+ */
 export async function readyPresent(
   settings: Settings,
   target: Target,
@@ -54,8 +58,11 @@ export async function readyPresent(
   tools: Tools,
 ): Promise<void> {
   const present = newestGood(directory);
-  if (present === undefined) return;
-  const file = join(directory, "releases", present.restores ?? present.id, "compose.yaml");
+  const file =
+    present === undefined
+      ? join(directory, "database.yaml")
+      : join(directory, "releases", present.restores ?? present.id, "compose.yaml");
+  if (present === undefined) writeFile(file, target.prepared.stack.text);
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
   await readyDatabase(settings, target.prepared.stack, file, postgres, tools);
 }

@@ -10,12 +10,12 @@ import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { syncNewest } from "../ledger/syncNewest.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { activate } from "./activate.ts";
-import { chooseImages } from "./chooseImages.ts";
-import { databaseOf } from "./databaseOf.ts";
 import { keepRepairs } from "./keepRepairs.ts";
+import { presentState } from "./presentState.ts";
 import { readyDatabase } from "./readyDatabase.ts";
 import { rebuildRelease } from "./rebuildRelease.ts";
 import { repair } from "./repairs.ts";
@@ -37,16 +37,17 @@ import { endWayBack, openDoor, wayBack } from "./wayBack.ts";
 export async function recover(settings: Settings, session: Session): Promise<string | undefined> {
   const { directory, tools, afterCut } = session;
   await tools.engine.sweep();
+  clearHalfWritten(directory, afterCut);
   if (afterCut) {
-    clearHalfWritten(directory);
+    syncNewest(directory);
     await tools.engine.down(stageProject(settings.project), true);
   }
   await rebuild(settings, session);
   const cut = unfinished(directory);
-  if (cut !== undefined) await goOn(settings, cut, session);
+  const isInOrder = cut === undefined || (await goOn(settings, cut, session));
   if (afterCut) {
     await openDoor(settings, tools);
-    await clearAll(settings, tools);
+    if (isInOrder) await clearAll(settings, session);
   }
   return cut?.kind === "up" ? undefined : cut?.id;
 }
@@ -70,26 +71,26 @@ function unfinished(directory: string): Release | undefined {
   return undefined;
 }
 
-async function goOn(settings: Settings, cut: Release, session: Session): Promise<void> {
+/** @returns whether all is in order now; else the next command tries it again before its own work */
+async function goOn(settings: Settings, cut: Release, session: Session): Promise<boolean> {
   const { directory, tools } = session;
   if (cut.kind === "up" || newestGood(directory) === undefined) {
     // A plan goes by what is there: the next one finishes it.
     endWayBack(directory, cut, tools);
-    return;
+    return true;
   }
   const what = `${cut.kind} of release ${cut.id} (${cut.tag})`;
   if (cut.outcome === "begun") {
     tools.say.note(`${what} was cut off: finishing it or taking it back`);
-    return finish(settings, cut, session);
+    await finish(settings, cut, session);
+    return true;
   }
   tools.say.note(`the way back of ${what} did not come to its end: once more`);
   const error = new Problem("INTERRUPTED", "the way back was cut off");
   const ended = await wayBack({ failed: cut, settings, error }, session);
   tools.say.note([ended.message, ...ended.details].join("; "));
-  if (ended.code === "ROLLED_BACK") return;
-  // Twice in vain: whoever acts now is not held up by it any more.
-  const [newest = cut] = releasesNewestFirst(directory);
-  endWayBack(directory, newest, tools);
+  // In vain, and whoever acts now is not held up by it: it stays owed, with what it needs.
+  return ended.code === "ROLLED_BACK";
 }
 
 async function finish(settings: Settings, cut: Release, session: Session): Promise<void> {
@@ -154,14 +155,16 @@ async function migrationEnded(settings: Settings, stack: Stack, tools: Tools): P
   });
 }
 
-/** What a killed run left on the database's server; where that does not run the next one does it. */
-async function clearAll(settings: Settings, tools: Tools): Promise<void> {
-  const containers = await tools.engine.containers(settings.project);
-  const postgres = containers.find((one) => one.service === "postgres");
-  if (!settings.has("LETTA_PG_URI") && postgres?.health !== "healthy") return;
-  const { bySetting } = await chooseImages(settings, ["POSTGRES_IMAGE"], tools);
-  const where = { container: postgres?.id, image: bySetting.get("POSTGRES_IMAGE")! };
-  await clearScratch(databaseOf(settings, where, tools.engine));
+/** What a run that was cut off left on the database's server. */
+async function clearAll(settings: Settings, session: Session): Promise<void> {
+  if (newestGood(session.directory) === undefined) return;
+  try {
+    const { seen } = await presentState(settings, session);
+    await clearScratch(seen.database!);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    session.tools.say.note(`copies of the database may be left: ${error.message}`);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { labels } from "../stack/renderStack.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
 import type { Comparison } from "./bakeGate.ts";
@@ -77,6 +78,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   };
   const isSame =
     present !== undefined &&
+    isRecorded(target, present, decision) &&
     (decision.schema.action === "none" || isKept(decision, present)) &&
     decision.changes.every((one) => one.action === "none");
   if (isSame) {
@@ -150,10 +152,25 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     },
     begun,
   );
-  await prune(settings, directory, tools);
+  // The release is good whatever becomes of what is too old.
+  await prune(settings, directory, tools).catch((error: unknown) =>
+    tools.say.note(`what is too old is left for the next command: ${String(error)}`),
+  );
   const { release, compared: bake = null, ...came } = done;
   if (bake?.verdict === "worse") throw worseRelease(bake, release);
   return { ...outcome, ...came, release: release.id, bake };
+}
+
+/** Whether the present release is what would run: else it runs, and no release says so. */
+function isRecorded({ prepared, images }: Target, present: Release, { schema }: Decision): boolean {
+  const { stack } = prepared;
+  const { services } = present;
+  if (schema.action === "none") {
+    return stack.services.every((one) => services[one.name]?.digest === one.labels[labels.digest]);
+  }
+  // On a newer schema it runs without its migration step, under other digests.
+  const image = images.idByReference.get(images.bySetting.get("LETTA_IMAGE") ?? "");
+  return services[stack.server.service]?.imageId === image;
 }
 
 function isProven({ schema }: Decision): boolean {

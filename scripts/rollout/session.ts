@@ -34,7 +34,7 @@ export interface Session {
   readonly reason: string | null;
   /** When it had the lock and began, in milliseconds since 1970. */
   readonly begunMs: number;
-  /** Whether the run before this one was killed. */
+  /** Whether the run before this one was killed or failed in something: it may have left things over. */
   readonly afterCut: boolean;
   /** Releases whose sheets were found damaged just now, newest first. */
   readonly damaged: readonly string[];
@@ -95,10 +95,14 @@ export async function session<Result extends Told>(
   }
 }
 
-/** Whether the journal's last line is anything else than the end of a command. */
+/** Whether the last command in the journal is anything else than one that went well in each step. */
 function wasCut(directory: string): boolean {
-  for (const last of journalBackwards(directory)) {
-    return last === undefined || last.step !== "" || last.event === "begin";
+  let isEnded = false;
+  for (const line of journalBackwards(directory)) {
+    if (line === undefined || line.event === "failed") return true;
+    if (!isEnded && (line.step !== "" || line.event === "begin")) return true;
+    if (line.step === "" && line.event === "begin") return false;
+    isEnded = true;
   }
   return false;
 }

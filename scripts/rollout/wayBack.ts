@@ -52,8 +52,9 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   const tools = { ...session.tools, signal: new AbortController().signal };
   const cause = error instanceof Problem ? error : undefined;
   const why = cause?.message ?? (error as Error).message;
-  const present = newestGood(directory);
+  let present: Release | undefined;
   try {
+    present = newestGood(directory);
     await keepFailed(asked, directory, tools);
     if (present === undefined) {
       endWayBack(directory, failed, tools);

@@ -5,6 +5,13 @@ import { test } from "node:test";
 import { clearHalfWritten } from "../../scripts/ledger/clearHalfWritten.ts";
 import { folder } from "./folder.ts";
 
+function filesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name).slice(directory.length + 1))
+    .sort();
+}
+
 test("what was begun and not renamed goes, wherever it is, and nothing else", () => {
   const directory = folder();
   const whole = [
@@ -25,15 +32,24 @@ test("what was begun and not renamed goes, wherever it is, and nothing else", ()
     mkdirSync(dirname(join(directory, name)), { recursive: true });
     writeFileSync(join(directory, name), "");
   }
-  clearHalfWritten(directory);
-  const left = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((one) => one.isFile())
-    .map((one) => join(one.parentPath, one.name).slice(directory.length + 1));
-  assert.deepEqual(left.sort(), whole.sort());
+  clearHalfWritten(directory, true);
+  assert.deepEqual(filesIn(directory), whole.sort());
+});
+
+test("what was begun before the journal's first line goes after every end", () => {
+  const directory = folder();
+  const elsewhere = "backups/000002-20261121T073105Z.dump.new";
+  for (const name of ["key.41.new", "histories/40ea.tsv", "histories/41eb.tsv.41.new", elsewhere]) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), "");
+  }
+  clearHalfWritten(directory, false);
+  assert.deepEqual(filesIn(directory), [elsewhere, "histories/40ea.tsv"]);
 });
 
 test("an empty state directory stays as it is", () => {
   const directory = folder();
-  clearHalfWritten(directory);
+  clearHalfWritten(directory, true);
+  clearHalfWritten(directory, false);
   assert.deepEqual(readdirSync(directory), []);
 });
