@@ -59,7 +59,8 @@ const composeTurns = 40;
 export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   const containers = new Map<string, Container>();
   const volumes = new Set<string>();
-  const images = new Set(simulation.images ?? []);
+  /** Each name's image: one that was there from the start has its name as its id. */
+  const images = new Map((simulation.images ?? []).map((name) => [name, name]));
   const calls: string[] = [];
   const changes: string[] = [];
   let made = 0;
@@ -146,7 +147,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     return container;
   };
   const pulled = (name: string, reference: string) =>
-    change(name, () => void images.add(reference));
+    change(name, () => void images.set(reference, reference));
   const held = async (name: string): Promise<() => Promise<void>> => {
     await change(`hold ${name}`, () => undefined);
     return () => change(`release ${name}`, () => undefined);
@@ -184,15 +185,16 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     containers: (project) => look("containers", () => of(project).map((one) => one.observed)),
     image: (reference) =>
       look(`image ${reference}`, () =>
-        images.has(reference) ? { id: reference, digests: [] } : undefined,
+        images.has(reference) ? { id: images.get(reference)!, digests: [] } : undefined,
       ),
-    tag: (_image, reference) => change(`tag ${reference}`, () => void images.add(reference)),
+    tag: (image, reference) =>
+      change(`tag ${reference}`, () => void images.set(reference, images.get(image) ?? image)),
     untag: (reference) => change(`untag ${reference}`, () => void images.delete(reference)),
     tagged: (prefix) =>
       look(`tagged ${prefix}`, () =>
         [...images]
-          .filter((one) => one.startsWith(prefix))
-          .map((reference) => ({ reference, id: reference })),
+          .filter(([reference]) => reference.startsWith(prefix))
+          .map(([reference, id]) => ({ reference, id })),
       ),
     pull: (reference) => pulled(`pull ${reference}`, reference),
     build: (request) => pulled(`build ${request.tag}`, request.tag),
@@ -221,7 +223,12 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
           made: container.observed.labels["letta-stack.digest"] ?? "",
         };
       }),
-    start: (id) => change(`start ${serviceOf(id)}`, () => run(find(id))),
+    // What has gone cannot be started, and the real one says nothing of it.
+    start: (id) =>
+      change(`start ${serviceOf(id)}`, () => {
+        const container = containers.get(id);
+        if (container) run(container);
+      }),
     async startWithFiles(call, service) {
       for (let turns = 0; turns < composeTurns; turns += 1) await turn();
       // As `up --no-recreate` does: what has gone meanwhile is made anew.

@@ -1,0 +1,101 @@
+import type { Problem } from "../../scripts/common/problem.ts";
+import { asProblem } from "../../scripts/cli/asProblem.ts";
+import { backUp } from "../../scripts/rollout/backUp.ts";
+import { deploy } from "../../scripts/rollout/deploy.ts";
+import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
+import { restore } from "../../scripts/rollout/restore.ts";
+import { rollback } from "../../scripts/rollout/rollback.ts";
+import type { Tools } from "../../scripts/rollout/tools.ts";
+import { settingsFor, type Site } from "./site.ts";
+import type { Fault, SimulatedProcess } from "./world.ts";
+
+/** A command as somebody types it. */
+export interface Command {
+  readonly kind: "deploy" | "rollback" | "restore" | "backup";
+  /** What env/prod.env says, or the command line does. */
+  readonly version: string;
+  /** A release or a tag to go back to. */
+  readonly to?: string;
+  readonly way?: AskedWay;
+  readonly wait?: boolean;
+}
+
+/** What became of it. */
+export interface Ended {
+  readonly command: Command;
+  readonly outcome: "done" | "failed" | "dead";
+  readonly problem: Problem | undefined;
+  /** What was thrown, where it is no Problem: a bug. */
+  readonly bug: unknown;
+  readonly release: string | undefined;
+  readonly way: string | null | undefined;
+  readonly notes: readonly string[];
+}
+
+/** Runs a command in a process of its own. */
+export async function runCommand(
+  site: Site,
+  command: Command,
+  faults: readonly Fault[],
+): Promise<Ended> {
+  const notes: string[] = [];
+  const ended = (outcome: Ended["outcome"], more: Partial<Ended> = {}): Ended => ({
+    command,
+    outcome,
+    problem: undefined,
+    bug: undefined,
+    release: undefined,
+    way: undefined,
+    notes,
+    ...more,
+  });
+  try {
+    const result = await site.world.begin(faults, (process) =>
+      perform(command, toolsFor(site, process, notes)),
+    );
+    if (result === "dead") return ended("dead");
+    return ended("done", result);
+  } catch (error) {
+    const problem = asProblem(error);
+    return ended("failed", problem ? { problem } : { bug: error });
+  }
+}
+
+async function perform(
+  { kind, version, to, way, wait = false }: Command,
+  tools: Tools,
+): Promise<{ release: string; way: string | null }> {
+  const settings = settingsFor(version);
+  const asked = { reason: null, wait, recreate: [] };
+  if (kind === "deploy") return deploy(settings, asked, tools);
+  if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
+  if (kind === "backup") {
+    await backUp(settings, asked, tools);
+    return { release: "", way: null };
+  }
+  const more = { wanted: to, way, fromDump: [], onlyConfiguration: false };
+  return rollback(settings, { ...asked, ...more }, tools);
+}
+
+function toolsFor({ world, engine }: Site, process: SimulatedProcess, notes: string[]): Tools {
+  return {
+    engine,
+    now: () => world.nowMs,
+    // The key of the secrets' digests is always the same: so are rendered stacks.
+    randomBytes: (count) => (count === 32 ? Buffer.alloc(count, 7) : world.random.bytes(count)),
+    signal: process.stop.signal,
+    processEnvironment: {},
+    say: {
+      steps: [],
+      note: (text) => {
+        notes.push(text);
+        world.note(`# ${text}`);
+      },
+      confirm: () => Promise.resolve(),
+      step: async (name, work) => {
+        world.note(`## ${name}`);
+        return work(() => undefined);
+      },
+    },
+  };
+}

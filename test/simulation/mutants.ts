@@ -1,0 +1,172 @@
+/** A mistake in the tool's source, as the loader makes it: the first text becomes the second. */
+export interface Mutant {
+  readonly name: string;
+  /** Below scripts/. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** A seed from which on it was found soon. */
+  readonly seed?: number;
+}
+
+/** What the simulation has to find, each. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: "a file is renamed before it is on the disk",
+    file: "ledger/writeFile.ts",
+    from: "fsyncSync(file);",
+    to: "",
+  },
+  {
+    name: "a renamed file's folder is not synced",
+    file: "ledger/writeFile.ts",
+    from: "syncFolder(dirname(path));",
+    to: "",
+    seed: 50,
+  },
+  {
+    name: "a sheet is written in its place",
+    file: "ledger/writeFile.ts",
+    from: "const beside = `${path}.${process.pid}.new`;",
+    to: "const beside = path;",
+    seed: 1000,
+  },
+  {
+    name: "a new release's name is not synced",
+    file: "ledger/releases.ts",
+    from: 'syncFolder(join(directory, "releases"));',
+    to: "",
+  },
+  {
+    name: "a dump is renamed before it is on the disk",
+    file: "database/dump.ts",
+    from: "await file.sync();",
+    to: "",
+    seed: 65,
+  },
+  {
+    name: "the lock is given back at once",
+    file: "ledger/lock.ts",
+    from: 'if (typeof taken === "function") return taken;',
+    to: 'if (typeof taken === "function") { await taken(); return taken; }',
+  },
+  {
+    name: "a lock that somebody holds is passed over",
+    file: "ledger/lock.ts",
+    from: "if (one === undefined) {",
+    to: "if (one === undefined) continue; if (one === undefined) {",
+  },
+  {
+    name: "nobody looks for a run that was cut off",
+    file: "rollout/recover.ts",
+    from: "const cut = unfinished(directory);",
+    to: "const cut = undefined as ReturnType<typeof unfinished>;",
+  },
+  {
+    name: "recovery trusts the sheet over the database",
+    file: "rollout/recover.ts",
+    from: "return sameRevisions(seen.revision, revision);",
+    to: "return revision.length > 0;",
+    seed: 120,
+  },
+  {
+    name: "recovery records what it has not activated",
+    file: "rollout/recover.ts",
+    from: "const { release } = await activate(activation, tools);",
+    to: 'const release = { ...cut, outcome: "good" as const, revision: at }; (await import("../ledger/releases.ts")).updateRelease(directory, release); void activate; void activation;',
+  },
+  {
+    name: "a release is good before it is proven",
+    file: "rollout/activate.ts",
+    from: "await keeping;",
+    to: 'await keeping; updateRelease(directory, { ...sheet, outcome: "good", revision: sheet.heads });',
+  },
+  {
+    name: "what failed its checks counts as proven",
+    file: "rollout/proveStack.ts",
+    from: "if (failed.length === 0) return;",
+    to: "return;",
+    seed: 2040,
+  },
+  {
+    name: "the server is not stopped for the database's work",
+    file: "rollout/activate.ts",
+    from: 'await stopAll(stack, [stack.server.service], tools, "stop");',
+    to: "",
+  },
+  {
+    name: "no copy is kept of the database before a migration",
+    file: "rollout/carryOut.ts",
+    from: "await copyDatabase(now, now.name, next);\n          // By",
+    to: "if (next) return;\n          // By",
+  },
+  {
+    name: "two databases change their names one after the other",
+    file: "database/swapNames.ts",
+    from: '  await alterDatabases(\n    server,\n    names.flat(),\n    ["BEGIN;", ...renames, "COMMIT"].join("\\n"),\n    `the databases could not be renamed (${pairs})`,\n  );',
+    to: "  for (const one of renames) await alterDatabases(server, names.flat(), one, pairs);",
+    seed: 1530,
+  },
+  {
+    name: "a way back leaves the failed one's database in place",
+    file: "rollout/databaseBack.ts",
+    from: "if (aside !== undefined) {",
+    to: 'if (aside !== undefined && failed.way === "restore") {',
+  },
+  {
+    name: "what is kept of somebody's data counts as scratch",
+    file: "database/scratchName.ts",
+    from: '["rehearsal", "drill", "proof", "next", "before"]',
+    to: '["rehearsal", "drill", "proof", "next", "before", "kept"]',
+  },
+  {
+    name: "images get no name of their own",
+    file: "rollout/activate.ts",
+    from: "const keeping = keepImages(settings, imageIds, tools);",
+    to: "const keeping = keepImages(settings, imageIds.slice(0, 0), tools);",
+  },
+  {
+    name: "the newest backup is let go",
+    file: "ledger/chooseExpired.ts",
+    from: "!stay.has(one.id)",
+    to: "true",
+  },
+  {
+    name: "a killed run's Compose is not waited for",
+    file: "rollout/session.ts",
+    from: "if (!(await areAtWork())) return;",
+    to: "return;",
+  },
+  {
+    name: "copies are not cleared away after a kill",
+    file: "rollout/recover.ts",
+    from: "if (afterCut && isInOrder) await clearAll(settings, session);",
+    to: "",
+  },
+  {
+    name: "a way back that is owed is forgotten",
+    file: "rollout/recover.ts",
+    from: 'const isOwed = outcome === "failed" && kind !== "up" && seconds === null;',
+    to: "const isOwed = false && kind && seconds;",
+    seed: 45,
+  },
+  {
+    name: "a torn line of the journal is written on",
+    file: "ledger/journal.ts",
+    from: '${torn ? "\\n" : ""}',
+    to: "",
+    seed: 2000,
+  },
+  {
+    name: "a secret goes into the release's settings",
+    file: "rollout/settingsText.ts",
+    from: "!settings.secrets.has(one.name) &&",
+    to: "",
+  },
+  {
+    name: "an interrupted run says nothing of what it did",
+    file: "rollout/wayBack.ts",
+    from: "const back = await goBack({ ...asked, present, why }, { ...session, tools });",
+    to: "const back = present; void goBack;",
+  },
+];

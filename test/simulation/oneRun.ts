@@ -1,0 +1,213 @@
+import { newestGood, readRelease } from "../../scripts/ledger/releases.ts";
+import { runCommand, type Command, type Ended } from "./command.ts";
+import { scenarios } from "./scenarios.ts";
+import type { Menus, Schedule } from "./schedule.ts";
+import { unsettled } from "./settled.ts";
+import { copySite, emptySite, enterSite, type Site } from "./site.ts";
+
+/** What was seen of a run. */
+export interface Seen {
+  readonly violations: readonly string[];
+  /** All that happened; made when it is asked for. */
+  readonly trace: () => readonly string[];
+  readonly effects: number;
+  /** How its commands ended. */
+  readonly ends: readonly string[];
+}
+
+/** What the runs of one scenario begin with. */
+export interface Beginning {
+  readonly site: Site;
+  readonly menus: Menus;
+}
+
+const beginnings = new Map<number, Promise<Beginning>>();
+
+/** A scenario's past, and each of its commands once without a fault. Made once. */
+export function beginningOf(past: number): Promise<Beginning> {
+  let known = beginnings.get(past);
+  if (known === undefined) beginnings.set(past, (known = prepare(past)));
+  return known;
+}
+
+async function prepare(past: number): Promise<Beginning> {
+  const scenario = scenarios[past]!;
+  const site = await siteAfter(scenario.past.commands);
+  const menus: number[][][] = [];
+  for (const command of scenario.next) {
+    const copy = copySite(site, 1);
+    enterSite(copy);
+    const alike = new Map<string, number[]>();
+    let count = 0;
+    copy.world.onEffect = (name) => {
+      const kind = name.replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, "N");
+      alike.set(kind, [...(alike.get(kind) ?? []), (count += 1)]);
+    };
+    await copy.world.until(runCommand(copy, command, []));
+    menus.push([...alike.values()]);
+  }
+  return { site, menus };
+}
+
+const dayMs = 86_400_000;
+const made = new Map<string, Site>();
+
+async function siteAfter(commands: readonly Command[]): Promise<Site> {
+  const key = JSON.stringify(commands);
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const last = commands.at(-1);
+  if (last === undefined) {
+    const empty = emptySite(1);
+    made.set(key, empty);
+    return empty;
+  }
+  const site = copySite(await siteAfter(commands.slice(0, -1)), 7);
+  enterSite(site);
+  const ended = await site.world.until(runCommand(site, last, []));
+  if (ended.outcome !== "done") throw ended.bug ?? ended.problem ?? new Error("it did not end");
+  await site.world.pass(2 * dayMs);
+  const wrong = [...site.world.violations, ...unsettled(site, [])];
+  if (wrong.length > 0) throw new Error(`without a fault, ${key}: ${wrong.join("; ")}`);
+  made.set(key, site);
+  return site;
+}
+
+/** Runs one schedule, and judges what came of it. */
+export async function oneRun(schedule: Schedule): Promise<Seen> {
+  const beginning = await beginningOf(schedule.past);
+  const site = copySite(beginning.site, schedule.seed);
+  enterSite(site);
+  const { world, servers } = site;
+  const written = [...(servers.databases.get("letta")?.rows.get("agents") ?? [])];
+  const violate = (what: string) => world.violate(what);
+  const ends: string[] = [];
+  const notes: string[] = [];
+  const seen = (): Seen => ({
+    violations: world.violations,
+    trace: () => world.trace(),
+    effects: world.commands.reduce((sum, one) => sum + one.effects, 0),
+    ends,
+  });
+  for (const [index, ms] of schedule.writes.entries()) {
+    world.after(ms, () => write(site, `agent-${index}`, written));
+  }
+  for (const { service, atMs } of schedule.crashes) {
+    world.after(atMs, () => {
+      if (world.calm) return;
+      const one = servers.part(service);
+      world.note(`${service} ends by itself`);
+      if (one?.state === "running") servers.end(one, 137);
+    });
+  }
+  try {
+    let beside: Promise<Ended> | undefined;
+    for (const [at, command] of schedule.commands.entries()) {
+      const faults = schedule.faults.filter((one) => one.command === at);
+      const before = servers.part("server")?.id;
+      const running = runCommand(site, command, faults);
+      if (at === 0 && schedule.beside) {
+        const { command: other, afterMs } = schedule.beside;
+        beside = later(site, afterMs, async () => {
+          const ended = await runCommand(site, other, []);
+          judge(site, ended, violate);
+          return ended;
+        });
+      }
+      const ended = await world.until(running);
+      ends.push(told(ended));
+      notes.push(...ended.notes);
+      judge(site, ended, violate);
+      const isRefused = ended.problem?.exit === 3 && at === 0 && schedule.beside === undefined;
+      const serves = servers.part("server");
+      if (isRefused && (serves?.id !== before || (before && serves?.state !== "running"))) {
+        if (schedule.crashes.length === 0) violate("truth: exit 3, and the server was touched");
+      }
+    }
+    if (beside !== undefined) {
+      const ended = await world.until(beside);
+      ends.push(`beside ${told(ended)}`);
+    }
+    await settle(site, schedule, { written, ends, notes });
+  } catch (error) {
+    violate(`ended with ${(error as Error).stack ?? String(error)}`);
+  }
+  return seen();
+}
+
+/** The last command once more, with no fault: afterwards all must be in order (I6). */
+async function settle(
+  site: Site,
+  schedule: Schedule,
+  { written, ends, notes }: Record<"written" | "ends" | "notes", string[]>,
+): Promise<void> {
+  const { world } = site;
+  world.calm = true;
+  const command = { ...schedule.commands.at(-1)!, wait: true };
+  const again = await world.until(runCommand(site, command, []));
+  ends.push(`again ${told(again)}`);
+  const violate = (what: string) => world.violate(what);
+  judge(site, again, violate);
+  const exit = again.problem?.exit;
+  // Where nothing ever served, a bad first version leaves nothing to go back to.
+  const isFirst = newestGood(site.directory) === undefined;
+  if (exit !== undefined && exit > 4 && !isFirst)
+    violate(`I6: again, without a fault: exit ${exit}`);
+  await world.pass(3000);
+  const isDone = again.outcome === "done";
+  for (const one of unsettled(site, written, [...notes, ...again.notes], isDone)) violate(one);
+}
+
+/** What a command has said must be so: I4, and that nothing is said that is not true. */
+function judge(site: Site, ended: Ended, violate: (what: string) => void): void {
+  const { command, outcome, problem, bug, release } = ended;
+  if (bug !== undefined) {
+    violate(`I4: a bug: ${(bug as Error).stack ?? String(bug as string)}`);
+  }
+  if (problem !== undefined && (problem.message === "" || problem.message.includes("\n"))) {
+    violate(`I4: no one-line cause: ${problem.message}`);
+  }
+  if (command.kind === "backup") return;
+  const { directory } = site;
+  if (outcome === "done" && release !== undefined) {
+    const sheet = readRelease(directory, release);
+    if ("why" in sheet || sheet.outcome !== "good")
+      violate(`truth: release ${release} is not good`);
+    expectServes(site, sheet, violate);
+  }
+  if (problem?.code === "ROLLED_BACK") expectServes(site, newestGood(directory), violate);
+}
+
+function expectServes(
+  { servers }: Site,
+  release: object | undefined,
+  violate: (what: string) => void,
+): void {
+  const { tag = "nothing" } = (release ?? {}) as { tag?: string };
+  const server = servers.part("server");
+  const serves = server?.state === "running" ? servers.tagOf(server) : server?.state;
+  if (serves !== tag) violate(`truth: ${tag} is said to serve, it is ${serves ?? "nothing"}`);
+}
+
+/** Somebody writes, as long as a server takes it. */
+function write({ servers, world }: Site, agent: string, written: string[]): void {
+  const server = servers.part("server");
+  if (server?.health !== "healthy") return;
+  const { status } = servers.answer(
+    server.id,
+    "POST",
+    "/v1/agents/",
+    JSON.stringify({ name: agent }),
+  );
+  world.note(`somebody writes ${agent}: ${status}`);
+  if (status === 200) written.push(agent);
+}
+
+function later<Result>({ world }: Site, ms: number, work: () => Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => world.after(ms, () => work().then(resolve, reject)));
+}
+
+function told({ command, outcome, problem, release }: Ended): string {
+  const what = [command.kind, command.kind === "deploy" ? command.version : (command.way ?? "")];
+  return `${what.join(" ").trim()}: ${outcome} ${problem?.code ?? release ?? ""}`.trim();
+}

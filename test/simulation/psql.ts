@@ -1,0 +1,236 @@
+import { text } from "node:stream/consumers";
+import type { Readable, Writable } from "node:stream";
+import type { CommandIo, CommandResult } from "../../scripts/engine/engine.ts";
+import {
+  copyDatabase,
+  counts,
+  dumped,
+  emptyDatabase,
+  columnsOf,
+  revisionOf,
+  schemaOf,
+  undumped,
+  type SimulatedDatabase,
+} from "./databases.ts";
+import type { SimulatedServers } from "./servers.ts";
+import type { World } from "./world.ts";
+
+/** The statements that scripts/database sends, as far as a Postgres server would answer them. */
+export async function client(
+  servers: SimulatedServers,
+  world: World,
+  argv: readonly string[],
+  io: CommandIo,
+): Promise<CommandResult> {
+  const name = io.environment?.["PGDATABASE"] ?? "";
+  const [program = ""] = argv;
+  if (program === "pg_dumpall") return world.effect("pg_dumpall", 30, () => said("-- roles"));
+  if (program === "pg_restore") {
+    const dump = Buffer.from(await text(io.stdin as Readable));
+    return world.effect(`pg_restore ${argv.slice(5).join(" ")} ${name}`, 200, () =>
+      restore(servers, name, dump, argv),
+    );
+  }
+  if (program === "sh") return world.effect("login", 20, () => said("1"));
+  const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
+  return world.effect(`psql ${name} ${about(script)}`, 15, () => {
+    if (!servers.databaseRuns()) return failed("", "connection refused");
+    const database = servers.databases.get(name);
+    if (database === undefined) return failed("3D000", `database "${name}" does not exist`);
+    return statement(servers, world, database, name, script, io.stdout);
+  });
+}
+
+function said(stdout: string, stderr = ""): CommandResult {
+  return { code: 0, stdout: stdout === "" ? "" : `${stdout}\n`, stderr };
+}
+
+function failed(state: string, message: string): CommandResult {
+  const stderr = state === "" ? `psql: error: ${message}` : `ERROR:  ${state}: ${message}`;
+  return { code: 3, stdout: "", stderr };
+}
+
+/** Of a statement, for the trace. */
+function about(script: string): string {
+  const found =
+    /pg_dump|COPY|(?:DROP|CREATE|ALTER) DATABASE[^\n]*|facts|:counting|AS sequences/.exec(script);
+  return found?.[0] ?? script.trim().split("\n")[0]!.slice(0, 60);
+}
+
+const rowsAsJson = (rows: readonly object[]) =>
+  said(rows.map((one) => JSON.stringify(one)).join("\n"));
+
+const own = {
+  settings: [],
+  grants: null,
+  locale: { encoding: "UTF8", collate: "C", ctype: "C", provider: "c", locale: null },
+};
+
+function statement(
+  servers: SimulatedServers,
+  world: World,
+  database: SimulatedDatabase,
+  name: string,
+  script: string,
+  stdout: Writable | undefined,
+): CommandResult | Promise<CommandResult> {
+  if (script.includes("pg_dump --format")) return dump(database, stdout!);
+  if (script.includes("\\echo facts")) return said(facts(database));
+  if (script.includes("COPY (SELECT")) return read(database, script, stdout!);
+  if (script.startsWith("COPY ") || script.includes("\nCOPY ")) return pour(database, script);
+  if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
+  if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "/.test(script)) {
+    world.expectLock("alter a database");
+    return alter(servers, script);
+  }
+  if (script.includes("FROM pg_stat_activity")) return rowsAsJson([]);
+  if (script.includes("AS own")) return rowsAsJson([{ own }]);
+  if (script.includes("AS sequences")) return rowsAsJson([schemaOf(database)]);
+  if (script.includes("indisvalid")) {
+    return rowsAsJson(database.half ? [{ name: "public.agents_by_title" }] : []);
+  }
+  if (script.includes("FROM pg_database WHERE NOT datistemplate")) {
+    return rowsAsJson(
+      [...servers.databases.keys()].map((one) => ({ name: one, bytes: 8_000_000 })),
+    );
+  }
+  if (/SELECT 0 AS place|AS place, count/.test(script)) return rowsAsJson(places(database, script));
+  if (/version_num FROM alembic_version/.test(script)) {
+    return database.applied.length === 0
+      ? failed("42P01", 'relation "alembic_version" does not exist')
+      : said(revisionOf(database));
+  }
+  if (script.includes("DELETE FROM providers WHERE base")) {
+    database.rows.get("providers")?.delete("base");
+    return said("");
+  }
+  if (script.startsWith("ANALYZE")) return said("");
+  if (script.startsWith("SHOW server_version_num")) return said("170011");
+  if (/^SELECT '.*' AS database \\gset/.test(script)) return said("");
+  if (script.startsWith("SELECT 1")) return said("1");
+  throw new Error(`no simulated answer to ${name}: ${script}`);
+}
+
+function facts(database: SimulatedDatabase): string {
+  const others = {
+    serverVersion: "17.11",
+    databaseBytes: 8_000_000,
+    extensions: { vector: "0.8.1" },
+    invalidIndexes: database.half ? ["public.agents_by_title"] : [],
+    own,
+  };
+  const revision = database.applied.length === 0 ? [] : [{ version_num: revisionOf(database) }];
+  const state = database.applied.length === 0 ? "42P01" : "00000";
+  return [
+    `facts ${JSON.stringify(counts(database))}`,
+    `facts ${JSON.stringify(others)}`,
+    `facts ${state} ${JSON.stringify(revision)}`,
+  ].join("\n");
+}
+
+function dump(database: SimulatedDatabase, to: Writable): Promise<CommandResult> {
+  const data = dumped(database);
+  const told = `${facts(database)}\npg_dump ended with 0\n`;
+  return new Promise((resolve, reject) => {
+    to.once("error", reject);
+    to.write(data, (error) => (error ? reject(error) : resolve(said("", told))));
+  });
+}
+
+function restore(
+  servers: SimulatedServers,
+  name: string,
+  dump: Buffer,
+  argv: readonly string[],
+): CommandResult {
+  const into = servers.databases.get(name);
+  if (!servers.databaseRuns() || into === undefined) return failed("3D000", "no such database");
+  const from = undumped(dump);
+  const section = argv.find((one) => one.startsWith("--section="));
+  const tables = argv.filter((one) => one.startsWith("--table=")).map((one) => one.slice(8));
+  if (section === undefined || section === "--section=pre-data") {
+    into.applied = from.applied;
+    into.half = from.half;
+    for (const [table, rows] of from.rows) {
+      into.rows.set(table, new Set(section === undefined ? rows : []));
+    }
+  }
+  if (section === "--section=data") {
+    for (const table of tables) {
+      if (from.rows.has(table)) into.rows.set(table, new Set(from.rows.get(table)));
+    }
+  }
+  return said("");
+}
+
+function read(database: SimulatedDatabase, script: string, to: Writable): Promise<CommandResult> {
+  const asked = script.matchAll(/COPY \(SELECT (.*?) FROM (?:ONLY )?public\.(\w+)\) TO STDOUT/g);
+  const copied = [...asked].map(([, columns = "", table = ""]) => {
+    return [table, columns.split(", "), [...(database.rows.get(table) ?? [])]];
+  });
+  const lost = JSON.stringify(places(database, script));
+  return new Promise((resolve) => {
+    to.end(`COPY ${JSON.stringify(copied)}`);
+    resolve(said("", `lost ${lost}\nrows ${JSON.stringify(counts(database))}\n`));
+  });
+}
+
+function pour(database: SimulatedDatabase, script: string): CommandResult {
+  const copied = JSON.parse(script.slice(script.indexOf("COPY ") + 5)) as [
+    string,
+    string[],
+    string[],
+  ][];
+  for (const [table, columns, rows] of copied) {
+    const without = columnsOf(database, table).find((one) => !columns.includes(one));
+    if (without !== undefined && rows.length > 0) {
+      return failed("23502", `null value in column "${without}" of relation "${table}"`);
+    }
+    database.rows.set(table, new Set(rows));
+  }
+  return said("");
+}
+
+function places(database: SimulatedDatabase, script: string): { place: number; rows: number }[] {
+  const asked = script.matchAll(
+    /SELECT (\d+) AS place, count\(.*?\) AS rows FROM (?:ONLY )?public\.(\w+)/g,
+  );
+  return [...asked].map(([, place, table]) => ({
+    place: Number(place),
+    rows: database.rows.get(table!)?.size ?? 0,
+  }));
+}
+
+function alter(servers: SimulatedServers, script: string): CommandResult {
+  const { databases } = servers;
+  const inUse = (name: string) => servers.sessionsOn(name) > 0;
+  const dropped = /DROP DATABASE IF EXISTS "(.*?)"/.exec(script);
+  if (dropped !== null) {
+    databases.delete(dropped[1]!);
+    return said("");
+  }
+  const created = /CREATE DATABASE "(.*?)" TEMPLATE "?(\w+)"?/.exec(script);
+  if (created !== null) {
+    const [, name = "", from = ""] = created;
+    if (databases.has(name)) return failed("42P04", `database "${name}" already exists`);
+    if (inUse(from)) return failed("55006", `source database "${from}" is being accessed`);
+    const template = databases.get(from);
+    if (template === undefined && from !== "template0") {
+      return failed("3D000", `template database "${from}" does not exist`);
+    }
+    databases.set(name, template ? copyDatabase(template) : emptyDatabase());
+    return said("");
+  }
+  const renames = [...script.matchAll(/ALTER DATABASE "(.*?)" RENAME TO "(.*?)"/g)];
+  const next = new Map(databases);
+  for (const [, from = "", to = ""] of renames) {
+    const one = next.get(from);
+    if (one === undefined) return failed("3D000", `database "${from}" does not exist`);
+    if (next.has(to)) return failed("42P04", `database "${to}" already exists`);
+    if (inUse(from)) return failed("55006", `database "${from}" is being accessed`);
+    next.delete(from);
+    next.set(to, one);
+  }
+  servers.databases = next;
+  return said("");
+}

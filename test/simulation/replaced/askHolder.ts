@@ -1,0 +1,18 @@
+// Stands for scripts/ledger/askHolder.ts: whoever holds a socket answers at once.
+import type { Asked, Holder } from "../../../scripts/ledger/askHolder.ts";
+import type { LockAddress } from "../../../scripts/ledger/lockAddress.ts";
+import { world } from "../world.ts";
+
+export type { Holder };
+
+/** Asks whoever listens at an address. */
+export function askHolder(address: LockAddress): Promise<Asked> {
+  const now = world();
+  const key = JSON.stringify(address);
+  return now.effect(`ask ${key}`, 1, (): Asked => {
+    const socket = now.sockets.get(key);
+    if (socket === undefined) return { found: "nobody" };
+    const holder = socket.holder as Holder;
+    return { found: "holder", holder, gone: socket.gone, leave: () => undefined };
+  });
+}

@@ -1,0 +1,11 @@
+// Stands for scripts/engine/portHolder.ts: no port is anybody's.
+
+/** Whether a port is free. */
+export function isFree(): Promise<boolean> {
+  return Promise.resolve(true);
+}
+
+/** Who holds it. */
+export function portHolder(): undefined {
+  return undefined;
+}

@@ -1,0 +1,14 @@
+// scripts/rollout/prepareStack.ts, asked once for the same settings, images and past.
+import { labelParts, prepareStack as real } from "../../../scripts/rollout/prepareStack.ts";
+import { memo } from "../memo.ts";
+import { labelKey } from "./labelKey.ts";
+
+export * from "../../../scripts/rollout/prepareStack.ts";
+
+export const prepareStack = memo(real, (settings, present) =>
+  JSON.stringify([
+    settings.get("LETTA_VERSION"),
+    [...(present.images ?? [])],
+    labelKey(labelParts(settings, present)),
+  ]),
+);

@@ -1,0 +1,14 @@
+// Stands for scripts/verification/request.ts: a request into a simulated container.
+import type { Asked, Reply } from "../../../scripts/verification/request.ts";
+import { cluster } from "../machine.ts";
+import { world } from "../world.ts";
+
+/** One request over a connection that the simulated engine gave. */
+export function request(url: string, asked: Asked = {}): Promise<Reply> {
+  const { container } = asked.connection as unknown as { container: string };
+  const { method = "GET", body } = asked;
+  const { pathname } = new URL(url);
+  return world().effect(`${method} ${pathname}`, 5, () =>
+    cluster().answer(container, method, pathname, body),
+  );
+}

@@ -1,0 +1,49 @@
+// Stands for scripts/verification/verify.ts: the server's own answers are asked for, telemetry
+// is taken as delivered.
+import type { Check, Tools } from "../../../scripts/verification/check.ts";
+import type { Expectation } from "../../../scripts/verification/expectation.ts";
+import { cluster } from "../machine.ts";
+import { world } from "../world.ts";
+
+/** The checks that a proof needs from a server. */
+export async function verifyServer(expected: Expectation, { engine }: Tools): Promise<Check[]> {
+  const containers = await engine.containers(expected.project);
+  const server = containers.find((one) => one.service === "server")?.id ?? "";
+  const ask = async (name: string, path: string, wanted: string): Promise<Check> => {
+    try {
+      const { status, body } = await world().effect(`verify ${path}`, 10, () =>
+        cluster().answer(server, "GET", path, undefined),
+      );
+      const passed = status === 200 && body.includes(wanted);
+      return { name, outcome: passed ? "passed" : "failed", detail: `${status} ${body}` };
+    } catch (error) {
+      return { name, outcome: "failed", detail: (error as Error).message };
+    }
+  };
+  const checks = await Promise.all([
+    ask("server version", "/v1/health/", expected.version),
+    ask("database read", "/v1/agents/", ""),
+  ]);
+  const process = world().process();
+  const isProven = checks.every((one) => one.outcome === "passed");
+  if (process !== undefined && isProven) process.proven = cluster().serving;
+  return checks;
+}
+
+/** The collector runs: what it is sent arrives. */
+export async function verifyTelemetry(expected: Expectation, { engine }: Tools): Promise<Check[]> {
+  const containers = await engine.containers(expected.project);
+  const is = containers.some((one) => one.service === "collector" && one.health === "healthy");
+  return [{ name: "collector healthy", outcome: is ? "passed" : "failed", detail: "" }];
+}
+
+/** All of it. */
+export async function verify(expected: Expectation, tools: Tools): Promise<Check[]> {
+  const checks = [await verifyTelemetry(expected, tools), await verifyServer(expected, tools)];
+  return checks.flat();
+}
+
+/** The same: nothing of it takes long here. */
+export function verifyQuickly(expected: Expectation, tools: Tools): Promise<Check[]> {
+  return verify(expected, tools);
+}

@@ -1,0 +1,81 @@
+import type { Command } from "./command.ts";
+
+/** What somebody did without any fault before the run begins. */
+export interface Past {
+  readonly name: string;
+  readonly commands: readonly Command[];
+}
+
+const deploy = (version: string): Command => ({ kind: "deploy", version });
+const rollback = (version: string, more: Partial<Command> = {}): Command => ({
+  kind: "rollback",
+  version,
+  ...more,
+});
+const backup = (version: string): Command => ({ kind: "backup", version });
+
+/** The pasts, each with what may come next. */
+export const scenarios: readonly { readonly past: Past; readonly next: readonly Command[] }[] = [
+  {
+    past: { name: "nothing", commands: [] },
+    next: [deploy("1.0.0"), deploy("2.0.0"), deploy("6.0.0")],
+  },
+  {
+    past: { name: "1", commands: [deploy("1.0.0")] },
+    next: [
+      deploy("1.0.0"),
+      deploy("1.1.0"),
+      deploy("2.0.0"),
+      deploy("3.0.0"),
+      deploy("4.0.0"),
+      deploy("4.0.0"),
+      deploy("5.0.0"),
+      deploy("6.0.0"),
+      deploy("7.0.0"),
+      backup("1.0.0"),
+    ],
+  },
+  {
+    past: { name: "1-1.1", commands: [deploy("1.0.0"), deploy("1.1.0")] },
+    next: [rollback("1.1.0"), deploy("2.0.0"), deploy("1.0.0")],
+  },
+  {
+    past: { name: "1-2", commands: [deploy("1.0.0"), deploy("2.0.0")] },
+    next: [
+      rollback("2.0.0"),
+      rollback("2.0.0", { way: "restore" }),
+      rollback("2.0.0", { way: "carry" }),
+      rollback("2.0.0", { way: "downgrade" }),
+      deploy("3.0.0"),
+      deploy("7.0.0"),
+      backup("2.0.0"),
+    ],
+  },
+  {
+    past: { name: "1-2-back", commands: [deploy("1.0.0"), deploy("2.0.0"), rollback("2.0.0")] },
+    next: [deploy("2.0.0"), deploy("3.0.0"), rollback("1.0.0"), deploy("1.1.0")],
+  },
+  {
+    past: { name: "1-3-4", commands: [deploy("1.0.0"), deploy("3.0.0"), deploy("4.0.0")] },
+    next: [
+      rollback("4.0.0", { way: "auto" }),
+      rollback("4.0.0", { way: "restore" }),
+      rollback("4.0.0", { way: "downgrade" }),
+      rollback("4.0.0", { way: "restore", to: "1.0.0" }),
+      { kind: "backup", version: "4.0.0" },
+    ],
+  },
+  {
+    past: {
+      name: "1-2-backups",
+      commands: [deploy("1.0.0"), deploy("2.0.0"), backup("2.0.0"), backup("2.0.0")],
+    },
+    next: [
+      { kind: "restore", version: "2.0.0" },
+      deploy("3.0.0"),
+      deploy("4.0.0"),
+      backup("2.0.0"),
+      rollback("2.0.0", { way: "restore" }),
+    ],
+  },
+];

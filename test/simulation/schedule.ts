@@ -1,0 +1,114 @@
+import type { Command } from "./command.ts";
+import { random, type Random } from "./random.ts";
+import { scenarios } from "./scenarios.ts";
+import type { Fault } from "./world.ts";
+
+/** Everything that happens in a run, beside the chances of its world. */
+export interface Schedule {
+  readonly seed: number;
+  /** The place of its past among the scenarios. */
+  readonly past: number;
+  /** The commands, each with how long after the one before it ended it is begun. */
+  readonly commands: readonly Command[];
+  readonly faults: readonly Fault[];
+  /** Begun this long after the first, while that one may be under way. */
+  readonly beside?: { readonly command: Command; readonly afterMs: number };
+  /** Milliseconds after the beginning at which somebody writes through the server. */
+  readonly writes: readonly number[];
+  /** Parts that end by themselves, and when. */
+  readonly crashes: readonly { readonly service: string; readonly atMs: number }[];
+}
+
+/** Of each command of a scenario: its effects where nothing goes wrong, alike ones together. */
+export type Menus = readonly (readonly (readonly number[])[])[];
+
+/** The place of a seed's past among the scenarios. */
+export function pastOf(seed: number): number {
+  return random(Math.imul(seed, 0x9e3779b1)).below(scenarios.length);
+}
+
+/**
+ * The schedule of a seed.
+ * @param menus those of its past
+ */
+export function scheduleOf(seed: number, menus: Menus): Schedule {
+  const chance = random(Math.imul(seed, 2_654_435_761) ^ 0x5bd1e995);
+  const past = pastOf(seed);
+  const { next } = scenarios[past]!;
+  const count = 1 + (chance.chance(0.35) ? 1 : 0) + (chance.chance(0.1) ? 1 : 0);
+  const commands: Command[] = [];
+  const faults: Fault[] = [];
+  const first = chance.below(next.length);
+  for (let at = 0; at < count; at += 1) {
+    // Who comes second mostly does the same again.
+    const which = at === 0 || chance.chance(0.7) ? first : chance.below(next.length);
+    commands.push(next[which]!);
+    const many = at === 0 || chance.chance(0.7) ? 1 + (chance.chance(0.25) ? 1 : 0) : 0;
+    for (let one = 0; one < many; one += 1) faults.push(faultFor(at, menus[which]!, chance));
+  }
+  const beside = chance.chance(0.12)
+    ? {
+        command: { ...chance.pick(next), wait: chance.chance(0.5) },
+        afterMs: chance.below(4000),
+      }
+    : undefined;
+  const writes = Array.from({ length: chance.below(8) }, () => chance.below(9000)).sort(
+    (a, b) => a - b,
+  );
+  const crashes = chance.chance(0.1)
+    ? [
+        {
+          service: chance.pick(["postgres", "server", "collector", "migrate"]),
+          atMs: chance.below(6000),
+        },
+      ]
+    : [];
+  return { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
+}
+
+const kinds = [
+  "kill",
+  "kill",
+  "kill",
+  "power",
+  "power",
+  "error",
+  "error",
+  "late",
+  "interrupt",
+] as const;
+const whens = ["before", "during", "after"] as const;
+
+/** Mostly at one kind of effect as likely as at another, however often each of them comes. */
+function faultFor(command: number, menu: Menus[number], chance: Random): Fault {
+  const length = menu.flat().length;
+  const at = chance.chance(0.7)
+    ? chance.pick(chance.pick(menu))
+    : 1 + chance.below(Math.ceil(length * 1.2));
+  return { command, at, kind: chance.pick(kinds), when: chance.pick(whens) };
+}
+
+/** Schedules that are a little shorter, the most so first. */
+export function shorter(schedule: Schedule): Schedule[] {
+  const { commands, faults, writes, crashes, beside, ...rest } = schedule;
+  const whole = { ...rest, commands, faults, writes, crashes };
+  const found: Schedule[] = [];
+  const alike = beside ? { beside } : {};
+  if (beside) found.push(whole);
+  for (let at = commands.length - 1; commands.length > 1 && at >= 0; at -= 1) {
+    const kept = faults.filter((one) => one.command !== at);
+    const moved = kept.map((one) => ({
+      ...one,
+      command: one.command > at ? one.command - 1 : one.command,
+    }));
+    found.push({ ...whole, ...alike, commands: commands.toSpliced(at, 1), faults: moved });
+  }
+  for (let at = 0; at < faults.length; at += 1) {
+    found.push({ ...whole, ...alike, faults: faults.toSpliced(at, 1) });
+  }
+  if (crashes.length > 0) found.push({ ...whole, ...alike, crashes: [] });
+  for (let at = 0; at < writes.length; at += 1) {
+    found.push({ ...whole, ...alike, writes: writes.toSpliced(at, 1) });
+  }
+  return found;
+}

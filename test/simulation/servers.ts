@@ -1,0 +1,283 @@
+import type { Reply } from "../../scripts/verification/request.ts";
+import {
+  apply,
+  columnsOf,
+  copyDatabase,
+  emptyDatabase,
+  revisionOf,
+  takeBack,
+  type SimulatedDatabase,
+} from "./databases.ts";
+import type { SimulatedContainer } from "./containers.ts";
+import { versions, type Version } from "./versions.ts";
+import type { World } from "./world.ts";
+
+/** How long each part takes to come up, in virtual milliseconds. */
+const bootMs: Readonly<Record<string, number>> = { postgres: 250, permissions: 30, collector: 150 };
+const serverBootMs = 350;
+const stepMs = 150;
+const crashMs = 1200;
+const unhealthyMs = 1500;
+const restartMs = 400;
+
+/** What runs on the machine beside the tool: containers with their processes, and databases. */
+export class SimulatedServers {
+  readonly containers = new Map<string, SimulatedContainer>();
+  databases = new Map<string, SimulatedDatabase>();
+  readonly volumes = new Set<string>();
+  /** Names of our own and the image each stands for. */
+  readonly names = new Map<string, string>();
+  /** The version of the server in each image, by its id. */
+  readonly imageVersions = new Map<string, string>();
+  /** What Compose has under way, by project, whoever asked for it. */
+  readonly composing = new Map<string, number>();
+  /** Sessions that processes of the tool hold open, by database. */
+  readonly held = new Map<string, number>();
+  made = 0;
+  readonly project: string;
+  readonly world: World;
+
+  constructor(project: string, world: World) {
+    this.project = project;
+    this.world = world;
+  }
+
+  /** The same things in another world. All is quiet: nothing is under way. */
+  copy(world: World): SimulatedServers {
+    const copy = new SimulatedServers(this.project, world);
+    for (const [id, one] of this.containers) copy.containers.set(id, { ...one });
+    for (const [name, one] of this.databases) copy.databases.set(name, copyDatabase(one));
+    for (const one of this.volumes) copy.volumes.add(one);
+    for (const [name, id] of this.names) copy.names.set(name, id);
+    for (const [id, version] of this.imageVersions) copy.imageVersions.set(id, version);
+    copy.made = this.made;
+    return copy;
+  }
+
+  of(project: string): SimulatedContainer[] {
+    return [...this.containers.values()].filter((one) => one.project === project);
+  }
+
+  part(service: string): SimulatedContainer | undefined {
+    return this.of(this.project).find((one) => one.service === service);
+  }
+
+  databaseRuns(): boolean {
+    const postgres = this.part("postgres");
+    return postgres?.state === "running" && postgres.health === "healthy";
+  }
+
+  sessionsOn(name: string): number {
+    const connected = [...this.containers.values()].filter(
+      (one) => one.connected && one.database === name,
+    );
+    return connected.length + (this.held.get(name) ?? 0);
+  }
+
+  versionOf(one: SimulatedContainer): Version {
+    return versions[this.imageVersions.get(one.imageId) ?? ""]!;
+  }
+
+  tagOf(one: SimulatedContainer): string {
+    return this.imageVersions.get(one.imageId) ?? "";
+  }
+
+  start(one: SimulatedContainer): void {
+    if (one.state === "running") return;
+    one.state = "running";
+    one.health = one.file.healthcheck === undefined ? "none" : "starting";
+    one.exitCode = undefined;
+    one.startedAt = String(this.world.nowMs);
+    one.stopped = false;
+    one.life += 1;
+    const { entrypoint = [], command = [] } = one.file;
+    if (entrypoint[0] === "alembic") {
+      const [way = "", to = ""] = [...entrypoint.slice(1), ...command];
+      this.#later(one, stepMs, () => this.#migrate(one, way, to));
+    } else if (one.database !== "") {
+      this.#later(one, serverBootMs, () => this.#boot(one));
+    } else {
+      this.#later(one, bootMs[one.service] ?? 80, () => this.#come(one));
+    }
+  }
+
+  /** A process ends; one that is to be kept up comes back after a while. */
+  end(one: SimulatedContainer, exitCode: number): void {
+    if (one.state !== "running" && one.state !== "restarting") return;
+    one.life += 1;
+    one.state = "exited";
+    one.health = "none";
+    one.exitCode = exitCode;
+    one.connected = false;
+    if (one.service === "postgres") this.#loseConnections();
+    if (one.stopped || one.file.restart !== "unless-stopped") return;
+    one.state = "restarting";
+    this.#later(one, restartMs, () => {
+      one.restarts += 1;
+      this.start(one);
+    });
+  }
+
+  /** The machine went off, and is on again: what was kept up is started, in any order. */
+  losePower(): void {
+    this.composing.clear();
+    this.held.clear();
+    const back = [...this.containers.values()].filter(
+      (one) =>
+        ["running", "restarting"].includes(one.state) && one.file.restart === "unless-stopped",
+    );
+    for (const one of this.containers.values()) {
+      if (one.state !== "running" && one.state !== "restarting") continue;
+      one.life += 1;
+      one.state = "exited";
+      one.health = "none";
+      one.exitCode = 137;
+      one.connected = false;
+    }
+    for (const one of back) {
+      one.state = "restarting";
+      this.#later(one, this.world.random.below(300), () => this.start(one));
+    }
+  }
+
+  /** The server's container. */
+  get serving(): string {
+    return this.part("server")?.id ?? "nothing";
+  }
+
+  /** A request to a server in a container. */
+  answer(id: string, method: string, path: string, body: string | undefined): Reply {
+    const one = this.containers.get(id);
+    if (one?.state !== "running" || !one.connected) throw new Error("connection refused");
+    if (path === "/v1/health/") {
+      const isWell = this.versionOf(one).ends !== "unhealthy";
+      const said = JSON.stringify({ version: this.tagOf(one), status: "ok" });
+      return isWell ? { status: 200, body: said } : refused(500, "never healthy");
+    }
+    const database = this.databases.get(one.database);
+    if (!this.databaseRuns() || database === undefined) return refused(500, "no database");
+    const [, , table = "", identity = ""] = path.split("/");
+    return this.#ask(one, database, method, table, identity, body);
+  }
+
+  #ask(
+    one: SimulatedContainer,
+    database: SimulatedDatabase,
+    method: string,
+    table: string,
+    identity: string,
+    body: string | undefined,
+  ): Reply {
+    const { line } = this.versionOf(one);
+    const rows = database.rows.get(table);
+    const title = line.includes("r4") ? "title" : "name";
+    if (rows === undefined) return refused(404, "not found");
+    if (table === "agents" && !columnsOf(database, table).includes(title)) {
+      return refused(500, `column ${title} does not exist`);
+    }
+    if (method === "GET") {
+      if (identity === "") return { status: 200, body: JSON.stringify([...rows]) };
+      return rows.has(identity) ? said({ id: identity }) : refused(404, "not found");
+    }
+    if (method === "DELETE") return rows.delete(identity) ? said({}) : refused(404, "not found");
+    const isTripped = !line.includes("r3") && database.rows.get("providers")?.has("base");
+    if (table === "agents" && isTripped) return refused(500, "multiple providers");
+    const { name, label } = JSON.parse(body ?? "{}") as { name?: string; label?: string };
+    const id = name?.startsWith("agent-") ? name : `${label ?? table}-${(this.made += 1)}`;
+    rows.add(id);
+    return said({ id });
+  }
+
+  #come(one: SimulatedContainer): void {
+    if (one.file.restart === "no") return this.end(one, 0);
+    one.health = one.file.healthcheck === undefined ? "none" : "healthy";
+    if (one.service !== "postgres" || this.databases.size > 0) return;
+    for (const name of ["letta", "postgres"]) this.databases.set(name, emptyDatabase());
+  }
+
+  #boot(one: SimulatedContainer): void {
+    const database = this.databases.get(one.database);
+    if (!this.databaseRuns() || database === undefined) return this.end(one, 1);
+    const { line, ends } = this.versionOf(one);
+    if (line.includes("r3")) {
+      const providers = database.rows.get("providers");
+      if (providers === undefined) return this.end(one, 1);
+      providers.add("base");
+    }
+    one.connected = true;
+    this.#expectAlone(one);
+    if (ends === "unhealthy") {
+      this.#later(one, unhealthyMs, () => void (one.health = "unhealthy"));
+      return;
+    }
+    one.health = one.file.healthcheck === undefined ? "none" : "healthy";
+    if (ends === "crash") this.#later(one, crashMs, () => this.end(one, 1));
+  }
+
+  #migrate(one: SimulatedContainer, way: string, to: string): void {
+    const database = this.databases.get(one.database);
+    const { line, fails } = this.versionOf(one);
+    if (!this.databaseRuns() || database === undefined) return this.end(one, 255);
+    const wasConnected = one.connected;
+    one.connected = true;
+    if (!wasConnected) this.#expectAlone(one);
+    const at = revisionOf(database);
+    if (!wasConnected && way === "upgrade" && at !== "" && at !== line.at(-1)) {
+      this.#expectCopied(one, at);
+    }
+    if (at !== "" && !line.includes(at)) return this.end(one, 255);
+    if (way === "downgrade") {
+      if (at === to || at === "") return this.end(one, 0);
+      takeBack(database);
+    } else {
+      const next = line[line.indexOf(at) + 1];
+      if (next === undefined) return this.end(one, 0);
+      if (next === fails) {
+        database.half = true;
+        database.rows.set("drafts", new Set());
+        return this.end(one, 1);
+      }
+      apply(database, next);
+    }
+    this.#later(one, stepMs, () => this.#migrate(one, way, to));
+  }
+
+  /** I2: what is there before a migration of the live database stays until that is proven. */
+  #expectCopied(one: SimulatedContainer, at: string): void {
+    const isCopied = [...this.databases.keys()].some((name) => name.startsWith("letta_before_"));
+    if (one.project !== this.project || isCopied) return;
+    this.world.violate(`I2: ${at} is migrated, and no copy of before is kept`);
+  }
+
+  /** I3: two of different heads must never be on one database, unless proven there. */
+  #expectAlone(one: SimulatedContainer): void {
+    const head = (other: SimulatedContainer) => this.versionOf(other).line.at(-1);
+    for (const other of this.containers.values()) {
+      if (other === one || !other.connected || other.database !== one.database) continue;
+      if (head(other) === head(one)) continue;
+      const both = `${other.service} ${this.tagOf(other)} and ${one.service} ${this.tagOf(one)}`;
+      this.world.violate(`I3: ${both} are on ${one.database} at once`);
+    }
+  }
+
+  #loseConnections(): void {
+    for (const one of this.containers.values()) {
+      if (one.file.entrypoint?.[0] === "alembic") this.end(one, 1);
+    }
+  }
+
+  #later(one: SimulatedContainer, ms: number, work: () => void): void {
+    const { life } = one;
+    this.world.afterUnlessOff(ms, () => {
+      if (one.life === life && this.containers.get(one.id) === one) work();
+    });
+  }
+}
+
+function said(answer: object): Reply {
+  return { status: 200, body: JSON.stringify(answer) };
+}
+
+function refused(status: number, detail: string): Reply {
+  return { status, body: JSON.stringify({ detail }) };
+}

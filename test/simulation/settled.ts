@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { keptReleases } from "../../scripts/rollout/prune.ts";
+import { keptName } from "../../scripts/rollout/pinImages.ts";
+import { readBackups, dumpPath } from "../../scripts/ledger/backups.ts";
+import { readEvents } from "../../scripts/ledger/events.ts";
+import {
+  damagedReleases,
+  newestGood,
+  readReleaseFile,
+  readReleases,
+} from "../../scripts/ledger/releases.ts";
+import { labels } from "../../scripts/stack/renderStack.ts";
+import { revisionOf } from "./databases.ts";
+import type { Disk, DiskNode } from "./disk.ts";
+import type { Site } from "./site.ts";
+import { secrets } from "./site.ts";
+import { versions } from "./versions.ts";
+
+/**
+ * What must hold once a command has come to its end without a fault, whatever was before: the
+ * seven invariants of the fault catalogue, and that nothing is left over.
+ * @param written ids that a server has acknowledged
+ * @param notes what the commands have told
+ * @param isDone whether it did what it was asked for; else the next one tidies up
+ * @returns what does not hold
+ */
+export function unsettled(
+  site: Site,
+  written: readonly string[],
+  notes: readonly string[] = [],
+  isDone = true,
+): string[] {
+  const faults: string[] = [];
+  const expect = (holds: boolean, what: string) => {
+    if (!holds) faults.push(what);
+  };
+  ledger(site, expect);
+  serving(site, expect);
+  leftovers(site, expect);
+  if (isDone) copies(site, notes, expect);
+  rows(site, written, expect);
+  startable(site, expect);
+  secrecy(site, expect);
+  return faults;
+}
+
+type Expect = (holds: boolean, what: string) => void;
+
+function ledger({ directory }: Site, expect: Expect): void {
+  expect(damagedReleases(directory).length === 0, "ledger: a damaged sheet");
+  const releases = readReleases(directory);
+  for (const { id, outcome } of releases) {
+    expect(outcome !== "begun", `ledger: release ${id} never ended`);
+  }
+  const [newest] = releases;
+  const isOwed = newest?.outcome === "failed" && newest.seconds === null;
+  expect(!isOwed, `ledger: release ${newest?.id} owes its way back`);
+  // A line that was torn takes no other one with it.
+  const [last] = readEvents(directory, 1, false).events;
+  expect(last?.by !== null, "ledger: the journal has lost how the last command began");
+  const { backups, damaged } = readBackups(directory);
+  expect(
+    backups.every((one) => one.bytes > 0),
+    "ledger: an empty backup",
+  );
+  // What a crash left of a backup is shown as damaged, and is none.
+  expect(
+    damaged.every((one) => !backups.some((other) => other.id === one.id)),
+    "ledger: backups",
+  );
+}
+
+/** I1: what runs is the newest good release, on a schema that fits it. */
+function serving(site: Site, expect: Expect): void {
+  const { servers, directory } = site;
+  const release = newestGood(directory);
+  if (release === undefined) return;
+  const running = servers.of(servers.project);
+  for (const [name, { digest, imageId }] of Object.entries(release.services)) {
+    const all = running.filter((one) => one.service === name);
+    const [one] = all;
+    expect(all.length === 1, `I1: ${all.length} containers of ${name}`);
+    if (one === undefined) continue;
+    const isJob = one.file.restart === "no";
+    // One that ends by itself some time after it was proven is found out by its bake time only.
+    const isBad = name === "server" && versions[release.tag]?.ends === "crash";
+    const isWell = isBad || (isJob ? one.state !== "running" : one.state === "running");
+    expect(isWell && one.health !== "unhealthy", `I1: ${name} is ${one.state}, ${one.health}`);
+    expect(one.imageId === imageId, `I1: ${name} runs another image than release ${release.id}`);
+    expect(one.file.labels?.[labels.digest] === digest, `I1: ${name} is not as in ${release.id}`);
+  }
+  const database = servers.databases.get("letta");
+  const at = database === undefined ? "none" : revisionOf(database);
+  expect(
+    release.revision.join() === at,
+    `I1: the ledger says ${release.revision.join()}, it is ${at}`,
+  );
+  const image = release.services["server"]?.imageId;
+  const proven = readReleases(directory).some(({ proofs }) =>
+    proofs.some((one) => one.passed && one.image === image && one.revision.join() === at),
+  );
+  const head = versions[release.tag]?.line.at(-1);
+  expect(head === at || proven, `I1: ${release.tag} was never proven on ${at}`);
+  expect(database?.half !== true, "I1: half a migration is in the database");
+}
+
+function copies({ servers, directory }: Site, notes: readonly string[], expect: Expect): void {
+  const strange = [...servers.databases.keys()].filter(
+    (name) => !/^(letta|postgres|letta_kept_\d{6})$/.test(name),
+  );
+  // Where nothing ever served nobody clears the first try's copies away, until something does.
+  const isToldOf = notes.some((one) => one.startsWith("copies "));
+  const isServed = newestGood(directory) !== undefined;
+  expect(!isServed || isToldOf || strange.length === 0, `left over: ${strange.join(", ")}`);
+}
+
+function leftovers({ servers, world, directory }: Site, expect: Expect): void {
+  const others = [...servers.containers.values()].filter(
+    (one) => one.project !== servers.project || /^[0-9a-f]{12}_/.test(one.name),
+  );
+  expect(others.length === 0, `left over: ${others.map((one) => one.name).join(", ")}`);
+  const beside = pathsIn(world.disk, directory).filter((one) => /\.new$|\/\.\d{6}(\/|$)/.test(one));
+  expect(beside.length === 0, `left over: ${beside.join(", ")}`);
+  const aside = pathsIn(world.disk, directory).filter((one) => one.includes(".corrupt-"));
+  expect(aside.length === 0, `ledger: was damaged: ${aside.join(", ")}`);
+  expect(world.sockets.size === 0, "left over: a lock");
+  expect(
+    [...servers.held.values()].every((one) => one === 0),
+    "left over: a session",
+  );
+}
+
+/** I2: what was acknowledged is in the live database, or in one that is kept. */
+function rows({ servers }: Site, written: readonly string[], expect: Expect): void {
+  const places = [...servers.databases].filter(([name]) => /^letta(_kept_\d{6})?$/.test(name));
+  const there = new Set(places.flatMap(([, { rows: own }]) => [...(own.get("agents") ?? [])]));
+  const lost = written.filter((one) => !there.has(one));
+  expect(lost.length === 0, `I2: lost ${lost.join(", ")}`);
+}
+
+/** I7: each release that can be gone back to has its files and its images. */
+function startable({ servers, directory }: Site, expect: Expect): void {
+  for (const { id, restores, services, backup } of keptReleases(directory, 3)) {
+    const origin = restores ?? id;
+    for (const file of ["compose.yaml", "collector.yaml", "settings.env"] as const) {
+      const text = readReleaseFile(directory, origin, file);
+      expect(text !== undefined && text !== "", `I7: release ${origin} has lost ${file}`);
+    }
+    for (const { imageId } of Object.values(services)) {
+      const name = keptName(servers.project, imageId);
+      expect(servers.names.get(name) === imageId, `I7: an image of release ${id} is not kept`);
+    }
+    const kept = readBackups(directory).backups.find((one) => one.id === backup);
+    if (backup === null) continue;
+    expect(kept !== undefined && kept.proven !== null, `I7: backup ${backup} has gone`);
+  }
+}
+
+const judged = new WeakSet<Buffer>();
+const digests = new WeakMap<Buffer, string>();
+
+/** I5, and that each backup is what its sheet says. */
+function secrecy({ world, directory }: Site, expect: Expect): void {
+  for (const path of pathsIn(world.disk, directory)) {
+    const node = world.disk.find(path);
+    if (node?.kind !== "file" || judged.has(node.data)) continue;
+    const found = Object.values(secrets).some((value) => node.data.includes(value));
+    expect(!found, `I5: a secret is in ${path}`);
+    if (!found) judged.add(node.data);
+  }
+  for (const { id, sha256 } of readBackups(directory).backups) {
+    const dump = world.disk.find(dumpPath(directory, id));
+    const is = dump?.kind === "file" ? digestOf(dump.data) : "";
+    expect(is === sha256, `ledger: the dump of ${id} is not what its sheet says`);
+  }
+}
+
+function digestOf(data: Buffer): string {
+  let digest = digests.get(data);
+  if (digest === undefined) {
+    digests.set(data, (digest = createHash("sha256").update(data).digest("hex")));
+  }
+  return digest;
+}
+
+function pathsIn(disk: Disk, at: string): string[] {
+  const node: DiskNode | undefined = disk.find(at);
+  if (node?.kind !== "folder") return node === undefined ? [] : [at];
+  return [...node.entries.keys()].flatMap((name) => [at, ...pathsIn(disk, join(at, name))]);
+}

@@ -1,0 +1,89 @@
+import { Worker } from "node:worker_threads";
+import type { Mutant } from "./mutants.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** Which runs, and what is to be done about one that fails. */
+export interface Wanted {
+  /** The first run's seed; each further run has the next one. */
+  readonly seed: number;
+  readonly runs: number;
+  readonly workers: number;
+  /** A mistake that the simulation is to find. */
+  readonly mutant?: Mutant;
+  /** Ends at the first that fails. */
+  readonly untilFailure?: boolean;
+  /** Told now and then how many runs are done. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** A run in which something did not hold. */
+export interface Failure {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  /** The shortest that was found to fail in the same way; undefined where no fault was needed. */
+  readonly shortest: Schedule | undefined;
+  /** What happened in that one. */
+  readonly trace: readonly string[];
+  /** How its commands ended. */
+  readonly ends: readonly string[];
+}
+
+export interface Simulated {
+  readonly runs: number;
+  readonly seconds: number;
+  readonly effects: number;
+  /** How often commands ended how: "deploy 2.0.0: dead". */
+  readonly ends: ReadonlyMap<string, number>;
+  readonly failures: readonly Failure[];
+}
+
+/** What a worker says: now and then, and of each run that failed. */
+export type Told =
+  | { readonly done: number; readonly effects: number; readonly ends: readonly string[] }
+  | { readonly failure: Failure };
+
+/** What a worker is given. */
+export interface WorkerParts {
+  readonly seed: number;
+  readonly runs: number;
+  readonly mutant: Mutant | undefined;
+  /** Runs that were taken, over all workers. */
+  readonly taken: Int32Array<SharedArrayBuffer>;
+}
+
+/** Runs schedules on so many threads, each in worlds of its own. */
+export async function simulate(wanted: Wanted): Promise<Simulated> {
+  const { seed, runs, mutant, onProgress, untilFailure = false } = wanted;
+  const started = performance.now();
+  const taken = new Int32Array(new SharedArrayBuffer(4));
+  const failures: Failure[] = [];
+  const ends = new Map<string, number>();
+  let done = 0;
+  let effects = 0;
+  const parts: WorkerParts = { seed, runs, mutant, taken };
+  const work = () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+        workerData: parts,
+        // A run's garbage is gone with it: it is not worth to be kept and sorted.
+        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      });
+      worker.on("message", (told: Told) => {
+        if ("failure" in told) {
+          failures.push(told.failure);
+          if (untilFailure) Atomics.store(taken, 0, runs);
+          return;
+        }
+        done += told.done;
+        effects += told.effects;
+        for (const one of told.ends) ends.set(one, (ends.get(one) ?? 0) + 1);
+        onProgress?.(done);
+      });
+      worker.once("error", reject);
+      worker.once("exit", () => resolve());
+    });
+  await Promise.all(Array.from({ length: wanted.workers }, work));
+  failures.sort((a, b) => a.seed - b.seed);
+  const seconds = (performance.now() - started) / 1000;
+  return { runs: done, seconds, effects, ends, failures };
+}

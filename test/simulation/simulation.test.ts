@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { simulate, type Failure } from "./simulate.ts";
+
+// Other runs each day; all of them: npm run simulate -- --runs 100000
+const runs = 300;
+const day = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Date.now() / 86_400_000) * runs);
+process.stderr.write(`simulation.test.ts: SIMULATION_SEED=${day}\n`);
+
+function told({ seed, violations, shortest, ends }: Failure): string {
+  const schedule = `shortest schedule: ${JSON.stringify(shortest)}`;
+  return [`seed ${seed}`, ...violations, schedule, ends.join(" | ")].join("\n  ");
+}
+
+test("whatever goes wrong at whatever moment, the seven invariants hold afterwards", async () => {
+  const seen = await simulate({ seed: day, runs, workers: 2 });
+  assert.deepEqual(seen.failures.map(told), []);
+  assert.equal(seen.runs, runs);
+});

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import type { Engine } from "../../scripts/engine/engine.ts";
+import { recipes } from "../../scripts/images/recipes.ts";
+import { officialReference } from "../../scripts/images/officialReference.ts";
+import {
+  readSettings,
+  type SettingName,
+  type Settings,
+} from "../../scripts/settings/readSettings.ts";
+import { Disk, folder } from "./disk.ts";
+import { engineOn, imageIdOf, serverImage } from "./engineOn.ts";
+import { install } from "./machine.ts";
+import { SimulatedServers } from "./servers.ts";
+import { versions } from "./versions.ts";
+import { enter, World } from "./world.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const startMs = Date.UTC(2026, 0, 1);
+
+/** What must be found nowhere but where it belongs. */
+export const secrets: Readonly<Record<string, string>> = {
+  LETTA_PG_PASSWORD: "canary-of-the-database",
+  LETTA_SERVER_PASSWORD: "canary-of-the-server-0123456789",
+  LETTA_ENCRYPTION_KEY: "canary-of-the-key-0123456789abcdef",
+};
+
+const known = new Map<string, Settings>();
+
+/** prod as it is committed, with this version of the stand-in server. */
+export function settingsFor(version: string): Settings {
+  let settings = known.get(version);
+  if (settings === undefined) {
+    settings = readSettings({
+      environment: "prod",
+      root,
+      processEnvironment: {
+        ...secrets,
+        STATE_DIR: "/simulated/state",
+        LETTA_IMAGE: serverImage,
+        LETTA_VERSION: version,
+        IMAGES: "pull",
+        BAKE_SECONDS: "2",
+        SERVER_WAIT_SECONDS: "10",
+        RELEASES_KEEP: "3",
+        BACKUPS_KEEP: "2",
+        BACKUPS_DAYS: "1",
+      },
+    });
+    known.set(version, settings);
+  }
+  return settings;
+}
+
+/** A machine with a stack on it, in a world of its own. */
+export interface Site {
+  readonly world: World;
+  readonly servers: SimulatedServers;
+  readonly engine: Engine;
+  /** The environment's state directory. */
+  readonly directory: string;
+}
+
+/** A machine on which every image is and nothing has ever run. */
+export function emptySite(seed: number): Site {
+  const disk = new Disk();
+  disk.link("/simulated", folder());
+  disk.sync(disk.root);
+  const world = new World(seed, disk, startMs);
+  const servers = new SimulatedServers(settingsFor("1.0.0").project, world);
+  for (const version of Object.keys(versions)) {
+    const { lookup, get } = settingsFor(version);
+    for (const { setting, officialVersion } of recipes("prod", lookup)) {
+      const name = officialReference(get(setting as SettingName), officialVersion);
+      servers.names.set(name, imageIdOf(name));
+      if (setting === "LETTA_IMAGE") servers.imageVersions.set(imageIdOf(name), version);
+    }
+  }
+  return siteOf(world, servers);
+}
+
+/** The same machine at the same moment, in a world whose chances are those of a seed. */
+export function copySite(site: Site, seed: number): Site {
+  const world = new World(seed, site.world.disk.copy(), site.world.nowMs);
+  return siteOf(world, site.servers.copy(world));
+}
+
+function siteOf(world: World, servers: SimulatedServers): Site {
+  world.onPower = () => servers.losePower();
+  const directory = "/simulated/state/prod";
+  return { world, servers, engine: engineOn(servers), directory };
+}
+
+/** From here on this is the machine that the tool works on. */
+export function enterSite({ world, servers }: Site): void {
+  enter(world);
+  install(servers);
+}

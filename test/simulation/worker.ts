@@ -1,0 +1,56 @@
+// One thread of the simulation: takes runs until none is left, and tells what it saw.
+import { parentPort, workerData } from "node:worker_threads";
+import { replaceModules } from "./replaceModules.ts";
+import type { Told, WorkerParts } from "./simulate.ts";
+import { Dead, world } from "./world.ts";
+
+const { seed, runs, mutant, taken } = workerData as WorkerParts;
+replaceModules(mutant);
+const { beginningOf, oneRun } = await import("./oneRun.ts");
+const { pastOf, scheduleOf } = await import("./schedule.ts");
+const { shrink } = await import("./shrink.ts");
+
+// What nobody waits for ends a real process; in one that was killed nothing is left to end.
+process.on("unhandledRejection", (error) => {
+  if (!(error instanceof Dead)) world().violate(`I4: nobody heard: ${String(error)}`);
+});
+
+const portion = 20;
+const tell = (told: Told) => parentPort!.postMessage(told);
+
+for (let from = take(); from < runs; from = take()) {
+  const ends: string[] = [];
+  let effects = 0;
+  let done = 0;
+  for (let at = from; at < Math.min(from + portion, runs); at += 1) {
+    const one = await run(seed + at);
+    done += 1;
+    ends.push(...one.ends.map((end) => end.replace(/ \d{6}$/, "")));
+    effects += one.effects;
+    if (one.failed && mutant !== undefined) break;
+  }
+  tell({ done, effects, ends });
+}
+
+async function run(own: number) {
+  try {
+    const { menus } = await beginningOf(pastOf(own));
+    const schedule = scheduleOf(own, menus);
+    const seen = await oneRun(schedule);
+    if (seen.violations.length === 0) return { ...seen, failed: false };
+    const { violations } = seen;
+    const shortest = mutant === undefined ? await shrink(schedule, violations) : schedule;
+    const { trace, ends } = await oneRun(shortest);
+    tell({ failure: { seed: own, violations, shortest, trace: trace(), ends } });
+    return { ...seen, failed: true };
+  } catch (error) {
+    // It goes wrong even where nothing is done to it.
+    const violations = [(error as Error).stack ?? String(error)];
+    tell({ failure: { seed: own, violations, shortest: undefined, trace: [], ends: [] } });
+    return { effects: 0, ends: [], failed: true };
+  }
+}
+
+function take(): number {
+  return Atomics.add(taken, 0, portion);
+}
