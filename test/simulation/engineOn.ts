@@ -111,6 +111,12 @@ export function engineOn(servers: SimulatedServers): Engine {
       () => void (made!.name = `${call.project}-${service}-1`),
     ];
   };
+  const beside = (call: ComposeCall, text: string, service: string) => {
+    const taken = servers.of(call.project).map((one) => one.name);
+    let number = 1;
+    while (taken.includes(`${call.project}-${service}-${number}`)) number += 1;
+    make(call, text, service).name = `${call.project}-${service}-${number}`;
+  };
   const textOf = (call: ComposeCall) =>
     world.look(() => world.disk.fileAt(call.file).data.toString());
   return {
@@ -144,6 +150,11 @@ export function engineOn(servers: SimulatedServers): Engine {
           call.project,
           services.flatMap((service) => creation(call, text, service)),
         );
+      }),
+    createBeside: (call, service) =>
+      change(`create another ${service}`, 20, () => {
+        const text = textOf(call);
+        return compose(call.project, [() => beside(call, text, service)]);
       }),
     down: (project, volumes) =>
       change(`down ${project}`, 30, () => {
@@ -199,7 +210,11 @@ export function engineOn(servers: SimulatedServers): Engine {
         });
       }
       if (one.service === "postgres") return client(servers, world, argv, io);
-      return look(`exec ${one.service}`, () => ({ code: 0, stdout: "", stderr: "" }));
+      return world.effect(`exec ${one.service}`, 10, () => {
+        if (one.state !== "running") throw status(409, "is not running");
+        if (one.service === "proxy") servers.tellDoor(argv.at(-1) ?? "");
+        return { code: 0, stdout: "", stderr: "" };
+      });
     },
     connect: (id) =>
       look(`connect ${called(id)}`, () => {

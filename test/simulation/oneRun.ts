@@ -192,7 +192,7 @@ function expectServes(
 /** Somebody writes, as long as a server takes it. */
 function write({ servers, world }: Site, agent: string, written: string[]): void {
   const server = servers.part("server");
-  if (server?.health !== "healthy") return;
+  if (server?.health !== "healthy" || servers.holding) return;
   const { status } = servers.answer(
     server.id,
     "POST",

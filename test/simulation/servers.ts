@@ -33,6 +33,8 @@ export class SimulatedServers {
   readonly composing = new Map<string, number>();
   /** Sessions that processes of the tool hold open, by database. */
   readonly held = new Map<string, number>();
+  /** Requests wait at the proxy. */
+  holding = false;
   made = 0;
   readonly project: string;
   readonly world: World;
@@ -138,6 +140,11 @@ export class SimulatedServers {
       one.state = "restarting";
       this.#later(one, this.world.random.below(300), () => this.start(one));
     }
+  }
+
+  /** What findDoor's scripts do to the proxy: requests wait from then on, or go on. */
+  tellDoor(script: string): void {
+    this.holding = script.includes("mv holding.next holding");
   }
 
   /** The server's container. */

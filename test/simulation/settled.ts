@@ -124,6 +124,7 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
   expect(beside.length === 0, `left over: ${beside.join(", ")}`);
   const aside = pathsIn(world.disk, directory).filter((one) => one.includes(".corrupt-"));
   expect(aside.length === 0, `ledger: was damaged: ${aside.join(", ")}`);
+  expect(!servers.holding, "left over: requests wait at the proxy");
   expect(world.sockets.size === 0, "left over: a lock");
   expect(
     [...servers.held.values()].every((one) => one === 0),

@@ -47,3 +47,8 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
 export function verifyQuickly(expected: Expectation, tools: Tools): Promise<Check[]> {
   return verify(expected, tools);
 }
+
+/** Spans are taken as delivered. */
+export function verifySpans(): Promise<Check[]> {
+  return Promise.resolve([]);
+}
