@@ -14,6 +14,8 @@ export interface CutoverAsked {
   readonly observed: readonly ObservedContainer[];
   /** Whether something is done to the database that no server may be on meanwhile. */
   readonly away: boolean;
+  /** Whether the server that runs is of another schema, on which the new one's would be its own. */
+  readonly otherHeads: boolean;
   /** What CUTOVER says: auto, hold or stop. */
   readonly wish: string;
 }
@@ -25,7 +27,7 @@ export interface CutoverPlan {
 
 /** Decides how the server is replaced: pure. */
 export function chooseCutover(asked: CutoverAsked): CutoverPlan {
-  const { stack, changes, observed, away, wish } = asked;
+  const { stack, changes, observed, away, otherHeads, wish } = asked;
   const isTouched = (name: string) =>
     changes.some((one) => one.service === name && one.action !== "none");
   const service = stack.services.find((one) => one.name === stack.server.service);
@@ -43,6 +45,7 @@ export function chooseCutover(asked: CutoverAsked): CutoverPlan {
   const hold = (why: string): CutoverPlan => ({ cutover: "hold", why });
   if (wish === "hold") return hold("CUTOVER is hold");
   if (away) return hold("the database is worked on meanwhile");
+  if (otherHeads) return hold("the two servers are of different schemas");
   if (isTouched("postgres")) return hold("the database's server is replaced");
   if (server.state !== "running" || server.health !== "healthy") {
     return hold("the present server is not healthy");

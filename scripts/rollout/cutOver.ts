@@ -1,10 +1,12 @@
 import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
+import { newestGood } from "../ledger/releases.ts";
 import type { Activation } from "./activate.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { execute } from "./execute.ts";
 import { findDoor } from "./findDoor.ts";
+import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { proveServer } from "./proveServer.ts";
 import { replaceServer } from "./replaceServer.ts";
@@ -42,7 +44,9 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const wish = settings.get("CUTOVER");
   // Two servers of different ways with one schema are proven together by nobody.
   const away = isAway || (sheet.way !== "none" && sheet.way !== null);
-  const { cutover } = chooseCutover({ stack, changes, observed, away, wish });
+  const isOther = otherHeads(newestGood(activation.directory), sheet.heads);
+  const parts = { stack, changes, observed, away, otherHeads: isOther, wish };
+  const { cutover } = chooseCutover(parts);
   const isShut = cutover === "hold" || cutover === "overlap";
   const door = isShut ? await findDoor(settings, sheet.id, tools) : undefined;
   const left = tools.now();

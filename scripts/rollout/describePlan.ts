@@ -2,6 +2,7 @@ import { longestHold } from "../stack/proxyUpstream.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
 import type { Decision } from "./decide.ts";
+import { otherHeads } from "./otherHeads.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { describeCollector } from "./describeCollector.ts";
 import { describeGate } from "./describeGate.ts";
@@ -94,6 +95,7 @@ export function plannedCutover(target: Target, decision: Decision): CutoverPlan 
     changes,
     observed: situation.observed,
     away: schema.action !== "none",
+    otherHeads: otherHeads(situation.present, schema.heads),
     wish: target.settings.get("CUTOVER"),
   });
 }

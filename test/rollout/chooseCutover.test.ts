@@ -35,6 +35,7 @@ const asked = (otherwise: Partial<CutoverAsked> = {}): CutoverAsked => ({
   changes: [change("server")],
   observed: serving,
   away: false,
+  otherHeads: false,
   wish: "auto",
   ...otherwise,
 });
@@ -53,6 +54,12 @@ const table: readonly [string, Partial<CutoverAsked>, string, string][] = [
     { away: true, changes: [] },
     "hold",
     "the database is worked on meanwhile",
+  ],
+  [
+    "a server of another schema that serves on this one",
+    { otherHeads: true },
+    "hold",
+    "the two servers are of different schemas",
   ],
   [
     "another Postgres",
