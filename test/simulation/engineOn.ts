@@ -112,9 +112,11 @@ export function engineOn(servers: SimulatedServers): Engine {
     ];
   };
   const beside = (call: ComposeCall, text: string, service: string) => {
-    const taken = servers.of(call.project).map((one) => one.name);
-    let number = 1;
-    while (taken.includes(`${call.project}-${service}-${number}`)) number += 1;
+    const numbers = servers
+      .of(call.project)
+      .filter((one) => one.service === service)
+      .map((one) => Number(/-(\d+)$/.exec(one.name)?.[1] ?? 0));
+    const number = Math.max(0, ...numbers) + 1;
     make(call, text, service).name = `${call.project}-${service}-${number}`;
   };
   const textOf = (call: ComposeCall) =>

@@ -92,6 +92,8 @@ export class SimulatedServers {
     one.startedAt = String(this.world.nowMs);
     one.stopped = false;
     one.life += 1;
+    // Its notes on where requests go are in a tmpfs.
+    if (one.service === "proxy") this.holding = false;
     const { entrypoint = [], command = [] } = one.file;
     if (entrypoint[0] === "alembic") {
       const [way = "", to = ""] = [...entrypoint.slice(1), ...command];
@@ -124,6 +126,7 @@ export class SimulatedServers {
   losePower(): void {
     this.composing.clear();
     this.held.clear();
+    this.holding = false;
     const back = [...this.containers.values()].filter(
       (one) =>
         ["running", "restarting"].includes(one.state) && one.file.restart === "unless-stopped",
