@@ -29,13 +29,14 @@ export const mutants: readonly Mutant[] = [
     file: "ledger/writeFile.ts",
     from: "const beside = `${path}.${process.pid}.new`;",
     to: "const beside = path;",
-    seed: 1000,
+    seed: 530,
   },
   {
     name: "a new release's name is not synced",
     file: "ledger/releases.ts",
     from: 'syncFolder(join(directory, "releases"));',
     to: "",
+    seed: 70,
   },
   {
     name: "a dump is renamed before it is on the disk",
@@ -86,12 +87,12 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/proveStack.ts",
     from: "if (failed.length === 0) return;",
     to: "return;",
-    seed: 2040,
+    seed: 330,
   },
   {
     name: "the server is not stopped for the database's work",
-    file: "rollout/activate.ts",
-    from: 'await stopAll(stack, [stack.server.service], tools, "stop");',
+    file: "rollout/cutOver.ts",
+    from: 'await stopAll(stack, [service], tools, "stop");',
     to: "",
   },
   {
@@ -105,7 +106,13 @@ export const mutants: readonly Mutant[] = [
     file: "database/swapNames.ts",
     from: '  await alterDatabases(\n    server,\n    names.flat(),\n    ["BEGIN;", ...renames, "COMMIT"].join("\\n"),\n    `the databases could not be renamed (${pairs})`,\n  );',
     to: "  for (const one of renames) await alterDatabases(server, names.flat(), one, pairs);",
-    seed: 1530,
+    seed: 190,
+  },
+  {
+    name: "servers of two schemas come to be beside each other",
+    file: "rollout/otherHeads.ts",
+    from: "return present !== undefined &&",
+    to: "return present === null &&",
   },
   {
     name: "a way back leaves the failed one's database in place",
@@ -132,15 +139,9 @@ export const mutants: readonly Mutant[] = [
     to: "true",
   },
   {
-    name: "a killed run's Compose is not waited for",
-    file: "rollout/session.ts",
-    from: "if (!(await areAtWork())) return;",
-    to: "return;",
-  },
-  {
     name: "copies are not cleared away after a kill",
     file: "rollout/recover.ts",
-    from: "if (afterCut && isInOrder) await clearAll(settings, session);",
+    from: "if (isInOrder) await clearAll(settings, session);",
     to: "",
   },
   {
@@ -148,14 +149,14 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/recover.ts",
     from: 'const isOwed = outcome === "failed" && kind !== "up" && seconds === null;',
     to: "const isOwed = false && kind && seconds;",
-    seed: 45,
+    seed: 670,
   },
   {
     name: "a torn line of the journal is written on",
     file: "ledger/journal.ts",
     from: '${torn ? "\\n" : ""}',
     to: "",
-    seed: 2000,
+    seed: 1,
   },
   {
     name: "a secret goes into the release's settings",
