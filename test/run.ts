@@ -84,7 +84,7 @@ let isGood = chosen.length > 0;
 const within = (minutes: number) => ["--test-force-exit", `--test-timeout=${minutes * 60_000}`];
 if (pure.length > 0) isGood = (await run(pure, within(2), true)).isGood && isGood;
 // Two lanes, each one suite after the other: a server that boots has one core to itself.
-const one = ["--test-concurrency=1", ...within(25)];
+const one = ["--test-concurrency=1", ...within(12)];
 const lanes = [real.filter((file) => !isLight(file)), real.filter(isLight)];
 const ran = await Promise.all(
   lanes.map((files, lane) =>

@@ -49,6 +49,26 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const { cutover } = chooseCutover(parts);
   const isShut = cutover === "hold" || cutover === "overlap";
   const door = isShut ? await findDoor(settings, sheet.id, tools) : undefined;
+  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
+  const carryOut = (steps: readonly Change[], isMeant: (name: string) => boolean) =>
+    execute(
+      {
+        settings,
+        stack,
+        file,
+        changes: steps.filter((one) => isMeant(one.service)),
+        postgres,
+        migrates,
+        incident,
+      },
+      tools,
+    );
+  const reload = stack.services.find((one) => one.name === "proxy")?.reload;
+  const isDoor = (name: string) => name === "proxy" || name === reload?.after;
+  const doorStays = changes.some((one) => one.service === "proxy" && one.action === "none");
+  // A proxy that reads its configuration anew ends the waiting of those it holds (Caddy 2.11):
+  // so it does before anybody is held.
+  if (door !== undefined && doorStays) await carryOut(changes, isDoor);
   const left = tools.now();
   if (cutover === "hold") {
     await tools.say.step("hold requests at the proxy", async () => door?.hold());
@@ -65,28 +85,23 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
       ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
       : one,
   );
-  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
-  const execution = { settings, stack, file, changes: todo, postgres, migrates, incident };
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
-  const carryOut = (isMeant: (name: string) => boolean) =>
-    execute({ ...execution, changes: todo.filter((one) => isMeant(one.service)) }, tools);
-  // The door itself comes last: behind it there is somebody to answer again.
-  const reload = stack.services.find((one) => one.name === "proxy")?.reload;
-  const isDoor = (name: string) => name === "proxy" || name === reload?.after;
   if (door === undefined) {
-    await carryOut(() => true);
+    await carryOut(todo, () => true);
   } else if (cutover === "overlap") {
-    await carryOut((name) => !isDoor(name) && name !== service);
+    await carryOut(todo, (name) => !isDoor(name) && name !== service);
+    const execution = { settings, stack, file, changes: todo, postgres, incident };
     if (isTouched) await replaceServer(execution, door, tools);
-    await carryOut(isDoor);
+    await carryOut(todo, isDoor);
   } else {
-    await carryOut((name) => !isDoor(name));
+    await carryOut(todo, (name) => !isDoor(name));
     await tools.say.step("let requests go on", async () => {
       const [server] = await serversOf(stack, tools.engine);
       await proveServer(server!.id, settings, stack, tools);
       await door.open();
     });
-    await carryOut(isDoor);
+    // A door that has to be replaced comes last: behind it there is somebody to answer again.
+    await carryOut(todo, isDoor);
   }
   const served = observed.some((one) => one.service === service && one.state === "running");
   const seconds = cutover === "overlap" ? 0 : (tools.now() - left) / 1000;

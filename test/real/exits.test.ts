@@ -188,7 +188,7 @@ test("6: who comes while another run is at work is told who that is, or waits fo
   await write();
   const from = place.journal().length;
   const running = place.start("deploy", ["prod", "2.0.0", "--yes"]);
-  await begins(/^preflight/, from);
+  await begins(/^preflight/, from, running);
   const told = ends(await place.deploy("1.1.0"), 6, "LOCKED");
   assert.match(told["message"]!, new RegExp(`deploy:prod of .* since .*pid ${running.child.pid} `));
   const waited = await place.deploy("2.0.0", ["--wait"]);
@@ -248,7 +248,7 @@ test("4: Ctrl-C in the middle of a migration leaves the former server serving", 
   for (const step of [/^stop: server/, /^migrations/, /^server healthy/]) {
     const from = place.journal().length;
     const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
-    await begins(step, from);
+    await begins(step, from, running);
     running.child.kill("SIGINT");
     const ran = await running.ended;
     const said = JSON.parse(ran.stdout) as Told["said"];
@@ -261,7 +261,7 @@ test("3: Ctrl-C before anything was changed changes nothing", async () => {
   const told = await untouched(async () => {
     const from = place.journal().length;
     const running = place.start("deploy", ["prod", "3.0.0", "--yes", "--json"]);
-    await begins(/^rehearse: migrate a copy/, from);
+    await begins(/^rehearse: migrate a copy/, from, running);
     running.child.kill("SIGTERM");
     const ran = await running.ended;
     return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };

@@ -110,6 +110,7 @@ export class Story {
     running?: Running,
     event: Entry["event"] = "begin",
   ): Promise<void> {
+    const limit = performance.now() + 180_000;
     let ended: Ran | undefined;
     void running?.ended.then((ran) => (ended = ran));
     const isThere = () =>
@@ -118,6 +119,7 @@ export class Story {
         .slice(from)
         .some((one) => one.event === event && step.test(one.step));
     while (!isThere()) {
+      assert.ok(performance.now() < limit, `${step.source} did not begin`);
       assert.equal(ended, undefined, `it ended before ${step.source}: ${ended?.stdout}`);
       await sleep(5);
     }
