@@ -37,10 +37,12 @@ export async function databaseBack(
   const at = await revision(server.database(), role.revisionQuery);
   // The database of before: a migration's own copy, or what a rollback has put aside. Its new
   // name is the way back's, so that the second time there is nothing to be swapped any more.
-  const aside = [
-    scratchName(server.name, "before", failed.id),
-    keptName(server.name, failed.id),
-  ].find((name) => names.has(name));
+  // A way back that failed has none: what it put aside is what it came back from.
+  const isReplacing = ["carry", "downgrade", "restore"].includes(failed.way ?? "none");
+  const before = isReplacing
+    ? keptName(server.name, failed.id)
+    : scratchName(server.name, "before", failed.id);
+  const aside = names.has(before) ? before : undefined;
   const isWhole = failed.way !== "migrate" || sameRevisions(at, failed.heads);
   // The migration went through, and this very server was proven on its outcome: nothing that
   // was written since is lost.
