@@ -36,12 +36,19 @@ for file in Letta.log*; do
   if [ -r "$file" ]; then may=1; else may=0; fi
   echo "file $file $("$bb" stat -c "%s %Y %a %u:%g" "$file") $may"
 done
-for fd in /proc/[0-9]*/fd/*; do
-  target="$("$bb" readlink "$fd" 2>/dev/null)" || continue
-  case "$target" in /var/log/letta/*)
-    info="\${fd%/fd/*}/fdinfo/\${fd##*/}"
-    echo "position \${target##*/} $("$bb" sed -n "s/^pos:[^0-9]*//p" "$info" 2>/dev/null)" ;;
-  esac
+for try in 1 2 3 4 5 6 7 8; do
+  seen="$("$bb" ls -l /proc/[0-9]*/fd 2>/dev/null | while read -r word rest; do
+    case "$word $rest" in
+      /proc/*:*) folder="\${word%/fd:}" ;;
+      *" -> /var/log/letta/"*)
+        fd="\${rest% -> *}"
+        at="$("$bb" sed -n "s/^pos:[^0-9]*//p" "$folder/fdinfo/\${fd##* }" 2>/dev/null)"
+        [ -z "$at" ] || echo "position \${rest##*/} $at" ;;
+    esac
+  done)"
+  # It opens its files anew at each look of its own: one may just be closed.
+  [ -z "$seen" ] || { echo "$seen"; break; }
+  "$bb" sleep 0.1
 done
 echo tail
 "$bb" tail -c ${tailBytes} Letta.log 2>/dev/null`;

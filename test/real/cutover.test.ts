@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
 import { startLoad, loadFigures } from "../rigs/load/requestLoad.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
@@ -15,13 +16,30 @@ before(async () => {
 });
 after(() => place.remove());
 
+/** What the proxy had to complain about, and the deploy's steps with their times. */
+function complaints(): string {
+  const { stderr } = spawnSync("docker", ["logs", containerIds(place.project)["proxy"]!]);
+  const errors = stderr
+    .toString()
+    .split("\n")
+    .filter((one) => one.includes('"level":"error"'));
+  const steps = place.journal().slice(-40);
+  return [
+    ...errors.slice(-5),
+    ...steps.map((one) => `${one.at} ${one.step} ${one.event}`),
+    "",
+  ].join("\n");
+}
+
 /** Does something under load. @returns what the load and the command came to */
 async function underLoad<Result>(work: () => Promise<Result>) {
   const door = `https://127.0.0.1:${firstPort}`;
   const load = startLoad({ door, password: place.password, perSecond: 20 });
   try {
     const result = await work();
-    return { result, figures: loadFigures(await load.stop()) };
+    const figures = loadFigures(await load.stop());
+    if (Object.keys(figures.failed).length > 0) process.stderr.write(complaints());
+    return { result, figures };
   } finally {
     await load.stop();
   }
