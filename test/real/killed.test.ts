@@ -13,16 +13,17 @@ import { docker } from "./workspace.ts";
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
-// one each day: every sixth line from where the server is stopped, every twelfth before that.
+// one each day: every twelfth line from where the server is touched, every 24th before that; the
+// simulation has them all by the thousand.
 const isWhole = process.env["KILLED"] === "all";
-const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 24);
+const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 48);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
 
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
 /** The lines to be killed at, from 1, of a run that was seen. */
-function chosen(seen: readonly Entry[], touched = 6, before = 12): number[] {
-  const first = seen.findIndex((one) => one.step.startsWith("stop")) + 1;
+function chosen(seen: readonly Entry[], touched = 12, before = 24): number[] {
+  const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
   return seen
     .map((_, index) => index + 1)
     .filter((line) => (line < first ? every(before) : every(touched))(line));
@@ -165,7 +166,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
       const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry")), 12, 24).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry")), 24, 48).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -196,7 +197,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", 22100);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 6, 12);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 12, 24);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -213,7 +214,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("the very first deploy", async (t) => {
     const world = await World.make("first", 22120);
     const { place } = world;
-    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 8, 8)) {
+    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 12, 12)) {
       docker("compose", "-p", place.project, "down", "--volumes");
       rmSync(place.state, { recursive: true });
       await killedAt(t, `line ${line}`, async () => {
@@ -230,7 +231,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 6).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0"))).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -329,7 +330,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen, 6).filter((line) => line >= first);
+  return chosen(seen).filter((line) => line >= first);
 }
 
 /** Puts an executable into hooks/ of the clone. */
