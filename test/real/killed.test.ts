@@ -231,7 +231,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0"))).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 6, 12).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -330,7 +330,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen).filter((line) => line >= first);
+  return chosen(seen, 6, 12).filter((line) => line >= first);
 }
 
 /** Puts an executable into hooks/ of the clone. */
