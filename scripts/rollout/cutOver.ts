@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { newestGood } from "../ledger/releases.ts";
@@ -14,6 +15,12 @@ import { serversOf } from "./serversOf.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
+
+/**
+ * A connection that came just before a reload is still the former configuration's, up to five
+ * seconds without a request (Go's http.Server.Shutdown).
+ */
+const handOverMs = 5000;
 
 export interface CutOverAsked {
   readonly activation: Activation;
@@ -68,7 +75,11 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const doorStays = changes.some((one) => one.service === "proxy" && one.action === "none");
   // A proxy that reads its configuration anew ends the waiting of those it holds (Caddy 2.11):
   // so it does before anybody is held.
-  if (door !== undefined && doorStays) await carryOut(changes, isDoor);
+  if (door !== undefined && doorStays) {
+    await carryOut(changes, isDoor);
+    const isRead = changes.some((one) => one.service === reload?.after && one.action !== "none");
+    if (isRead && cutover === "hold") await sleep(handOverMs, undefined, { signal: tools.signal });
+  }
   const left = tools.now();
   if (cutover === "hold") {
     await tools.say.step("hold requests at the proxy", async () => door?.hold());
