@@ -374,7 +374,10 @@ test("a certificate of one's own is served, by a proxy that alone was made anew"
     PROXY_KEY_FILE: join(folder, "server.key"),
     PROXY_DOMAIN: "letta.example",
   };
-  assert.deepEqual(await up(files), ["recreate proxy: configuration changed, a secret changed"]);
+  assert.deepEqual(await up(files), [
+    "recreate proxy-settings: configuration changed",
+    "recreate proxy: configuration changed, a secret changed",
+  ]);
   const trusted = { ca: readFileSync(caFile, "utf8"), servername: "letta.example" };
   const first = await shaken(trusted);
   assert.equal(first.authorized, true, String(first.authorizationError));

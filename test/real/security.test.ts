@@ -135,6 +135,7 @@ test("CIS Docker 1.6: no finding without a reason, and no reason without its fin
     "permissions",
     "postgres",
     "proxy",
+    "proxy-settings",
     "server",
   ]);
   const { table, unexplained, unused } = judgeContainers(examined, cisExceptions);

@@ -78,8 +78,8 @@ export class Story {
     const told = await work();
     const until = (Date.now() / 1000).toFixed(3);
     const span = ["--since", since, "--until", until];
-    const actions = docker("events", ...span, "--filter", label, "--format", "{{.Action}}");
-    const acts = actions.split("\n").filter((one) => !/^(exec_|health_status|$)/.test(one));
+    const actions = docker("events", ...span, "--filter", label, "--format", "{{json .Action}}");
+    const acts = actions.split("\n").filter((one) => !/^("exec_|"health_status|$)/.test(one));
     assert.deepEqual(acts, []);
     assert.equal(started(), containers);
     assert.deepEqual(this.place.databases(), databases, "databases were made or dropped");
