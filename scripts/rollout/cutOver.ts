@@ -1,19 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { newestGood } from "../ledger/releases.ts";
 import type { Activation } from "./activate.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
-import { databaseOf } from "./databaseOf.ts";
-import { execute } from "./execute.ts";
+import { databaseServing } from "./databaseServing.ts";
+import { execute, type Execution } from "./execute.ts";
 import { findDoor } from "./findDoor.ts";
+import { openDoor } from "./openDoor.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { proveServer } from "./proveServer.ts";
 import { replaceServer } from "./replaceServer.ts";
 import { serversOf } from "./serversOf.ts";
 import { stopAll } from "./stopAll.ts";
-import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
 /**
@@ -42,88 +41,110 @@ export interface CutOverDone {
  */
 export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOverDone> {
   const { activation, observed, changes } = asked;
-  const { sheet, target, file, incident, awayWork } = activation;
-  const { settings, prepared, images } = target;
+  const { sheet, target, incident, awayWork } = activation;
+  const { settings, prepared } = target;
   const { stack } = prepared;
   const { service } = stack.server;
-  const migrates = sheet.way === "migrate";
-  const isAway = awayWork !== undefined;
-  const wish = settings.get("CUTOVER");
-  // Two servers of different ways with one schema are proven together by nobody.
-  const away = isAway || (sheet.way !== "none" && sheet.way !== null);
-  const isOther = otherHeads(newestGood(activation.directory), sheet.heads);
-  const parts = { stack, changes, observed, away, otherHeads: isOther, wish };
-  const { cutover } = chooseCutover(parts);
+  const { cutover } = chooseCutover({
+    stack,
+    changes,
+    observed,
+    // A server that goes by another way than the one before it is not proven beside that.
+    away: awayWork !== undefined || (sheet.way !== "none" && sheet.way !== null),
+    otherHeads: otherHeads(newestGood(activation.directory), sheet.heads),
+    wish: settings.get("CUTOVER"),
+  });
   const isShut = cutover === "hold" || cutover === "overlap";
   const door = isShut ? await findDoor(settings, sheet.id, tools) : undefined;
-  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
-  const carryOut = (steps: readonly Change[], isMeant: (name: string) => boolean) =>
-    execute(
-      {
-        settings,
-        stack,
-        file,
-        changes: steps.filter((one) => isMeant(one.service)),
-        postgres,
-        migrates,
-        incident,
-      },
-      tools,
-    );
+  const isServer = (name: string) => name === service;
+  const isTouched = changes.some((one) => isServer(one.service) && one.action !== "none");
   const reload = stack.services.find((one) => one.name === "proxy")?.reload;
   const isDoor = (name: string) => name === "proxy" || name === reload?.after;
-  const doorStays = changes.some((one) => one.service === "proxy" && one.action === "none");
-  // A proxy that reads its configuration anew ends the waiting of those it holds (Caddy 2.11):
-  // so it does before anybody is held.
-  if (door !== undefined && doorStays) {
-    await carryOut(changes, isDoor);
-    const isRead = changes.some((one) => one.service === reload?.after && one.action !== "none");
-    if (isRead && cutover === "hold") await sleep(handOverMs, undefined, { signal: tools.signal });
-  }
+  if (door !== undefined) await reloadDoor(asked, cutover, isDoor, tools);
   const left = tools.now();
   if (cutover === "hold") {
     await tools.say.step("hold requests at the proxy", async () => door?.hold());
   }
-  if (isAway) {
-    await stopAll(stack, [service], tools, "stop");
-    await awayWork(await databaseServing(target, tools), tools);
-  }
-  const now = await tools.engine.containers(settings.project);
-  const todo = planChanges(stack, now, images.idByReference, migrates).map((one) =>
-    // The server that was stopped for it may be one that stays; the engine's list still says
-    // for a moment that it runs.
-    one.service === service && one.action === "none" && isAway
-      ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
-      : one,
-  );
-  const isTouched = changes.some((one) => one.service === service && one.action !== "none");
+  const todo = await workAway(asked, tools);
+  const bring = (isMeant: (name: string) => boolean) =>
+    execute(executionOf(activation, todo, isMeant), tools);
   if (door === undefined) {
-    await carryOut(todo, () => true);
+    await bring(() => true);
+    // In an incident an earlier run may have left requests waiting for a server that is there.
+    if (incident) await openDoor(settings, tools);
   } else if (cutover === "overlap") {
-    await carryOut(todo, (name) => !isDoor(name) && name !== service);
-    const execution = { settings, stack, file, changes: todo, postgres, incident };
-    if (isTouched) await replaceServer(execution, door, tools);
-    await carryOut(todo, isDoor);
+    await bring((name) => !isDoor(name) && !isServer(name));
+    if (isTouched) await replaceServer(executionOf(activation, todo, isServer), door, tools);
+    await bring(isDoor);
   } else {
-    await carryOut(todo, (name) => !isDoor(name));
+    await bring((name) => !isDoor(name));
     await tools.say.step("let requests go on", async () => {
       const [server] = await serversOf(stack, tools.engine);
       await proveServer(server!.id, settings, stack, tools);
       await door.open();
     });
     // A door that has to be replaced comes last: behind it there is somebody to answer again.
-    await carryOut(todo, isDoor);
+    await bring(isDoor);
   }
-  const served = observed.some((one) => one.service === service && one.state === "running");
+  const served = observed.some((one) => isServer(one.service) && one.state === "running");
   const seconds = cutover === "overlap" ? 0 : (tools.now() - left) / 1000;
-  return { cutover, awaySeconds: served && (isTouched || isAway) ? seconds : null };
+  const wasAway = isTouched || awayWork !== undefined;
+  return { cutover, awaySeconds: served && wasAway ? seconds : null };
 }
 
-/** The database's server as it runs now. */
-export async function databaseServing(target: Target, tools: Tools): Promise<DatabaseServer> {
-  const { settings, images } = target;
-  const containers = await tools.engine.containers(settings.project);
-  const container = containers.find((one) => one.service === "postgres")?.id;
-  const image = images.bySetting.get("POSTGRES_IMAGE")!;
-  return databaseOf(settings, { container, image }, tools.engine);
+/**
+ * A proxy that stays reads its new configuration before anybody is held: doing so ends the
+ * waiting of those it holds (Caddy 2.11).
+ */
+async function reloadDoor(
+  { activation, changes }: CutOverAsked,
+  cutover: Cutover,
+  isDoor: (name: string) => boolean,
+  tools: Tools,
+): Promise<void> {
+  const own = changes.filter((one) => isDoor(one.service));
+  const isRead = own.some((one) => one.service !== "proxy" && one.action !== "none");
+  const stays = own.some((one) => one.service === "proxy" && one.action === "none");
+  if (!isRead || !stays) return;
+  await execute(executionOf(activation, own, isDoor), tools);
+  if (cutover === "hold") await sleep(handOverMs, undefined, { signal: tools.signal });
+}
+
+/**
+ * What no server may be on the database for, with the server stopped.
+ * @returns what is to be done to each part after it
+ */
+async function workAway({ activation }: CutOverAsked, tools: Tools): Promise<Change[]> {
+  const { sheet, target, awayWork } = activation;
+  const { stack } = target.prepared;
+  const { service } = stack.server;
+  if (awayWork !== undefined) {
+    await stopAll(stack, [service], tools, "stop");
+    await awayWork(await databaseServing(target, tools), tools);
+  }
+  const now = await tools.engine.containers(stack.project);
+  const migrates = sheet.way === "migrate";
+  return planChanges(stack, now, target.images.idByReference, migrates).map((one) =>
+    // The server that was stopped for it may be one that stays; the engine's list still says
+    // for a moment that it runs.
+    one.service === service && one.action === "none" && awayWork !== undefined
+      ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
+      : one,
+  );
+}
+
+function executionOf(
+  { sheet, target, file, incident }: Activation,
+  changes: readonly Change[],
+  isMeant: (name: string) => boolean,
+): Execution {
+  return {
+    settings: target.settings,
+    stack: target.prepared.stack,
+    file,
+    changes: changes.filter((one) => isMeant(one.service)),
+    postgres: target.images.bySetting.get("POSTGRES_IMAGE")!,
+    migrates: sheet.way === "migrate",
+    incident,
+  };
 }

@@ -1,11 +1,10 @@
 import { longestHold } from "../stack/proxyUpstream.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
-import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
 import type { Decision } from "./decide.ts";
-import { otherHeads } from "./otherHeads.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { describeCollector } from "./describeCollector.ts";
 import { describeGate } from "./describeGate.ts";
+import { plannedCutover } from "./plannedCutover.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Target } from "./target.ts";
 
@@ -86,19 +85,6 @@ const words: Record<SchemaPlan["action"], string> = {
   restore: "comes back from a backup",
   refuse: "cannot be served on",
 };
-
-/** How the server would be replaced, as far as is known before the way was tried. */
-export function plannedCutover(target: Target, decision: Decision): CutoverPlan {
-  const { situation, changes, schema } = decision;
-  return chooseCutover({
-    stack: target.prepared.stack,
-    changes,
-    observed: situation.observed,
-    away: schema.action !== "none",
-    otherHeads: otherHeads(situation.present, schema.heads),
-    wish: target.settings.get("CUTOVER"),
-  });
-}
 
 /** What a request meets meanwhile, why, and for how long. */
 function describeInterruption(

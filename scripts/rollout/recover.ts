@@ -15,6 +15,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { activate } from "./activate.ts";
 import { keepRepairs } from "./keepRepairs.ts";
+import { openDoor } from "./openDoor.ts";
 import { presentState } from "./presentState.ts";
 import { readyDatabase } from "./readyDatabase.ts";
 import { rebuildRelease } from "./rebuildRelease.ts";
@@ -25,7 +26,7 @@ import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
 import { pastTarget } from "./target.ts";
 import type { Tools } from "./tools.ts";
-import { endWayBack, openDoor, wayBack } from "./wayBack.ts";
+import { endWayBack, wayBack } from "./wayBack.ts";
 
 /**
  * Finds out whether an earlier run was cut off, from the ledger, the engine and the database,

@@ -1,32 +1,13 @@
-import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { dropScratch } from "../database/dropScratch.ts";
-import { headsOf } from "../database/history.ts";
-import { scratchName } from "../database/scratchName.ts";
-import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
-import { keepRelease, newestGood, nextReleaseId, updateRelease } from "../ledger/releases.ts";
+import { newestGood, updateRelease } from "../ledger/releases.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
 import { freeReserve } from "../ledger/reserve.ts";
-import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { withoutMigration } from "../stack/withoutMigration.ts";
-import { activate } from "./activate.ts";
-import { databaseBack } from "./databaseBack.ts";
-import { describeRelease } from "./describeRelease.ts";
 import { gatherEvidence } from "./evidence.ts";
-import { findDoor } from "./findDoor.ts";
-import { imageHistory } from "./imageHistory.ts";
-import { keepRepairs } from "./keepRepairs.ts";
-import { labelParts } from "./prepareStack.ts";
-import { readyDatabase } from "./readyDatabase.ts";
-import { repair } from "./repairs.ts";
+import { goBack } from "./goBack.ts";
+import { openDoor } from "./openDoor.ts";
 import type { Session } from "./session.ts";
-import { settingsText } from "./settingsText.ts";
-import { settleServers } from "./settleServers.ts";
-import { situation } from "./situation.ts";
-import { stopAll } from "./stopAll.ts";
-import { pastTarget } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
 export interface WayBackAsked {
@@ -102,88 +83,6 @@ export function endWayBack(directory: string, failed: Release, tools: Tools): vo
   updateRelease(directory, { ...failed, outcome: "failed", seconds });
 }
 
-interface Return extends WayBackAsked {
-  readonly present: Release;
-  readonly why: string;
-}
-
-async function goBack(asked: Return, session: Session): Promise<Release> {
-  const { failed, settings, present, why } = asked;
-  const { directory, tools } = session;
-  const key = secretKey(directory, tools.randomBytes);
-  const id = nextReleaseId(directory);
-  const observed = await tools.engine.containers(settings.project);
-  const making = { id, directory, observed, secretKey: key, keeps: true };
-  const target = await pastTarget(settings, present, making, tools);
-  const { server: role } = target.prepared.stack;
-  const image = target.images.bySetting.get("LETTA_IMAGE")!;
-  const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
-  await settleServers(settings, target.prepared.stack, tools);
-  // Where nothing became of the database, the server may be the one that served all the time.
-  const isIdle = failed.way === "none";
-  if (!isIdle) {
-    const failing = [role.service, role.migrate];
-    await stopAll(target.prepared.stack, failing, tools, "stop what failed");
-  }
-  const origin = present.restores ?? present.id;
-  const past = join(directory, "releases", origin, "compose.yaml");
-  await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
-  const seen = await situation(settings, directory, role, postgres, tools);
-  const heads = headsOf(await imageHistory(image, role, { directory, keeps: true }, tools));
-  const { way, at } = seen.database
-    ? await databaseBack(seen.database, { failed, present, id, heads, image, role }, session)
-    : ({ way: "none", at: heads } as const);
-  const stack =
-    way === "keep"
-      ? withoutMigration(
-          target.prepared.stack,
-          labelParts(target.settings, { release: id, observed, secretKey: key }),
-        )
-      : target.prepared.stack;
-  const whole = { ...target, prepared: { ...target.prepared, stack } };
-  const parts = {
-    kind: "rollback",
-    id,
-    present,
-    heads,
-    revision: at,
-    way,
-    backup: null,
-    proofs: [],
-    rehearsal: null,
-  } as const;
-  const reason = `way back from ${failed.id}: ${why}`;
-  const sheet = describeRelease(parts, whole, { ...session, reason });
-  const file = keepRelease(directory, sheet, {
-    "compose.yaml": stack.text,
-    "collector.yaml": target.prepared.collector,
-    "settings.env": settingsText(target.settings),
-  });
-  const repairs = way === "keep" ? await keepRepairs(directory, role, at, sheet.tag) : [];
-  const activation = {
-    sheet,
-    target: whole,
-    directory,
-    file,
-    incident: true,
-    awayWork:
-      isIdle && way === "none"
-        ? undefined
-        : async (server: DatabaseServer) => repair(server.database(), repairs),
-  };
-  try {
-    const { release } = await activate(activation, tools);
-    for (const purpose of ["before", "next"] as const) {
-      if (seen.database === undefined) break;
-      await dropScratch(seen.database, scratchName(seen.database.name, purpose, failed.id));
-    }
-    return release;
-  } catch (error) {
-    updateRelease(directory, { ...sheet, outcome: "failed" });
-    throw error;
-  }
-}
-
 async function nothingBefore(
   { failed, settings, error }: WayBackAsked,
   why: string,
@@ -220,12 +119,6 @@ async function stranded(
     next: `npm run rollback -- ${to}--env ${settings.environment}`,
     cause: second,
   });
-}
-
-/** Ends a hold that nobody else will end. */
-export async function openDoor(settings: Settings, tools: Tools): Promise<void> {
-  const door = await findDoor(settings, "open", tools);
-  await door?.open();
 }
 
 async function whatRuns(settings: Settings, tools: Tools): Promise<string[]> {

@@ -9,8 +9,8 @@ import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
 
-const place = workspace("telemetry", 22700);
-const port = "22710";
+const place = workspace("telemetry", 24200);
+const port = "24210";
 const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: port };
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
 after(() => place.remove());

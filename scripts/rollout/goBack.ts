@@ -1,0 +1,117 @@
+import { join } from "node:path";
+import { dropScratch } from "../database/dropScratch.ts";
+import { headsOf } from "../database/history.ts";
+import { scratchName } from "../database/scratchName.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Release } from "../ledger/release.ts";
+import { keepRelease, nextReleaseId, updateRelease } from "../ledger/releases.ts";
+import { secretKey } from "../ledger/secretKey.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { withoutMigration } from "../stack/withoutMigration.ts";
+import { activate } from "./activate.ts";
+import { databaseBack } from "./databaseBack.ts";
+import { describeRelease } from "./describeRelease.ts";
+import { imageHistory } from "./imageHistory.ts";
+import { keepRepairs } from "./keepRepairs.ts";
+import { labelParts } from "./prepareStack.ts";
+import { readyDatabase } from "./readyDatabase.ts";
+import { repair } from "./repairs.ts";
+import type { Session } from "./session.ts";
+import { settingsText } from "./settingsText.ts";
+import { settleServers } from "./settleServers.ts";
+import { situation } from "./situation.ts";
+import { stopAll } from "./stopAll.ts";
+import { pastTarget } from "./target.ts";
+
+export interface Return {
+  /** The release that did not come to be good. */
+  readonly failed: Release;
+  /** The settings of now. */
+  readonly settings: Settings;
+  /** The last good one. */
+  readonly present: Release;
+  /** Why the other failed, in a line. */
+  readonly why: string;
+}
+
+/**
+ * Makes the last good release the one that runs again, as a release of its own. The database is
+ * brought back by what is found there.
+ * @throws Problem of the first thing that fails; its own sheet tells that it did
+ */
+export async function goBack(asked: Return, session: Session): Promise<Release> {
+  const { failed, settings, present, why } = asked;
+  const { directory, tools } = session;
+  const key = secretKey(directory, tools.randomBytes);
+  const id = nextReleaseId(directory);
+  const observed = await tools.engine.containers(settings.project);
+  const making = { id, directory, observed, secretKey: key, keeps: true };
+  const target = await pastTarget(settings, present, making, tools);
+  const { server: role } = target.prepared.stack;
+  const image = target.images.bySetting.get("LETTA_IMAGE")!;
+  const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
+  await settleServers(settings, target.prepared.stack, tools);
+  // Where nothing became of the database, the server may be the one that served all the time.
+  const isIdle = failed.way === "none";
+  if (!isIdle) {
+    const failing = [role.service, role.migrate];
+    await stopAll(target.prepared.stack, failing, tools, "stop what failed");
+  }
+  const origin = present.restores ?? present.id;
+  const past = join(directory, "releases", origin, "compose.yaml");
+  await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
+  const seen = await situation(settings, directory, role, postgres, tools);
+  const heads = headsOf(await imageHistory(image, role, { directory, keeps: true }, tools));
+  const { way, at } = seen.database
+    ? await databaseBack(seen.database, { failed, present, id, heads, image, role }, session)
+    : ({ way: "none", at: heads } as const);
+  const stack =
+    way === "keep"
+      ? withoutMigration(
+          target.prepared.stack,
+          labelParts(target.settings, { release: id, observed, secretKey: key }),
+        )
+      : target.prepared.stack;
+  const whole = { ...target, prepared: { ...target.prepared, stack } };
+  const parts = {
+    kind: "rollback",
+    id,
+    present,
+    heads,
+    revision: at,
+    way,
+    backup: null,
+    proofs: [],
+    rehearsal: null,
+  } as const;
+  const reason = `way back from ${failed.id}: ${why}`;
+  const sheet = describeRelease(parts, whole, { ...session, reason });
+  const file = keepRelease(directory, sheet, {
+    "compose.yaml": stack.text,
+    "collector.yaml": target.prepared.collector,
+    "settings.env": settingsText(target.settings),
+  });
+  const repairs = way === "keep" ? await keepRepairs(directory, role, at, sheet.tag) : [];
+  const activation = {
+    sheet,
+    target: whole,
+    directory,
+    file,
+    incident: true,
+    awayWork:
+      isIdle && way === "none"
+        ? undefined
+        : async (server: DatabaseServer) => repair(server.database(), repairs),
+  };
+  try {
+    const { release } = await activate(activation, tools);
+    for (const purpose of ["before", "next"] as const) {
+      if (seen.database === undefined) break;
+      await dropScratch(seen.database, scratchName(seen.database.name, purpose, failed.id));
+    }
+    return release;
+  } catch (error) {
+    updateRelease(directory, { ...sheet, outcome: "failed" });
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
+import type { Decision } from "./decide.ts";
+import { otherHeads } from "./otherHeads.ts";
+import type { Target } from "./target.ts";
+
+/** How the server would be replaced, as far as is known before the way was tried. */
+export function plannedCutover(target: Target, decision: Decision): CutoverPlan {
+  const { situation, changes, schema } = decision;
+  return chooseCutover({
+    stack: target.prepared.stack,
+    changes,
+    observed: situation.observed,
+    away: schema.action !== "none",
+    otherHeads: otherHeads(situation.present, schema.heads),
+    wish: target.settings.get("CUTOVER"),
+  });
+}
