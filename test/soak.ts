@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { lastSteps } from "./real/invariants.ts";
 import { Story } from "./real/story.ts";
 import { cycle, image, tagImages } from "./soak/cycle.ts";
+import { portsOf } from "./real/portsOf.ts";
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ if (![cycles, seed, from].every((one) => Number.isSafeInteger(one) && one >= 0))
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 const started = performance.now();
 tell(`seed ${seed}, cycles ${from} to ${cycles}`);
-const story = await Story.begin("soak", 23540, {
+const story = await Story.begin("soak", portsOf("soak"), {
   LETTA_IMAGE: image,
   SERVER_WAIT_SECONDS: "60",
 });

@@ -1,10 +1,8 @@
 import { scratchName } from "../database/scratchName.ts";
-import { copyDatabase } from "../database/copyDatabase.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { swapNames } from "../database/swapNames.ts";
 import type { Backup } from "../ledger/backups.ts";
-import type { Proof, Release } from "../ledger/release.ts";
+import type { Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -14,17 +12,16 @@ import { describeRelease } from "./describeRelease.ts";
 import { askLongHold } from "./askLongHold.ts";
 import { bakeGate } from "./bakeGate.ts";
 import { callHook } from "./callHook.ts";
+import { makeReady, type Readiness } from "./makeReady.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
 import { clearScratch } from "./recover.ts";
-import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
+import { rehearsalName, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Situation } from "./situation.ts";
-import { takeBackup } from "./takeBackup.ts";
 import type { Actor } from "./stage.ts";
 import type { Target } from "./target.ts";
-import { tryWays, type ReadyWay } from "./tryWays.ts";
 import { wayBack } from "./wayBack.ts";
 
 /** Everything that was decided, before anything is done. */
@@ -48,15 +45,6 @@ export interface Rollout {
   readonly fromDump: readonly string[];
   /** Nobody waits for spans and bake time. */
   readonly incident: boolean;
-}
-
-/** What was learnt and made ready while the former release still served. */
-interface Readiness {
-  readonly way: Release["way"];
-  readonly backup: string | null;
-  readonly proofs: readonly Proof[];
-  readonly rehearsal: Rehearsal | null;
-  readonly awayWork: ReadyWay["awayWork"];
 }
 
 /**
@@ -152,47 +140,6 @@ async function orForget<Result>(rollout: Rollout, work: () => Promise<Result>): 
     await dropCopies(rollout).catch(() => undefined); // the first failure is the one to be told
     throw error;
   }
-}
-
-async function makeReady(rollout: Rollout, session: Session): Promise<Readiness> {
-  const { schema, situation, target, former } = rollout;
-  const { directory, tools } = session;
-  const nothing = { backup: null, proofs: [], rehearsal: null, awayWork: undefined } as const;
-  if (schema.action === "none") return { ...nothing, way: "none" };
-  const isEmpty = (schema.revision ?? []).length === 0 || situation.database === undefined;
-  if (schema.action === "migrate" && isEmpty) return { ...nothing, way: "migrate" };
-  const server = situation.database!;
-  const scratch = rehearsalName(server);
-  const role = target.prepared.stack.server;
-  const backUp = () => {
-    const release = situation.present?.id ?? null;
-    const reason = `before ${rollout.kind} ${rollout.id}`;
-    return takeBackup({ directory, server, role, reason, release, scratch }, tools);
-  };
-  if (schema.action === "migrate") {
-    const backup = await backUp();
-    const newcomer = { stack: target.prepared.stack, settings: target.settings };
-    const rehearsal = await rehearse(
-      { directory, settings: rollout.settings, server, scratch, newcomer, former },
-      tools,
-    );
-    return {
-      way: "migrate",
-      backup: backup.id,
-      proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
-      rehearsal,
-      awayWork: async (now, told) => {
-        await told.say.step("keep a copy of the database as it was", async () => {
-          const next = scratchName(now.name, "next", rollout.id);
-          await copyDatabase(now, now.name, next);
-          // By its name it is known to be whole, its own settings included.
-          await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
-        });
-      },
-    };
-  }
-  const chosen = await tryWays(rollout, backUp, session);
-  return { ...nothing, ...chosen, rehearsal: null };
 }
 
 /** A server on a schema newer than its own must not try to migrate it. */

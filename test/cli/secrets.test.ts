@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { privateFile } from "../../scripts/cli/privateFile.ts";
+import { portsOf } from "../real/portsOf.ts";
 import { workspace, type Ran } from "../real/workspace.ts";
 
-const place = workspace("secrets-cli", 23380);
+const place = workspace("secrets-cli", portsOf("secrets"));
 const home = mkdtempSync(join(tmpdir(), "home-"));
 const plain = join(place.root, "env/prod.secrets.env");
 const sealed = `${plain}.age`;

@@ -14,6 +14,7 @@ import { clickHouse, type ClickHouse } from "../rigs/otlp/clickHouse.ts";
 import { collector, gateway, hostName, type Collector } from "../rigs/otlp/collector.ts";
 import { builtCollector, composed } from "../rigs/otlp/composed.ts";
 import { signoz, type SigNoz, type SigNozParts } from "../rigs/signoz/signoz.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The real collector of this version, with the configuration of prod in small portions, against
 // the rigs: what arrives, what is kept through a refusal, and what its log tells of each fault.
@@ -35,7 +36,7 @@ let store: ClickHouse;
 before(async () => {
   image = builtCollector({ ...settings, ...clickHouseSettings(), DD_API_KEY: key });
   made = authority(folder, hostName);
-  store = clickHouse({ name: `${name}-clickhouse`, network: name, port: 23110 });
+  store = clickHouse({ name: `${name}-clickhouse`, network: name, port: portsOf("backends") + 10 });
   await store.start();
   assert.ok(await store.answers());
 });
@@ -58,7 +59,14 @@ async function withCollector(
 ) {
   const { configuration, secrets } = composed("prod", { ...settings, ...given });
   const trusted = trusts ? { caFile: made.caFile } : {};
-  const parts = { name, image, firstPort: 23100, network: name, configuration, secrets };
+  const parts = {
+    name,
+    image,
+    firstPort: portsOf("backends"),
+    network: name,
+    configuration,
+    secrets,
+  };
   const one = collector({ ...parts, ...trusted });
   try {
     await one.start();

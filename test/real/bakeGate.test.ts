@@ -13,9 +13,10 @@ import { evidence } from "./invariants.ts";
 import type { Told } from "./prodWorkspace.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 const sick = "letta-test-bake-gate-sick";
-const firstPort = 23_600;
+const firstPort = portsOf("bakeGate");
 const seconds = 3;
 let place: StandinWorkspace;
 

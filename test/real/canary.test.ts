@@ -10,6 +10,7 @@ import { declarations, type SettingName } from "../../scripts/settings/declarati
 import { authority } from "../rigs/otlp/authority.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 /** Why a part's container may show a secret to whoever may ask the engine. */
 const inEnvironment = "the server's image reads it from its environment alone";
@@ -69,6 +70,7 @@ const canaries = new Map<string, string>(
     `c4n4ry${name.replaceAll("_", "")}${randomBytes(12).toString("hex")}`,
   ]),
 );
+const firstPort = portsOf("canary");
 let place: StandinWorkspace;
 /** All that commands wrote. */
 const written: string[] = [];
@@ -76,7 +78,7 @@ const written: string[] = [];
 const commandLines = new Set<string>();
 
 before(async () => {
-  place = await standinWorkspace("canary", 23320);
+  place = await standinWorkspace("canary", firstPort);
   const lines = [...canaries].map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(place.root, "env/prod.secrets.env"), lines.join(""), { mode: 0o600 });
   // The key of the proxy's certificate is a secret too, in a file of its own.
@@ -148,7 +150,7 @@ test("deploys that succeed, migrate and fail, and commands that look, write no s
   });
   const bearer = { authorization: `Bearer ${canaries.get("LETTA_SERVER_PASSWORD")}` };
   const { request } = await import("../../scripts/verification/request.ts");
-  const url = "https://127.0.0.1:23320/v1/agents/";
+  const url = `https://127.0.0.1:${firstPort}/v1/agents/`;
   const asked = await request(url, { headers: bearer });
   assert.equal(asked.status, 200, "the server does not run with the canary");
   for (const [entry, args] of [
@@ -273,7 +275,7 @@ test("nor with ClickHouse as a part, which has three more of its own", async () 
   writeFileSync(file, lines.filter((line) => !line.startsWith("DD_API_KEY=")).join("\n"));
   written.length = 0;
   commandLines.clear();
-  const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: "23328" };
+  const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: String(firstPort + 8) };
   await watched(() => run(0, "deploy", ["prod", "2.0.0", "--yes", "--verbose"], bundled));
   assert.match(written.join("\n"), /clickhouse/);
   assert.deepEqual(found(written.join("\n")), []);

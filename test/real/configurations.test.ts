@@ -81,18 +81,18 @@ for (const version of Object.values(triedVersions)) {
       .map(
         (_, index) => `
 for attempt in 1 2 3; do # the collector may be there before the listener
-/given/busybox sleep 20 | /given/busybox nc -l -p 8123 > /given/asked 2> /dev/null & listener=$!
+/given/busybox sleep 20 | /given/busybox nc -l -p 8123 > /given/asked-${index} 2> /dev/null & listener=$!
 CLICKHOUSE_PASSWORD="$PASSWORD_${index}" /otelcol-contrib --config /given/configurations/one > /given/said 2>&1 & collector=$!
 for wait in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  /given/busybox grep -qiE "${header}" /given/asked && break
+  /given/busybox grep -qiE "${header}" /given/asked-${index} && break
   /given/busybox usleep 250000
 done
 kill -9 $collector $listener 2> /dev/null
 wait $collector
-/given/busybox grep -qiE "${header}" /given/asked && break
+/given/busybox grep -qiE "${header}" /given/asked-${index} && break
 done
 echo "=== ${index}"
-/given/busybox grep -iE "${header}" /given/asked || /given/busybox tail -n 3 /given/said`,
+/given/busybox grep -iE "${header}" /given/asked-${index} || /given/busybox tail -n 3 /given/said`,
       )
       .join("\n");
     const said = inCollector(

@@ -4,9 +4,10 @@ import test, { after, before } from "node:test";
 import { startLoad, loadFigures } from "../rigs/load/requestLoad.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // Requests at an even rate through the proxy while prod is changed: none may fail.
-const firstPort = 24100;
+const firstPort = portsOf("cutover");
 let place: StandinWorkspace;
 
 before(async () => {

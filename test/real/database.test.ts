@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // A database outside the stack: a real PostgreSQL that the stack knows by its address alone.
-const place = workspace("database", 21200);
-const port = "21290";
+const place = workspace("database", portsOf("database"));
+const port = String(portsOf("database") + 90);
 const outside = "letta-test-outside";
 const gateway = () =>
   docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}");
@@ -79,7 +80,7 @@ after(async () => {
 const refusals: [string, () => string, RegExp][] = [
   [
     "a server that is not there",
-    () => uri("letta", "outside12345").replace(port, "21299"),
+    () => uri("letta", "outside12345").replace(port, String(portsOf("database") + 99)),
     /expected a server that answers/,
   ],
   ["a wrong password", () => uri("letta", "wrong1234567"), /expected the password to be right/],

@@ -25,6 +25,7 @@ import { gateway } from "../rigs/otlp/collector.ts";
 import { builtCollector } from "../rigs/otlp/composed.ts";
 import { bundledClickHouse, exampleSecrets, root } from "../stack/exampleStack.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The telemetry of a rendered stack on its real parts, without its server: what its proof sees
 // where all is well, and where an exporter, a sink or the collector itself is not.
@@ -33,11 +34,11 @@ const engine = dockerEngine(endpoint(process.env), process.env);
 const folder = mkdtempSync(join(tmpdir(), "delivery-"));
 const key = "datadogKeyOfTheRig12";
 const ports = {
-  OTEL_GRPC_PORT: "23200",
-  OTEL_HTTP_PORT: "23201",
-  OTEL_HEALTH_PORT: "23202",
-  OTEL_METRICS_PORT: "23203",
-  CLICKHOUSE_PUBLISH_PORT: "23204",
+  OTEL_GRPC_PORT: String(portsOf("delivery") + 0),
+  OTEL_HTTP_PORT: String(portsOf("delivery") + 1),
+  OTEL_HEALTH_PORT: String(portsOf("delivery") + 2),
+  OTEL_METRICS_PORT: String(portsOf("delivery") + 3),
+  CLICKHOUSE_PUBLISH_PORT: String(portsOf("delivery") + 4),
 };
 const tools: Tools = {
   engine,

@@ -3,9 +3,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The development server on the real source of Letta, taken from the image itself.
-const place = workspace("development", 21400);
+const place = workspace("development", portsOf("development"));
 const source = join(place.root, "..", "letta-source");
 const health = `http://127.0.0.1:${place.environment["PORT"]}/v1/health/`;
 

@@ -25,10 +25,12 @@ import {
   root,
 } from "../stack/exampleStack.ts";
 import { docker, workspace, type Ran } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
-const space = workspace("doctor", 23400);
+const firstPort = portsOf("doctor");
+const space = workspace("doctor", firstPort);
 const { project } = space;
-const clickHousePort = "23410";
+const clickHousePort = String(firstPort + 10);
 const folder = mkdtempSync(join(tmpdir(), "doctor-"));
 const settings = { ...bundledClickHouse, CLICKHOUSE_PUBLISH_PORT: clickHousePort };
 const signoz = {
@@ -65,7 +67,12 @@ async function startCollector(given: Readonly<Record<string, string>>): Promise<
   const container = `${project}-collector`;
   spawnSync("docker", ["rm", "-f", container]);
   const { configuration, secrets } = composed("dev", given);
-  const ports = { 4317: 23402, 4318: 23403, 13133: 23404, 8888: 23405 };
+  const ports = {
+    4317: firstPort + 2,
+    4318: firstPort + 3,
+    13133: firstPort + 4,
+    8888: firstPort + 5,
+  };
   make("collector", [
     ["--user", "10001:10001", "--memory", "1536m", "--cap-drop", "ALL"],
     ...Object.entries(ports).map(([inside, here]) => ["-p", `127.0.0.1:${here}:${inside}`]),
@@ -77,7 +84,7 @@ async function startCollector(given: Readonly<Record<string, string>>): Promise<
   writeFileSync(join(folder, "config.yaml"), configuration);
   docker("cp", join(folder, "config.yaml"), `${container}:/config.yaml`);
   docker("start", container);
-  await becomes(async () => (await request("http://127.0.0.1:23404/")).status === 200);
+  await becomes(async () => (await request(`http://127.0.0.1:${firstPort + 4}/`)).status === 200);
 }
 
 async function becomes(holds: () => Promise<boolean>, ms = 30_000): Promise<void> {
@@ -89,7 +96,7 @@ async function becomes(holds: () => Promise<boolean>, ms = 30_000): Promise<void
 }
 
 async function sendCanary(): Promise<void> {
-  await sendOverGrpc(23402, canary(randomBytes(8).toString("hex")), Date.now());
+  await sendOverGrpc(firstPort + 2, canary(randomBytes(8).toString("hex")), Date.now());
 }
 
 interface Examined {
@@ -138,7 +145,7 @@ before(async () => {
   await startCollector(settings);
   await sendCanary();
   await becomes(async () => {
-    const { body } = await request("http://127.0.0.1:23405/metrics");
+    const { body } = await request(`http://127.0.0.1:${firstPort + 5}/metrics`);
     return /^otelcol_exporter_sent_spans\{exporter="clickhouse".* [1-9]/m.test(body);
   });
 });

@@ -8,6 +8,7 @@ import { evidence } from "./invariants.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { Story } from "./story.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // Every exit code of the contract, on the real engine: what a command answers, and that it is
 // true. One stack lives through all of it; a test leaves it with a server that works.
@@ -21,7 +22,7 @@ const withHook: Story["withHook"] = (...asked) => story.withHook(...asked);
 const begins: Story["begins"] = (...asked) => story.begins(...asked);
 
 before(async () => {
-  story = await Story.begin("exits", 22400);
+  story = await Story.begin("exits", portsOf("exits"));
   ({ place } = story);
 });
 after(async () => {
@@ -300,7 +301,7 @@ test("3: a rollback across a migration that was not proven names all ways", asyn
 });
 
 test("5: where the very first deploy fails there is nothing to go back to", async () => {
-  const first = await standinWorkspace("exits-first", 22420);
+  const first = await standinWorkspace("exits-first", portsOf("exits") + 20);
   try {
     const told = await first.deploy("6.0.0");
     const said = ends(told, 5, "STEP_FAILED");

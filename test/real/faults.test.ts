@@ -13,11 +13,12 @@ import { clockThatGoesBack } from "./clockThatGoesBack.ts";
 import type { Told } from "./prodWorkspace.ts";
 import { Story } from "./story.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 let story: Story;
 
 before(async () => {
-  story = await Story.begin("faults", 23500);
+  story = await Story.begin("faults", portsOf("faults"));
   const state = join(story.place.root, ".stack");
   mkdirSync(state, { mode: 0o700 });
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m,mode=0700", "none", state]);

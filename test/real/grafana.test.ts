@@ -14,9 +14,10 @@ import { sample, sampleLogs, sampleMetrics, sampleTraces } from "../grafana/samp
 import { clickHouse } from "../rigs/otlp/clickHouse.ts";
 import { collector } from "../rigs/otlp/collector.ts";
 import { exampleValues, lookupOf, root } from "../stack/exampleStack.ts";
+import { portsOf } from "./portsOf.ts";
 
 const name = "letta-test-grafana";
-const port = 23_620;
+const port = portsOf("grafana");
 const now = Date.now();
 
 /** What an earlier run left that was killed, and what this one leaves. */

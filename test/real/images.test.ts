@@ -4,8 +4,9 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
-const place = workspace("images", 21300);
+const place = workspace("images", portsOf("images"));
 after(() => place.remove());
 
 interface Built {

@@ -9,6 +9,7 @@ import { composeOf } from "./composeOf.ts";
 import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
@@ -157,7 +158,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   // A migration's deploy and, in turn, the rollbacks that swap databases: each undoes the other.
   for (const half of [0, 1]) {
     test(`a deploy with a migration, back by restore or carry (half ${half + 1})`, async (t) => {
-      const world = await World.make(`migrate-${half}`, 22000 + half * 20);
+      const world = await World.make(`migrate-${half}`, portsOf("killed") + half * 20);
       const { place } = world;
       await world.must(deploy("1.0.0"));
       await world.write();
@@ -195,7 +196,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   }
 
   test("a deploy without a migration", async (t) => {
-    const world = await World.make("same", 22100);
+    const world = await World.make("same", portsOf("killed") + 60);
     await world.must(deploy("1.0.0"));
     const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 12, 24);
     for (const [turn, line] of lines.entries()) {
@@ -212,7 +213,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   });
 
   test("the very first deploy", async (t) => {
-    const world = await World.make("first", 22120);
+    const world = await World.make("first", portsOf("killed") + 80);
     const { place } = world;
     for (const line of chosen(await seenOf(place, deploy("1.0.0")), 12, 12)) {
       docker("compose", "-p", place.project, "down", "--volumes");
@@ -227,7 +228,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   });
 
   test("a rollback that keeps the newer schema", async (t) => {
-    const world = await World.make("keep", 22140);
+    const world = await World.make("keep", portsOf("killed") + 100);
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
@@ -244,7 +245,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   });
 
   test("the way back with the database of before", async (t) => {
-    const world = await World.make("back", 22160);
+    const world = await World.make("back", portsOf("killed") + 120);
     const { place } = world;
     await world.must(deploy("1.0.0"));
     // The migration works on the copy and fails for real: somebody made its table meanwhile.
@@ -271,7 +272,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   });
 
   test("the way back that keeps the newer schema", async (t) => {
-    const world = await World.make("back-keep", 22180);
+    const world = await World.make("back-keep", portsOf("killed") + 140);
     const { place } = world;
     await world.must(deploy("1.0.0"));
     const breakIt = (entry: Entry) => {
@@ -297,7 +298,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   });
 
   test("what a killed run's docker compose still does is waited for", async () => {
-    const world = await World.make("orphan", 22200);
+    const world = await World.make("orphan", portsOf("killed") + 160);
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.write();

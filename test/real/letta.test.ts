@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { prodWorkspace, type ProdWorkspace, type Told } from "./prodWorkspace.ts";
 import { containerIds } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 let place: ProdWorkspace;
 
 before(async () => {
-  place = await prodWorkspace("letta", 22_800, { IMAGES: "local" });
+  place = await prodWorkspace("letta", portsOf("letta"), { IMAGES: "local" });
 });
 after(() => place.remove());
 

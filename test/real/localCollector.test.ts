@@ -7,14 +7,15 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "../../scripts/verification/request.ts";
 import { workspace, type Ran } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
-const firstPort = 23_140;
+const firstPort = portsOf("localCollector");
 const httpPort = firstPort + 3;
 const own = workspace("local-collector", firstPort);
 const data = join(own.root, ".stack", "dev", "collector");
 
 /** Nobody listens there: the program has to come out of its image. */
-const away = { OTEL_RELEASE_URL: "http://127.0.0.1:23149", HOME: own.root };
+const away = { OTEL_RELEASE_URL: `http://127.0.0.1:${firstPort + 9}`, HOME: own.root };
 
 before(() => assert.ok(statSync(join(own.root, "otel")).isDirectory()));
 after(() => own.remove());

@@ -6,6 +6,7 @@ import { fitTables } from "../../scripts/collector/fitTables.ts";
 import { clickHouse, type ClickHouse } from "../rigs/otlp/clickHouse.ts";
 import { collector, type Collector } from "../rigs/otlp/collector.ts";
 import { builtCollector, composed } from "../rigs/otlp/composed.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The real collector, the oldest and the newest that can be built here, with the configuration
 // composed for each, on tables of its own and on those of the other. What it was sent is read
@@ -23,7 +24,11 @@ const images = new Map<string, string>();
 let store: ClickHouse;
 
 before(async () => {
-  store = clickHouse({ name: `${name}-store`, network: name, port: 23130 });
+  store = clickHouse({
+    name: `${name}-store`,
+    network: name,
+    port: portsOf("newestClickHouse") + 10,
+  });
   for (const version of [oldest, newest]) {
     images.set(version, builtCollector({ ...store.settings, OTEL_VERSION: version }));
   }
@@ -41,7 +46,14 @@ async function withCollector(
   const values = { ...settings, ...store.settings, OTEL_VERSION: version, ...given };
   const { configuration, secrets } = composed("prod", values);
   const image = images.get(version)!;
-  const one = collector({ name, image, firstPort: 23120, network: name, configuration, secrets });
+  const one = collector({
+    name,
+    image,
+    firstPort: portsOf("newestClickHouse"),
+    network: name,
+    configuration,
+    secrets,
+  });
   try {
     await one.start();
     if (starts) assert.ok(await one.healthy(), one.log().join("\n"));

@@ -15,11 +15,12 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 let place: StandinWorkspace;
 
 before(async () => {
-  place = await standinWorkspace("operations", 22_700);
+  place = await standinWorkspace("operations", portsOf("operations"));
 });
 after(() => place.remove());
 

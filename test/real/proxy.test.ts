@@ -14,16 +14,17 @@ import { parse } from "yaml";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { exampleValues, lookupOf } from "../stack/exampleStack.ts";
+import { portsOf } from "./portsOf.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 
 // The proxy as dev has it where PROXY is true: the real one, before the stand-in server; where
 // a test wants to say itself when which byte is sent, before a server of its own.
-const port = 23_100;
+const port = portsOf("proxy");
 const settings = {
   PROXY: "true",
-  PORT: "23110",
-  POSTGRES_PUBLISH_PORT: "23111",
+  PORT: String(port + 30),
+  POSTGRES_PUBLISH_PORT: String(port + 31),
   PROXY_MAX_BODY: "64kb",
 };
 const folder = mkdtempSync(join(tmpdir(), "proxy-"));

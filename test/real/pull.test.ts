@@ -5,9 +5,10 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { registry, type Registry } from "../rigs/registry.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // Images from a registry: a real pull by the real engine from one on this machine.
-const place = workspace("pull", 21500);
+const place = workspace("pull", portsOf("pull"));
 let from: Registry;
 
 before(async () => {

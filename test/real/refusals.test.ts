@@ -5,9 +5,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // What is refused before anything starts: exit 2 or 3, no container, and the way on named.
-const place = workspace("refusals", 21100);
+const place = workspace("refusals", portsOf("refusals"));
 
 before(async () => {
   const built = await place.run("images", ["build", "--yes"]);

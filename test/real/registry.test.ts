@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { registry, type Registry } from "../rigs/registry.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 const served = {
   "server:1.0.0": "letta-stack-standin:1.0.0",
@@ -14,7 +15,7 @@ let place: StandinWorkspace;
 const fromRegistry = () => ({ LETTA_IMAGE: from.reference("server") });
 
 before(async () => {
-  place = await standinWorkspace("registry", 22600);
+  place = await standinWorkspace("registry", portsOf("registry"));
   from = await registry(served);
 });
 after(async () => {

@@ -11,9 +11,10 @@ import { pendingSecrets, withPending } from "../../scripts/settings/pendingSecre
 import { request } from "../../scripts/verification/request.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 const name = "LETTA_PG_PASSWORD";
-const firstPort = 23300;
+const firstPort = portsOf("rotate");
 let place: StandinWorkspace;
 /** What the commands said, all of it. */
 const said: string[] = [];

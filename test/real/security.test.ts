@@ -18,8 +18,9 @@ import { judgeContainers } from "../security/judgeContainers.ts";
 import { isLoopback, readListeners } from "../security/readListeners.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
-const firstPort = 23_240;
+const firstPort = portsOf("security");
 /** Nothing of it is used: it only must not turn up anywhere. */
 const canaries = {
   OPENAI_API_KEY: "canary0openai0f41d8a6b7c",

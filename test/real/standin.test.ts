@@ -12,6 +12,7 @@ import { readServerRole } from "../../scripts/stack/serverRole.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { buildStandins, type StandinVersion } from "../rigs/standin/buildStandins.ts";
 import { docker } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The stand-in server keeps what it promises: whatever the exhaustive tests conclude from its
 // versions is only as true as this.
@@ -19,7 +20,7 @@ const root = join(import.meta.dirname, "..", "..");
 const network = "letta-test-standin";
 const database = `${network}-database`;
 const server = `${network}-server`;
-const port = "21480";
+const port = String(portsOf("standin"));
 const uri = `postgresql://letta:standin12345@${database}:5432/letta`;
 const image = (version: StandinVersion) => `letta-stack-standin:${version}`;
 const read = (file: string) => parse(readFileSync(join(root, file), "utf8")) as ValueMap;

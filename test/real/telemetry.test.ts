@@ -8,9 +8,10 @@ import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
-const place = workspace("telemetry", 24200);
-const port = "24210";
+const place = workspace("telemetry", portsOf("telemetry"));
+const port = String(portsOf("telemetry") + 10);
 const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: port };
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
 after(() => place.remove());

@@ -3,9 +3,10 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
+import { portsOf } from "./portsOf.ts";
 
 // The stack itself, on the real engine with the real parts, as a stranger would meet it.
-const place = workspace("up", 21000);
+const place = workspace("up", portsOf("up"));
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
 
 interface Change {

@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no copy is kept of the database before a migration",
-    file: "rollout/carryOut.ts",
+    file: "rollout/makeReady.ts",
     from: "await copyDatabase(now, now.name, next);\n          // By",
     to: "if (next) return;\n          // By",
   },

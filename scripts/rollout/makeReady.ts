@@ -1,0 +1,63 @@
+import { copyDatabase } from "../database/copyDatabase.ts";
+import { scratchName } from "../database/scratchName.ts";
+import { swapNames } from "../database/swapNames.ts";
+import type { Proof, Release } from "../ledger/release.ts";
+import type { Rollout } from "./carryOut.ts";
+import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
+import type { Session } from "./session.ts";
+import { takeBackup } from "./takeBackup.ts";
+import { tryWays, type ReadyWay } from "./tryWays.ts";
+
+/** What was learnt and made ready while the former release still served. */
+export interface Readiness {
+  readonly way: Release["way"];
+  readonly backup: string | null;
+  readonly proofs: readonly Proof[];
+  readonly rehearsal: Rehearsal | null;
+  readonly awayWork: ReadyWay["awayWork"];
+}
+
+/**
+ * Backs up what will change and tries it on a copy, while the former release serves.
+ * @throws Problem REHEARSAL_FAILED and ROLLBACK_UNSAFE with nothing touched
+ */
+export async function makeReady(rollout: Rollout, session: Session): Promise<Readiness> {
+  const { schema, situation, target, former } = rollout;
+  const { directory, tools } = session;
+  const nothing = { backup: null, proofs: [], rehearsal: null, awayWork: undefined } as const;
+  if (schema.action === "none") return { ...nothing, way: "none" };
+  const isEmpty = (schema.revision ?? []).length === 0 || situation.database === undefined;
+  if (schema.action === "migrate" && isEmpty) return { ...nothing, way: "migrate" };
+  const server = situation.database!;
+  const scratch = rehearsalName(server);
+  const role = target.prepared.stack.server;
+  const backUp = () => {
+    const release = situation.present?.id ?? null;
+    const reason = `before ${rollout.kind} ${rollout.id}`;
+    return takeBackup({ directory, server, role, reason, release, scratch }, tools);
+  };
+  if (schema.action === "migrate") {
+    const backup = await backUp();
+    const newcomer = { stack: target.prepared.stack, settings: target.settings };
+    const rehearsal = await rehearse(
+      { directory, settings: rollout.settings, server, scratch, newcomer, former },
+      tools,
+    );
+    return {
+      way: "migrate",
+      backup: backup.id,
+      proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
+      rehearsal,
+      awayWork: async (now, told) => {
+        await told.say.step("keep a copy of the database as it was", async () => {
+          const next = scratchName(now.name, "next", rollout.id);
+          await copyDatabase(now, now.name, next);
+          // By its name it is known to be whole, its own settings included.
+          await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
+        });
+      },
+    };
+  }
+  const chosen = await tryWays(rollout, backUp, session);
+  return { ...nothing, ...chosen, rehearsal: null };
+}
