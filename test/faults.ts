@@ -4,16 +4,18 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { table } from "../scripts/cli/table.ts";
 import { catalogue, type Fault } from "./faults/catalogue.ts";
+import { numberOptions } from "./numberOptions.ts";
 
 const root = join(import.meta.dirname, "..");
-const asked = process.argv.slice(2);
-const chosen = catalogue.filter(
-  ({ number }) => asked.length === 0 || asked.includes(String(number)),
-);
-if (chosen.length === 0 || asked.some((one) => !/^\d+$/.test(one))) {
-  process.stderr.write(`expected numbers from 1 to ${catalogue.length}, got ${asked.join(" ")}\n`);
+const usage = `npm run faults [-- NUMBER …]
+Makes the faults of the catalogue happen, all or those named (1 to ${catalogue.length}), and says what became of each.`;
+const { rest: asked } = numberOptions(usage, {});
+const unknown = asked.filter((one) => !catalogue.some(({ number }) => number === one));
+if (unknown.length > 0) {
+  process.stderr.write(`there is no fault ${unknown.join(", ")}\n${usage}\n`);
   process.exit(2);
 }
+const chosen = catalogue.filter(({ number }) => asked.length === 0 || asked.includes(number));
 
 /** Each of a fault's tests once, whatever other faults share it. */
 const done = new Map<string, boolean>();

@@ -2,21 +2,16 @@
 // simulated machine, see test/simulation/. `--seed N --runs 1` runs a failing seed again and
 // tells all that happened.
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { numberOptions } from "./numberOptions.ts";
 import { simulate, type Failure } from "./simulation/simulate.ts";
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: "string", default: "1000" },
-    seed: { type: "string", default: String(Math.floor(Date.now() / 1000)) },
-    workers: { type: "string", default: String(Math.min(2, availableParallelism())) },
-  },
+const usage = `npm run simulate -- [--runs 1000] [--seed N] [--workers N]
+Rolls releases out on a simulated machine with faults at every point; --seed N --runs 1 tells all of a run.`;
+const { runs, seed, workers } = numberOptions(usage, {
+  runs: 1000,
+  seed: Math.floor(Date.now() / 1000),
+  workers: Math.min(2, availableParallelism()),
 });
-const [runs, seed, workers] = [values.runs, values.seed, values.workers].map(Number);
-if (![runs, seed, workers].every((one) => Number.isSafeInteger(one) && one! > 0)) {
-  process.stderr.write("expected --runs, --seed and --workers as whole numbers above 0\n");
-  process.exit(2);
-}
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 const shownFailures = 20;
 const shownSteps = 60;
@@ -24,9 +19,9 @@ const shownSteps = 60;
 say(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
 let told = performance.now();
 const { failures, ends, ...done } = await simulate({
-  seed: seed!,
-  runs: runs!,
-  workers: workers!,
+  seed,
+  runs,
+  workers,
   onProgress(count) {
     if (performance.now() - told < 30_000) return;
     told = performance.now();

@@ -5,28 +5,19 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { numberOptions } from "./numberOptions.ts";
 import { lastSteps } from "./real/invariants.ts";
 import { Story } from "./real/story.ts";
 import { cycle, image, tagImages } from "./soak/cycle.ts";
 import { portsOf } from "./real/portsOf.ts";
 
-const { values } = parseArgs({
-  options: {
-    cycles: { type: "string", default: "100" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    from: { type: "string", default: "1" },
-  },
+const usage = `npm run soak -- [--cycles 100] [--seed N] [--from 1]
+Deploys and rolls back with a fault in each cycle; the same seed does the same again.`;
+const { cycles, seed, from } = numberOptions(usage, {
+  cycles: 100,
+  seed: Date.now() % 1_000_000,
+  from: 1,
 });
-const [cycles, seed, from] = [values.cycles, values.seed, values.from].map(Number) as [
-  number,
-  number,
-  number,
-];
-if (![cycles, seed, from].every((one) => Number.isSafeInteger(one) && one >= 0)) {
-  process.stderr.write("expected whole numbers as --cycles, --seed and --from\n");
-  process.exit(2);
-}
 
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 const started = performance.now();
