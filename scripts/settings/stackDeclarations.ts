@@ -80,6 +80,11 @@ export const stackDeclarations = declare({
     about: "how long the proxy may hold a request while the server is replaced; 120s if unset",
     ...kind.duration,
   },
+  DRAIN_MAX: {
+    about: "how long requests under way, streams among them, may take to end when the server stops",
+    ...kind.duration,
+    required,
+  },
   BAKE_SECONDS: { about: "how long a deploy watches what it has proven", ...kind.count, required },
   BAKE_GATE: {
     about: "whether a deploy that serves worse than the release before goes back by itself",

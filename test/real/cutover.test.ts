@@ -6,7 +6,8 @@ import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
-// Requests at an even rate through the proxy while prod is changed: none may fail.
+// Requests at an even rate through the proxy while prod is changed, and streams of six seconds:
+// none may fail, none may be cut.
 const firstPort = portsOf("cutover");
 let place: StandinWorkspace;
 
@@ -35,7 +36,7 @@ function complaints(): string {
 /** Does something under load. @returns what the load and the command came to */
 async function underLoad<Result>(work: () => Promise<Result>) {
   const door = `https://127.0.0.1:${firstPort}`;
-  const load = startLoad({ door, password: place.password, perSecond: 20 });
+  const load = startLoad({ door, password: place.password, perSecond: 20, streamSeconds: 6 });
   try {
     const result = await work();
     const figures = loadFigures(await load.stop());

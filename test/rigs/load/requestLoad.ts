@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface Seen {
   /** Milliseconds on the caller's clock. */
   readonly at: number;
+  /** Until the answer's end, of a stream until its beginning. */
   readonly ms: number;
   /** The answer's status, or the word of what went wrong. */
   readonly outcome: number | string;
@@ -15,6 +16,8 @@ export interface LoadAsked {
   readonly door: string;
   readonly password: string;
   readonly perSecond: number;
+  /** Opens a stream of the stand-in each second, which takes so many; none where it is left out. */
+  readonly streamSeconds?: number;
 }
 
 /** What the load came to, of all its requests or of those of a while. */
@@ -39,12 +42,13 @@ const turns = 5;
  * Stands for a server's clients: requests at an even rate, whatever becomes of those before,
  * over connections that are kept, as clients keep them.
  */
-export function startLoad({ door, password, perSecond }: LoadAsked): Load {
+export function startLoad({ door, password, perSecond, streamSeconds }: LoadAsked): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: 8192, rejectUnauthorized: false });
   const seen: Seen[] = [];
   let sent = 0;
   const one = (number: number) => {
     const at = performance.now();
+    sent += 1;
     const done = (outcome: number | string) =>
       void seen.push({ at, ms: performance.now() - at, outcome });
     const isWrite = number % turns === 0;
@@ -71,10 +75,30 @@ export function startLoad({ door, password, perSecond }: LoadAsked): Load {
     asked.once("error", (error) => done(codeOf(error)));
     asked.end(isWrite ? body : undefined);
   };
+  const stream = (seconds: number) => {
+    const at = performance.now();
+    sent += 1;
+    let [ms, text] = [0, ""];
+    const done = (outcome: number | string) => void seen.push({ at, ms, outcome });
+    const asked = request(`${door}/v1/stream/?seconds=${seconds}`, { agent }, (reply) => {
+      ms = performance.now() - at;
+      reply.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      const isWhole = () =>
+        reply.statusCode === 200 && text.endsWith(`${seconds} of ${seconds}\n\n`);
+      reply.once("close", () => done(isWhole() ? 200 : `stream cut after ${JSON.stringify(text)}`));
+      reply.once("error", () => undefined); // told by its close
+    });
+    asked.once("error", (error) => ms === 0 && done(codeOf(error)));
+    asked.end();
+  };
   const begun = performance.now();
+  let [numbered, opened] = [0, 0];
   const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - begun) * perSecond) / 1000);
-    while (sent < due) one((sent += 1));
+    const seconds = (performance.now() - begun) / 1000;
+    while (numbered < Math.floor(seconds * perSecond)) one((numbered += 1));
+    if (streamSeconds === undefined || opened >= Math.floor(seconds)) return;
+    opened += 1;
+    stream(streamSeconds);
   }, 5);
   return {
     async stop() {

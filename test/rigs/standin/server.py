@@ -161,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         path = urlsplit(self.path).path
+        if path == "/v1/stream/":
+            return self.stream()
         try:
             status, answer = 200, self.answer(path, body)
         except Refusal as refusal:
@@ -202,6 +204,17 @@ class Handler(BaseHTTPRequestHandler):
             case "DELETE", True:
                 return database.delete(kind, identity)
         raise Refusal(405, "Method Not Allowed")
+
+    def stream(self):
+        """As many events as were asked for, one a second, each sent at once."""
+        count = number(parse_qs(urlsplit(self.path).query).get("seconds", ["5"])[0])
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for event in range(1, count + 1):
+            self.wfile.write(f"data: {event} of {count}\n\n".encode())
+            self.wfile.flush()
+            time.sleep(1)
 
     def reply(self, status, answer):
         body = json.dumps(answer).encode()
