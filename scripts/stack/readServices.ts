@@ -101,8 +101,12 @@ function readService(name: string, service: ValueMap): StackService {
   };
 }
 
-/** The sources write ports in one form only: "host:published:target". */
+/** The sources write "host:published:target", or the same at length where the host is a setting. */
 function readPort(port: Value): PublishedPort {
+  if (isMap(port)) {
+    const host = text(port["host_ip"] ?? "0.0.0.0");
+    return { host, published: Number(port["published"]), target: Number(port["target"]) };
+  }
   const [host = "", published = "", target = ""] = text(port).split(":");
   return { host, published: Number(published), target: Number(target) };
 }

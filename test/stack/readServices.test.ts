@@ -76,6 +76,12 @@ test("what the tool reads of a service is what its container will have", () => {
   });
 });
 
+test("an address of IPv6 stands for itself where a port is written at length", () => {
+  const ports = [{ host_ip: "2001:db8::1", published: "8443", target: 8443 }];
+  const [service] = readServices({ services: { a: { image: "x:1", ports } } });
+  assert.deepEqual(service?.ports, [{ host: "2001:db8::1", published: 8443, target: 8443 }]);
+});
+
 test("a service that is never restarted is a job", () => {
   assert.equal(readServices({ services: { a: { image: "x:1", restart: "no" } } })[0]?.kind, "job");
 });
