@@ -7,6 +7,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { validateStack } from "../stack/validateStack.ts";
 import { diagnose, passed, skipped, type Finding } from "../diagnosis/diagnose.ts";
 import { examineAdvisories } from "./examineAdvisories.ts";
+import { examineCertificate } from "./examineCertificate.ts";
 import { examineTelemetry, type Machine } from "./examineTelemetry.ts";
 import { observeChanges } from "./observeChanges.ts";
 import { planRollout } from "./planRollout.ts";
@@ -68,8 +69,10 @@ export async function examine(
   ];
   const answers = engine.then((one) => one.outcome === "passed");
   const telemetry = examineTelemetry(settings, answers, tools, machine);
+  const certificate = examineCertificate(settings, answers, tools);
   const advisories = examineAdvisories(settings, answers, tools);
-  return [...(await Promise.all(before)), ...(await telemetry), ...(await advisories)];
+  const after = await Promise.all([certificate, telemetry, advisories]);
+  return [...(await Promise.all(before)), ...after.flat()];
 }
 
 type NeedsEngine = (name: string, look: () => Promise<string>) => Promise<Finding>;

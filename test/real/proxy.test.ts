@@ -11,6 +11,7 @@ import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { parse } from "yaml";
+import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { exampleValues, lookupOf } from "../stack/exampleStack.ts";
@@ -384,6 +385,12 @@ test("a certificate of one's own is served, by a proxy that alone was made anew"
   assert.equal(first.authorized, true, String(first.authorizationError));
   const { headers } = await ask("/v1/health/", { ...trusted, headers: { host: "letta.example" } });
   assert.match(headers["strict-transport-security"]!, /^max-age=\d+$/);
+
+  const examined = await place.run("doctor", ["dev", "--json"], { ...settings, ...files });
+  const { findings } = JSON.parse(examined.stdout) as { findings: Finding[] };
+  const found = findings.find((one) => one.name === "certificate");
+  assert.match(found?.detail ?? "", /^for DNS:letta\.example by .+, valid until 20\d\d-/);
+  assert.equal(found?.outcome, "passed");
 
   const renewed = authority(folder, "letta.example");
   assert.notDeepEqual(renewed.certificate, certificate);

@@ -1,0 +1,37 @@
+import { failed, passed, type Judgement } from "./diagnose.ts";
+
+/** A certificate, as whoever connects sees it. */
+export interface CertificateSeen {
+  readonly names: string;
+  readonly issuer: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+const dayMs = 86_400_000;
+/** What is left of a certificate of one's own when it is time to see to it. */
+const warnMs = 14 * dayMs;
+/** Caddy renews when a third of the lifetime is left: with less than this that has failed. */
+const warnShare = 1 / 6;
+
+/** Whether the proxy's certificate is valid, and will be until somebody has seen to it. */
+export function diagnoseCertificate(
+  { names, issuer, fromMs, untilMs }: CertificateSeen,
+  nowMs: number,
+  next: string,
+): Judgement {
+  const about = `for ${names} by ${issuer}`;
+  const until = new Date(untilMs).toISOString().slice(0, 16).replace("T", " ");
+  if (nowMs < fromMs) {
+    return failed(`${about}: not valid before ${new Date(fromMs).toISOString()}`, next);
+  }
+  if (nowMs >= untilMs) return failed(`${about}: ran out at ${until} UTC`, next);
+  const leftMs = untilMs - nowMs;
+  const left = leftMs < 2 * dayMs ? `${hours(leftMs)} hours` : `${Math.floor(leftMs / dayMs)} days`;
+  if (leftMs < Math.min(warnMs, (untilMs - fromMs) * warnShare)) {
+    return failed(`${about}: runs out in ${left}, at ${until} UTC; nothing has renewed it`, next);
+  }
+  return passed(`${about}, valid until ${until} UTC (${left})`);
+}
+
+const hours = (ms: number) => (ms / 3_600_000).toFixed(0);
