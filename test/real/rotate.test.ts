@@ -10,7 +10,7 @@ import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { pendingSecrets, withPending } from "../../scripts/settings/pendingSecrets.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
-import { containerIds, docker } from "./workspace.ts";
+import { containerIds, docker, portSettings } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 const name = "LETTA_PG_PASSWORD";
@@ -192,18 +192,10 @@ test("no password was ever said, nor written into the state or a log", () => {
 });
 
 test("in dev, sealed, the same is done by up, and a second up touches nothing", async () => {
-  const ports = [
-    "PORT",
-    "POSTGRES_PUBLISH_PORT",
-    "OTEL_GRPC_PORT",
-    "OTEL_HTTP_PORT",
-    "OTEL_HEALTH_PORT",
-    "OTEL_METRICS_PORT",
-  ];
   const own = {
     STACK_PROJECT: `${place.project}-dev`,
     SECRETS_KEY_FILE: join(dirname(place.root), "key"),
-    ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + 30 + index)])),
+    ...portSettings(firstPort + 30),
   };
   const dev = async (entry: string, ...args: string[]) => {
     const told = await place.tell(entry, args, own);

@@ -3,6 +3,19 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+/** The six ports that dev publishes, one after the other. */
+export function portSettings(firstPort: number): Record<string, string> {
+  const names = [
+    "PORT",
+    "POSTGRES_PUBLISH_PORT",
+    "OTEL_GRPC_PORT",
+    "OTEL_HTTP_PORT",
+    "OTEL_HEALTH_PORT",
+    "OTEL_METRICS_PORT",
+  ];
+  return Object.fromEntries(names.map((name, index) => [name, String(firstPort + index)]));
+}
+
 const source = join(import.meta.dirname, "..", "..");
 
 export interface Ran {
@@ -48,17 +61,9 @@ export function workspace(name: string, firstPort: number): Workspace {
   }
   symlinkSync(join(source, "node_modules"), join(root, "node_modules"));
   const project = `letta-test-${name}`;
-  const ports = [
-    "PORT",
-    "POSTGRES_PUBLISH_PORT",
-    "OTEL_GRPC_PORT",
-    "OTEL_HTTP_PORT",
-    "OTEL_HEALTH_PORT",
-    "OTEL_METRICS_PORT",
-  ];
   const environment = {
     STACK_PROJECT: project,
-    ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + index)])),
+    ...portSettings(firstPort),
   };
   const start = (entry: string, args: readonly string[], more: Readonly<Record<string, string>>) =>
     spawn(

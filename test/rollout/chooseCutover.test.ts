@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ObservedContainer } from "../../scripts/engine/engine.ts";
 import { chooseCutover, type CutoverAsked } from "../../scripts/rollout/chooseCutover.ts";
 import type { Change } from "../../scripts/rollout/planChanges.ts";
+import { exampleContainer } from "./exampleContainer.ts";
 import { settingsOf, targetOf } from "./exampleTarget.ts";
 
 const { stack } = targetOf(settingsOf("prod")).prepared;
@@ -14,22 +14,11 @@ const change = (service: string, action: Change["action"] = "recreate"): Change 
   causes: [],
 });
 
-function container(service: string, over: Partial<ObservedContainer> = {}): ObservedContainer {
-  return {
-    id: service,
-    name: `letta-prod-${service}-1`,
-    service,
-    state: "running",
-    health: "healthy",
-    exitCode: undefined,
-    image: "image",
-    imageId: "sha256:image",
-    labels: {},
-    ...over,
-  };
-}
-
-const serving = [container("postgres"), container("server"), container("proxy")];
+const serving = [
+  exampleContainer("postgres"),
+  exampleContainer("server"),
+  exampleContainer("proxy"),
+];
 const asked = (otherwise: Partial<CutoverAsked> = {}): CutoverAsked => ({
   stack,
   changes: [change("server")],
@@ -69,16 +58,21 @@ const table: readonly [string, Partial<CutoverAsked>, string, string][] = [
   ],
   [
     "a server that is ill",
-    { observed: [container("server", { health: "unhealthy" }), container("proxy")] },
+    { observed: [exampleContainer("server", { health: "unhealthy" }), exampleContainer("proxy")] },
     "hold",
     "the present server is not healthy",
   ],
   ["CUTOVER=hold", { wish: "hold" }, "hold", "CUTOVER is hold"],
   ["CUTOVER=stop", { wish: "stop" }, "stop", "CUTOVER is stop"],
-  ["no proxy", { stack: local, observed: [container("server")] }, "stop", "there is no proxy"],
+  [
+    "no proxy",
+    { stack: local, observed: [exampleContainer("server")] },
+    "stop",
+    "there is no proxy",
+  ],
   [
     "a proxy that is down",
-    { observed: [container("server"), container("proxy", { state: "exited" })] },
+    { observed: [exampleContainer("server"), exampleContainer("proxy", { state: "exited" })] },
     "stop",
     "the proxy does not run",
   ],

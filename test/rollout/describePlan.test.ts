@@ -15,6 +15,7 @@ import type { Target } from "../../scripts/rollout/target.ts";
 import { exampleRelease } from "../ledger/exampleRelease.ts";
 import { folder } from "../ledger/folder.ts";
 import { exampleSecrets } from "../stack/exampleStack.ts";
+import { exampleContainer } from "./exampleContainer.ts";
 import { settingsOf, targetOf } from "./exampleTarget.ts";
 
 const older: History = [
@@ -49,23 +50,12 @@ const change = (service: string, action: Change["action"], ...causes: string[]):
   causes,
 });
 
-/** A container that does what it is for. */
-const healthy = (service: string): ObservedContainer => ({
-  id: service,
-  name: `letta-prod-${service}-1`,
-  service,
-  state: "running",
-  health: "healthy",
-  exitCode: undefined,
-  image: "image",
-  imageId: "sha256:image",
-  labels: {},
-});
-
 function decisionOf(
   schema = settled,
   changes: readonly Change[] = [],
-  observed: readonly ObservedContainer[] = ["server", "proxy"].map(healthy),
+  observed: readonly ObservedContainer[] = ["server", "proxy"].map((service) =>
+    exampleContainer(service),
+  ),
 ): Decision {
   const situation = { observed, present: undefined, database: undefined, revision: undefined };
   return { situation, schema, changes, knower: undefined };
@@ -140,7 +130,7 @@ test("what requests meet follows from whether there is a door to hold them at", 
     "interruption: none: the new server takes over from the old one beside it (the schema stays)",
   );
   assert.equal(
-    await last([healthy("server")]),
+    await last([exampleContainer("server")]),
     "interruption: for as long as the server takes to stop and boot (there is no proxy)",
   );
 });
