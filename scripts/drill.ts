@@ -1,4 +1,5 @@
-import { command, settingsOf } from "./cli/command.ts";
+import { command } from "./cli/command.ts";
+import { settingsOf } from "./cli/settingsOf.ts";
 
 await command({
   name: "drill",

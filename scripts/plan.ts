@@ -1,5 +1,7 @@
 import { bringUpCommand } from "./settings/bringUpCommand.ts";
-import { command, settingsOf, type Answer, type Asked } from "./cli/command.ts";
+import { command } from "./cli/command.ts";
+import type { Answer, Asked } from "./cli/declaration.ts";
+import { settingsOf } from "./cli/settingsOf.ts";
 import type { Terminal } from "./cli/narrate.ts";
 
 await command({

@@ -1,4 +1,5 @@
-import { command, settingsOf } from "./cli/command.ts";
+import { command } from "./cli/command.ts";
+import { settingsOf } from "./cli/settingsOf.ts";
 import { askableWays, type AskedWay } from "./rollout/askableWays.ts";
 
 await command({

@@ -1,4 +1,4 @@
-import type { Answer, Asked } from "./cli/command.ts";
+import type { Answer, Asked } from "./cli/declaration.ts";
 import { command } from "./cli/command.ts";
 import type { Terminal } from "./cli/narrate.ts";
 import type { SecretsPlace } from "./settings/openSecretsFile.ts";

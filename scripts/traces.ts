@@ -1,5 +1,6 @@
 import type { Traces } from "./rollout/gatherTraces.ts";
-import { command, settingsOf } from "./cli/command.ts";
+import { command } from "./cli/command.ts";
+import { settingsOf } from "./cli/settingsOf.ts";
 
 await command({
   name: "traces",

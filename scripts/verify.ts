@@ -1,4 +1,5 @@
-import { command, settingsOf } from "./cli/command.ts";
+import { command } from "./cli/command.ts";
+import { settingsOf } from "./cli/settingsOf.ts";
 import type { Tools } from "./rollout/tools.ts";
 import type { Settings } from "./settings/readSettings.ts";
 import type { Check } from "./verification/check.ts";

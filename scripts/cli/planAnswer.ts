@@ -1,5 +1,5 @@
 import type { Settings } from "../settings/readSettings.ts";
-import type { Answer } from "./command.ts";
+import type { Answer } from "./declaration.ts";
 import type { Terminal } from "./narrate.ts";
 import { table } from "./table.ts";
 

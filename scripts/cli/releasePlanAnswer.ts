@@ -1,6 +1,6 @@
 import type { RollbackAsked } from "../rollout/rollback.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Answer } from "./command.ts";
+import type { Answer } from "./declaration.ts";
 import type { Terminal } from "./narrate.ts";
 
 /** What a deploy or a rollback would do now, and why: read, written nowhere. */

@@ -1,7 +1,7 @@
 import type { RolloutOutcome } from "../rollout/rollOut.ts";
 import type { StepRecord } from "../rollout/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Answer } from "./command.ts";
+import type { Answer } from "./declaration.ts";
 import { table } from "./table.ts";
 
 /** What a deploy or a rollback came to, for scripts and for people. */

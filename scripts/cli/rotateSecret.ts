@@ -10,7 +10,8 @@ import type { Settings } from "../settings/readSettings.ts";
 import { rotationOf } from "../settings/rotationOf.ts";
 import { setSecret } from "../settings/setSecret.ts";
 import { asProblem } from "./asProblem.ts";
-import { type Asked, type Answer, settingsOf } from "./command.ts";
+import type { Asked, Answer } from "./declaration.ts";
+import { settingsOf } from "./settingsOf.ts";
 import type { Terminal } from "./narrate.ts";
 import { toolsOf } from "./toolsOf.ts";
 

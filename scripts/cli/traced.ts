@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { StepParameters } from "../rollout/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Asked } from "./command.ts";
+import type { Asked } from "./declaration.ts";
 import type { Terminal } from "./narrate.ts";
 import type { Trace } from "./traceCommand.ts";
 

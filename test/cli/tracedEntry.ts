@@ -1,7 +1,8 @@
 // A stand-in for an entry that is traced: `dev --reason <manner>` says what it does. Its test
 // runs it as a process of its own, with its telemetry going wherever the test wants.
 import { Problem } from "../../scripts/common/problem.ts";
-import { command, settingsOf } from "../../scripts/cli/command.ts";
+import { command } from "../../scripts/cli/command.ts";
+import { settingsOf } from "../../scripts/cli/settingsOf.ts";
 
 await command({
   name: "deploy",

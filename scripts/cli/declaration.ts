@@ -1,0 +1,40 @@
+import type { EnvironmentName } from "../settings/environmentName.ts";
+import type { Terminal } from "./narrate.ts";
+
+/** What was typed, understood. */
+export interface Asked {
+  readonly environment: EnvironmentName;
+  readonly arguments: readonly string[];
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly dryRun: boolean;
+  readonly verbose: boolean;
+  readonly root: string;
+}
+
+/** What a command gives back: an object for --json, and the same for people. */
+export interface Answer {
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  /** Another code than 0, for differences that were found. */
+  readonly exit?: number;
+}
+
+export interface Declaration {
+  readonly name: string;
+  readonly about: string;
+  /** Positional arguments after the environment, in commander's notation. */
+  readonly arguments?: readonly (readonly [notation: string, about: string])[];
+  /** "second": after the first argument. "option": `--env <env>`, prod where it is left out. */
+  readonly environment: "first" | "second" | "optional" | "option" | "none";
+  readonly options?: readonly (readonly [
+    flags: string,
+    about: string,
+    choices?: readonly string[],
+  ])[];
+  /** Which of the shared flags it has beside --json, --verbose and --help. */
+  readonly flags?: readonly ("yes" | "dryRun")[];
+  readonly examples?: readonly string[];
+  readonly act: (asked: Asked, tell: Terminal) => Promise<Answer>;
+}
