@@ -144,6 +144,11 @@ async function isThere({ id, way, revision }: Release, seen: Situation): Promise
   return sameRevisions(seen.revision, revision);
 }
 
+async function databaseRuns({ project }: Settings, { engine }: Tools): Promise<boolean> {
+  const containers = await engine.containers(project);
+  return containers.some((one) => one.service === "postgres" && one.state === "running");
+}
+
 /** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */
 async function migrationEnded(settings: Settings, stack: Stack, tools: Tools): Promise<void> {
   const containers = await tools.engine.containers(settings.project);
@@ -158,7 +163,10 @@ async function migrationEnded(settings: Settings, stack: Stack, tools: Tools): P
 
 /** What a run that was cut off left on the database's server. */
 async function clearAll(settings: Settings, session: Session): Promise<void> {
-  if (newestGood(session.directory) === undefined) return;
+  const present = newestGood(session.directory);
+  if (present === undefined) return;
+  // What is brought up starts its own database, as its own plan says.
+  if (present.kind === "up" && !(await databaseRuns(settings, session.tools))) return;
   try {
     const { seen } = await presentState(settings, session);
     await clearScratch(seen.database!);
