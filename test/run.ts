@@ -45,11 +45,8 @@ if (runs(/real.(backends|canary|configurations|delivery|doctor|grafana|newest|te
   build(["collector"], { ...clickHouse, OTEL_VERSION: "0.161.0" });
 }
 
-/**
- * What takes long comes first, for no lane to be left alone with it at the end. Seconds, by and
- * large: letta 700, killed 500, up 400, the rest below 300.
- */
-const longest = ["letta", "killed", "up", "mutants", "exits", "faults", "standin", "doctor"];
+/** What takes minutes comes first, for no lane to be left alone with it at the end. */
+const longest = ["letta", "exits", "killed", "faults", "up", "cutover", "mutants", "canary"];
 const rank = (file: string) => {
   const place = longest.indexOf(basename(file, ".test.ts"));
   return place === -1 ? longest.length : place;

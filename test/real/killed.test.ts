@@ -14,8 +14,8 @@ import { portsOf } from "./portsOf.ts";
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
-// one each day: every twelfth line from where the server is touched, every 24th before that; the
-// simulation has them all by the thousand.
+// one each day: every 24th line from where the server is touched, every 48th before that, of short
+// runs twice as many; the simulation has them all by the thousand.
 const isWhole = process.env["KILLED"] === "all";
 const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 48);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
@@ -23,7 +23,7 @@ process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
 /** The lines to be killed at, from 1, of a run that was seen. */
-function chosen(seen: readonly Entry[], touched = 12, before = 24): number[] {
+function chosen(seen: readonly Entry[], touched = 24, before = 48): number[] {
   const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
   return seen
     .map((_, index) => index + 1)
@@ -154,7 +154,7 @@ async function killedAt(t: TestContext, name: string, work: () => Promise<Entry 
   });
 }
 
-describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 3 }, () => {
+describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 2 }, () => {
   // A migration's deploy and, in turn, the rollbacks that swap databases: each undoes the other.
   for (const half of [0, 1]) {
     test(`a deploy with a migration, back by restore or carry (half ${half + 1})`, async (t) => {
@@ -167,7 +167,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
       const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry")), 24, 48).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry"))).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -198,7 +198,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", portsOf("killed") + 60);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 12, 24);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 12, 48);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -232,7 +232,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 6, 12).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 12, 24).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -331,7 +331,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen, 6, 12).filter((line) => line >= first);
+  return chosen(seen, 12, 24).filter((line) => line >= first);
 }
 
 /** Puts an executable into hooks/ of the clone. */

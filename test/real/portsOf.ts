@@ -29,6 +29,7 @@ const suites = [
   "standin",
   "telemetry",
   "up",
+  "upAgain",
 ] as const;
 
 /**

@@ -1,32 +1,17 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
 import { eventsDuring } from "./eventsDuring.ts";
+import { bringUp, touched, type Change } from "./bringUp.ts";
 import { portsOf } from "./portsOf.ts";
 
 // The stack itself, on the real engine with the real parts, as a stranger would meet it.
 const place = workspace("up", portsOf("up"));
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
 
-interface Change {
-  service: string;
-  action: string;
-  causes: string[];
-}
-
-async function up(more: Record<string, string> = {}, ...args: string[]) {
-  const ran = await place.run("up", ["dev", "--yes", "--json", ...args], more);
-  const lines = ran.stdout.trim().split("\n");
-  assert.equal(lines.length, 1, `expected one JSON object, got:\n${ran.stdout}\n${ran.stderr}`);
-  return { ran, said: JSON.parse(lines[0]!) as Record<string, unknown> & { changes: Change[] } };
-}
-
-const touched = (changes: readonly Change[]) =>
-  changes
-    .filter((one) => one.action !== "none")
-    .map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`);
+const up = () => bringUp(place);
 
 after(() => place.remove());
 
@@ -112,48 +97,15 @@ test("a part that was killed is started again, and no other", async () => {
   assert.deepEqual(containerIds(place.project), ids);
 });
 
-test("a changed setting recreates exactly the parts that have it", async () => {
-  const ids = containerIds(place.project);
-  const { ran, said } = await up({ LETTA_DEBUG: "false" });
-  assert.equal(ran.code, 0, JSON.stringify(said));
-  assert.deepEqual(touched(said.changes), [
-    "recreate migrate: configuration changed",
-    "recreate server: configuration changed",
-  ]);
-  const now = containerIds(place.project);
-  assert.notEqual(now["server"], ids["server"]);
-  assert.equal(now["postgres"], ids["postgres"]);
-  assert.equal(now["collector"], ids["collector"]);
-});
-
-test("changed mounted configuration recreates exactly the part that mounts it", async () => {
-  const { ran, said } = await up({ LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512" });
-  assert.equal(ran.code, 0, JSON.stringify(said));
-  assert.deepEqual(touched(said.changes), ["recreate collector: configuration changed"]);
-});
-
-test("a database is not recreated unless it is named", async () => {
-  const more = { LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512", POSTGRES_MEMORY: "900m" };
-  const id = containerIds(place.project)["postgres"];
-  const refused = await up(more);
-  assert.equal(refused.ran.code, 3);
-  assert.equal(refused.said["code"], "STATEFUL_RECREATE");
-  assert.equal(containerIds(place.project)["postgres"], id);
-  const allowed = await up(more, "--recreate", "postgres");
-  assert.equal(allowed.ran.code, 0, JSON.stringify(allowed.said));
-  assert.notEqual(containerIds(place.project)["postgres"], id);
-});
-
 test("verify tells a stack that works from one that does not", async () => {
-  const more = { LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512", POSTGRES_MEMORY: "900m" };
-  const good = await place.run("verify", ["dev", "--json"], more);
+  const good = await place.run("verify", ["dev", "--json"]);
   assert.equal(good.code, 0, good.stdout);
   docker("update", "--pids-limit", "111", containerIds(place.project)["collector"]!);
-  const drifted = await place.run("verify", ["dev", "--json"], more);
+  const drifted = await place.run("verify", ["dev", "--json"]);
   assert.equal(drifted.code, 10, drifted.stdout);
   assert.match(drifted.stdout, /"drift":\[\{"service":"collector"/);
   docker("stop", containerIds(place.project)["collector"]!);
-  const bad = await place.run("verify", ["dev", "--json"], more);
+  const bad = await place.run("verify", ["dev", "--json"]);
   assert.equal(bad.code, 5);
   const failed = (
     JSON.parse(bad.stdout) as { checks: { name: string; outcome: string }[] }
@@ -248,77 +200,4 @@ test("a dry run writes nothing, to the engine or to the disk", async () => {
   assert.equal(said.database.action, "none", "the schema is already what the image migrates to");
   assert.deepEqual(events, []);
   assert.deepEqual(readdirSync(join(place.root, ".stack"), { recursive: true }).sort(), before);
-});
-
-test("two at once: one goes on, the other is told who and does nothing", async () => {
-  const both = await Promise.all([
-    place.run("up", ["dev", "--yes", "--json"], { LETTA_DEBUG: "false" }),
-    place.run("up", ["dev", "--yes", "--json"], { LETTA_DEBUG: "false" }),
-  ]);
-  assert.deepEqual(both.map((one) => one.code).sort(), [0, 6]);
-  const refused = both.find((one) => one.code === 6)!;
-  assert.match(
-    (JSON.parse(refused.stdout) as { message: string }).message,
-    /up:dev of .* holds the lock since/,
-  );
-});
-
-test("Ctrl-C while the server boots takes away what was begun, and the next up goes on", async () => {
-  await place.run("down", ["dev"]);
-  const ran = await place.interrupt("up", ["dev", "--yes"], /✓ collector healthy/);
-  assert.equal(ran.code, 5, ran.stderr);
-  assert.match(ran.stderr, /interrupted: nothing runs, all volumes are kept/);
-  assert.match(ran.stderr, /next: npm run up:dev/);
-  assert.deepEqual(containerIds(place.project), {});
-  const { ran: again } = await up();
-  assert.equal(again.code, 0);
-});
-
-test("after kill -9 in the middle the next up finds out what is and finishes it", async () => {
-  for (const when of [/✓ create/, /✓ migrations/, /✓ server healthy/]) {
-    await place.run("down", ["dev"]);
-    const killed = await place.interrupt("up", ["dev", "--yes"], when, "SIGKILL");
-    assert.equal(killed.code, null);
-    const { ran, said } = await up();
-    assert.equal(ran.code, 0, JSON.stringify(said));
-    const verified = await place.run("verify", ["dev", "--json"]);
-    assert.equal(verified.code, 0, verified.stdout);
-  }
-});
-
-test("a volume made with another password is told at once, and the way on works", async () => {
-  // A run that was cut off is no reason to start the database of the release before it.
-  await place.run("down", ["dev"]);
-  await place.interrupt("up", ["dev", "--yes"], /✓ preflight/, "SIGKILL");
-  const down = await place.run("down", ["dev"]);
-  assert.equal(down.code, 0, down.stderr);
-  const file = join(place.root, "env/dev.secrets.env");
-  const text = readFileSync(file, "utf8");
-  writeFileSync(
-    file,
-    text.replace(/^LETTA_PG_PASSWORD=.*$/m, "LETTA_PG_PASSWORD=another1password2"),
-  );
-  const { ran, said } = await up();
-  assert.equal(ran.code, 5, JSON.stringify(said));
-  assert.match(
-    String(said["message"]),
-    /made with another password than the present LETTA_PG_PASSWORD/,
-  );
-  assert.equal(said["next"], "npm run down:dev -- --volumes");
-  assert.ok(!ran.stdout.includes("another1password2"));
-  assert.ok((said["seconds"] as number) < 20, "not after the whole patience with a slow database");
-  writeFileSync(file, text);
-  const again = await up({}, "--recreate", "postgres");
-  assert.equal(again.ran.code, 0, JSON.stringify(again.said));
-});
-
-test("volumes go only with the flag that names them", async () => {
-  const refused = await place.run("down", ["dev", "--volumes"]);
-  assert.equal(refused.code, 3, "without a terminal and without --yes");
-  const down = await place.run("down", ["dev", "--volumes", "--yes", "--json"]);
-  assert.equal(down.code, 0, down.stderr);
-  assert.equal(
-    docker("volume", "ls", "-q", "--filter", `label=com.docker.compose.project=${place.project}`),
-    "",
-  );
 });
