@@ -2,8 +2,8 @@ import { loadFigures, startLoad, type LoadFigures } from "../test/rigs/load/requ
 import { prodBench } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
-/** Requests a second: as many as two cores answer beside a deploy, or `rate=N`. */
-const usual = 20;
+/** Requests a second: as many as real Letta answers on two cores beside a deploy, or `rate=N`. */
+const usual = 5;
 
 /**
  * Requests at an even rate through the door while real Letta is deployed, turned back and set

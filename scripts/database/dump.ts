@@ -8,6 +8,7 @@ import { factsScript, parseFacts, type Facts } from "./facts.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
 import type { DatabaseServer } from "./sql.ts";
+import { withRoom } from "./withRoom.ts";
 
 /** What a dump holds and how to tell that it is whole; kept beside it. */
 export interface DumpSheet extends Facts {
@@ -51,14 +52,15 @@ ${factsScript(asked.revisionQuery, "warn")}
 \\warn pg_dump ended with :SHELL_EXIT_CODE
 COMMIT;
 `;
+  const fill = async (sink: Writable) => {
+    const ran = await server.client(database, psqlScript, { stdin: script, stdout: sink });
+    if (ran.code === 0 && /^pg_dump ended with 0$/mu.test(ran.stderr)) return ran.stderr;
+    throw new Problem("DATABASE_REFUSED", `${database} could not be dumped`, {
+      details: wordsOf(ran.stderr),
+    });
+  };
   const [written, globals] = await Promise.all([
-    writeWhole(path, async (sink) => {
-      const ran = await server.client(database, psqlScript, { stdin: script, stdout: sink });
-      if (ran.code === 0 && /^pg_dump ended with 0$/mu.test(ran.stderr)) return ran.stderr;
-      throw new Problem("DATABASE_REFUSED", `${database} could not be dumped`, {
-        details: wordsOf(ran.stderr),
-      });
-    }),
+    withRoom(() => writeWhole(path, fill)),
     dumpGlobals(server, database),
   ]);
   const { sha256, bytes, result } = written;

@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { BundledPlace } from "./sql.ts";
+import { withRoom } from "./withRoom.ts";
 
 /**
  * Logs into the bundled database over its container's own address, where it asks for the
@@ -7,17 +8,16 @@ import type { BundledPlace } from "./sql.ts";
  * @returns what Postgres said against it; undefined where the password opens it
  */
 export async function login(engine: Engine, place: BundledPlace): Promise<string | undefined> {
-  const { code, stderr } = await engine.exec(
-    place.container,
-    ["sh", "-c", 'exec psql -X -q -h "$(hostname)" -c "SELECT 1"'],
-    {
-      environment: {
-        PGPASSWORD: place.password,
-        PGUSER: place.user,
-        PGDATABASE: place.name,
-        LC_ALL: "C",
-      },
-    },
+  const argv = ["sh", "-c", 'exec psql -X -q -h "$(hostname)" -c "SELECT 1"'];
+  const environment = {
+    PGPASSWORD: place.password,
+    PGUSER: place.user,
+    PGDATABASE: place.name,
+    LC_ALL: "C",
+  };
+  const { code, stderr } = await withRoom(
+    () => engine.exec(place.container, argv, { environment }),
+    (ran) => ran.stderr,
   );
   return code === 0 ? undefined : (stderr.trim().split("\n")[0] ?? "");
 }

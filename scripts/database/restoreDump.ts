@@ -7,6 +7,7 @@ import { dropScratch } from "./dropScratch.ts";
 import type { DumpSheet } from "./dump.ts";
 import { postgresWords } from "./postgresWords.ts";
 import type { DatabaseServer } from "./sql.ts";
+import { withRoom } from "./withRoom.ts";
 
 /** A dump in a file of the host, and its sheet. */
 export interface DumpFile {
@@ -72,11 +73,13 @@ export async function pgRestore(
   flags: readonly string[] = [],
 ): Promise<void> {
   const argv = ["pg_restore", "--exit-on-error", "--no-owner", "--no-password", "--dbname="];
-  const { code, stderr } = await server.client(into, [...argv, ...flags], {
-    stdin: createReadStream(path),
-    // Whoever uses the new database commits first, and that brings all before it to the disk.
-    environment: { PGOPTIONS: "-c synchronous_commit=off" },
-  });
+  const restore = () =>
+    server.client(into, [...argv, ...flags], {
+      stdin: createReadStream(path),
+      // Whoever uses the new database commits first, and that brings all before it to the disk.
+      environment: { PGOPTIONS: "-c synchronous_commit=off" },
+    });
+  const { code, stderr } = await withRoom(restore, (ran) => ran.stderr);
   if (code === 0) return;
   throw new Problem("DATABASE_REFUSED", `the dump could not be restored into ${into}`, {
     details: postgresWords(stderr).words,

@@ -2,6 +2,7 @@ import type { CommandIo, CommandResult, Engine } from "../engine/engine.ts";
 import { clientEnvironment } from "./clientEnvironment.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
+import { withRoom } from "./withRoom.ts";
 
 /** What a statement answered: rows of text columns, or the SQLSTATE of its failure. */
 export interface Answer {
@@ -115,7 +116,13 @@ interface Access extends Pick<DatabaseServer, "client" | "uri"> {
   hold(database: string, stdin: string, until: RegExp): Promise<() => Promise<void>>;
 }
 
-function serverOf(name: string, { client, uri, hold }: Access): DatabaseServer {
+function serverOf(name: string, { client: once, uri, hold }: Access): DatabaseServer {
+  const client: Access["client"] = (database, argv, io = {}) => {
+    const work = () => once(database, argv, io);
+    // A stream cannot be read or written twice: whoever has one makes it anew himself.
+    const isAgain = typeof io.stdin !== "object" && io.stdout === undefined;
+    return isAgain ? withRoom(work, ({ stderr }) => stderr) : work();
+  };
   return {
     name,
     client,
@@ -123,7 +130,8 @@ function serverOf(name: string, { client, uri, hold }: Access): DatabaseServer {
     database: (database = name) => ({
       ask: async (statement) =>
         answer(await client(database, psqlScript, { stdin: `${statement}\n;\n` })),
-      hold: (statement) => hold(database, `${statement};\n\\echo held\n`, /^held$/m),
+      hold: (statement) =>
+        withRoom(() => hold(database, `${statement};\n\\echo held\n`, /^held$/m)),
     }),
   };
 }

@@ -116,6 +116,20 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
   await story.holds("1.0.0");
 });
 
+test("a database whose connections are all taken for a while is waited for", async () => {
+  const { place } = story;
+  const taken = spawn("docker", [
+    ...["exec", container("postgres"), "sh", "-c"],
+    "for one in $(seq 100); do psql -U letta -d letta -qAtc 'SELECT pg_sleep(6)' & done; wait",
+  ]);
+  await sleep(3000);
+  assert.throws(() => place.psql("SELECT 1"), /too many clients/);
+  story.ends(await place.deploy("1.1.0"), 0);
+  assert.notEqual(taken.exitCode, null, "it waited for none of them");
+  await story.holds("1.1.0");
+  story.ends(await place.deploy("1.0.0"), 0);
+});
+
 test("18: Postgres killed in the middle of a migration's statement is started and taken back", async () => {
   const { place } = story;
   await story.write();
