@@ -81,7 +81,10 @@ async function doorOf({ project, collectors }: Expectation, { engine }: Tools) {
   return collectorDoor(service, published, found, engine);
 }
 
-/** A server that lost its collector for a while asks it again only every half minute. */
+/**
+ * A server that lost its collector for a while asks for its address only every half minute
+ * (gRPC's resolver); then the span is still to be gathered, and delivered.
+ */
 const serverPatienceMs = 30_000;
 /** How far the clock of the engine's machine may be from this one's. */
 const clockMs = 60_000;
@@ -105,7 +108,8 @@ async function serverSpans(expected: Expectation, visitor: string, tools: Tools)
   if (sinks.length === 0) return { skipped: unreadable(expected, "traces") };
   const limits = delivery.routes.map((one) => routeLimitMs(one, delivery) + serverGathersMs);
   const wanted = { what: visitor, by: "attribute", sinceMs: tools.now() - clockMs } as const;
-  return readBack(sinks, wanted, Math.max(serverPatienceMs, ...limits), tools.now);
+  const patience = serverPatienceMs + Math.max(0, ...limits);
+  return readBack(sinks, wanted, patience, tools.now);
 }
 
 async function serverVersion(expected: Expectation): Promise<Seen> {
