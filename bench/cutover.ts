@@ -1,5 +1,5 @@
 import { loadFigures, startLoad, type LoadFigures } from "../test/rigs/load/requestLoad.ts";
-import { prodBench } from "./prodBench.ts";
+import { down, prodBench } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
 /** Requests a second: as many as real Letta answers on two cores beside a deploy, or `rate=N`. */
@@ -12,7 +12,7 @@ const usual = 5;
 export async function cutover(): Promise<Row[]> {
   const rate = process.argv.find((word) => word.startsWith("rate="))?.slice("rate=".length);
   const perSecond = Number(rate ?? usual);
-  const { good, file, plain, door, password, close } = prodBench();
+  const { good, file, plain, door, password, environment, close } = prodBench();
   const rows: Row[] = [];
   const measured = async (
     what: string,
@@ -53,8 +53,8 @@ export async function cutover(): Promise<Row[]> {
     const body = await measured("a setting of the proxy", () =>
       deploy("0.16.7", { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "4096", PROXY_MAX_BODY: "32MB" }),
     );
-    close();
-    await plain(older);
+    down(environment);
+    if ((await plain(older)) !== 0) throw new Error("plain Compose does not bring it up");
     const byHand = await measured("upgrade by hand", async () => void (await plain(newer)));
     row(upgrade, byHand.figures);
     for (const one of [back, swap, swapBack, setting, collector, body]) row(one);

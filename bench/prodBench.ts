@@ -156,5 +156,6 @@ function lastBoot(): number {
 }
 
 export function down(environment: Environment): void {
-  spawnSync("docker", ["compose", "-p", project, "down", "--volumes"], { env: environment });
+  const name = environment["STACK_PROJECT"] ?? project;
+  spawnSync("docker", ["compose", "-p", name, "down", "--volumes"], { env: environment });
 }

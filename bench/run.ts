@@ -9,6 +9,7 @@ import { parse } from "dotenv";
 import { table } from "../scripts/cli/table.ts";
 import { cutover } from "./cutover.ts";
 import { loss } from "./loss.ts";
+import { proxy } from "./proxy.ts";
 import { releases, type Row } from "./releases.ts";
 import { telemetry } from "./telemetry.ts";
 
@@ -59,6 +60,7 @@ const down = () => timed(process.execPath, entry("down", "dev"));
 const benches: Record<string, () => Row | Promise<Row[]>> = {
   releases,
   cutover,
+  proxy,
   loss,
   telemetry,
   help() {
