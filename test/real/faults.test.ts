@@ -118,10 +118,8 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
 
 test("a database whose connections are all taken for a while is waited for", async () => {
   const { place } = story;
-  const taken = spawn("docker", [
-    ...["exec", container("postgres"), "sh", "-c"],
-    "for one in $(seq 100); do psql -U letta -d letta -qAtc 'SELECT pg_sleep(6)' & done; wait",
-  ]);
+  const flood = `for one in $(seq 100); do psql -U letta -d letta -qAtc "SELECT pg_sleep(6)" & done; wait`;
+  const taken = spawn("docker", ["exec", container("postgres"), "sh", "-c", flood]);
   await sleep(3000);
   assert.throws(() => place.psql("SELECT 1"), /too many clients/);
   story.ends(await place.deploy("1.1.0"), 0);
