@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type Agent } from "node:http";
 import type { Duplex } from "node:stream";
 
 export interface Reply {
@@ -17,6 +17,8 @@ export interface Asked {
   readonly elsewhere?: { readonly authority: string | undefined };
   /** A connection that is there already, such as one into a container. */
   readonly connection?: Duplex;
+  /** Makes connections, and keeps them for requests to come. */
+  readonly agent?: Agent;
 }
 
 /**
@@ -37,7 +39,9 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
   return new Promise((resolve, reject) => {
     // A connection of one's own is taken only where no agent is named.
     const given =
-      connection === undefined ? { agent: false } : { createConnection: () => connection };
+      connection === undefined
+        ? { agent: asked.agent ?? false }
+        : { createConnection: () => connection };
     const sent = ask(
       url,
       {

@@ -17,14 +17,17 @@ interface Seen {
 }
 
 /** A server that answers like this, and an engine that leads to it whatever port is named. */
-async function serve(answer: (seen: Seen, count: number) => [status: number, body: string]) {
+async function serve(
+  answer: (seen: Seen, count: number) => [status: number, body: string],
+  headers: Readonly<Record<string, string>> = {},
+) {
   const seen: Seen[] = [];
   const server = createServer(async (asked, reply) => {
     const body = Buffer.concat(await asked.toArray()).toString();
     const one = { line: `${asked.method} ${asked.url}`, body, headers: asked.headers };
     seen.push(one);
     const [status, text] = answer(one, seen.length);
-    reply.writeHead(status).end(text);
+    reply.writeHead(status, headers).end(text);
   }).listen(0, "127.0.0.1");
   after(() => {
     server.closeAllConnections();
@@ -103,8 +106,14 @@ test("what is sent arrives as JSON, and nothing is sent where there is nothing",
   assert.deepEqual([seen[1]!.body, seen[1]!.headers["content-type"]], ["", undefined]);
 });
 
-test("the server is reached inside its container, by its own port, anew for each request", async () => {
+test("the server is reached inside its container, by its own port, over one connection", async () => {
   const { connected, engine } = await serve(made);
+  await smoke(parts(testing({ request: "GET /a" }, { request: "GET /b" })), engine);
+  assert.deepEqual(connected, ["c1:8283"]);
+});
+
+test("a server that ends its connections is reached anew for each request", async () => {
+  const { connected, engine } = await serve(made, { connection: "close" });
   await smoke(parts(testing({ request: "GET /a" }, { request: "GET /b" })), engine);
   assert.deepEqual(connected, ["c1:8283", "c1:8283"]);
 });
