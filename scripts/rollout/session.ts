@@ -10,6 +10,7 @@ import { stateDirectory } from "../ledger/stateDirectory.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { journaled } from "./journaled.ts";
 import { readyEngine } from "./readyEngine.ts";
+import { refuseOtherProject } from "./refuseOtherProject.ts";
 import { stageProject } from "./stage.ts";
 import type { Tools } from "./tools.ts";
 
@@ -76,6 +77,7 @@ export async function session<Result extends Told>(
     },
   );
   try {
+    refuseOtherProject(settings, directory);
     reserve(directory);
     const aside = setAsideDamaged(directory, new Date(tools.now()));
     for (const one of aside) {

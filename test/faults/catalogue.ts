@@ -16,7 +16,7 @@ export const catalogue: readonly Fault[] = [
   {
     number: 1,
     what: "kill -9 of the tool at every line of its journal",
-    tests: [["real/killed"], ["real/up", "after kill -9 in the middle"]],
+    tests: [["real/killed"], ["real/upAgain", "after kill -9 in the middle"]],
   },
   {
     number: 2,
@@ -24,7 +24,7 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/exits", "4: Ctrl-C in the middle"],
       ["real/exits", "3: Ctrl-C before"],
-      ["real/up", "Ctrl-C while the server boots"],
+      ["real/upAgain", "Ctrl-C while the server boots"],
       ["real/faults", "2: whoever closes the reader"],
       ["real/faults", "2: a terminal that is closed"],
       ["cli/narrate", "a Ctrl-C that reaches us twice"],
@@ -35,7 +35,7 @@ export const catalogue: readonly Fault[] = [
     what: "two deploys at once",
     tests: [
       ["real/exits", "6: "],
-      ["real/up", "two at once"],
+      ["real/upAgain", "two at once"],
     ],
   },
   {
@@ -81,9 +81,9 @@ export const catalogue: readonly Fault[] = [
     what: "the engine restarts, does not answer, may not be asked",
     tests: [
       ["real/refusals", "an engine that does not answer"],
+      ["real/engineRestart", "an engine that is killed in the middle of a deploy"],
       ["real/refusals", "a socket"],
     ],
-    open: "dockerd restarted in the middle of a deploy",
   },
   {
     number: 10,
@@ -135,8 +135,10 @@ export const catalogue: readonly Fault[] = [
   {
     number: 16,
     what: "the host starts again",
-    tests: [["real/faults", "16: all parts, killed at once"]],
-    open: "the engine's own start",
+    tests: [
+      ["real/faults", "16: all parts, killed at once"],
+      ["real/engineRestart", "after a restart of the engine"],
+    ],
   },
   {
     number: 17,
@@ -192,7 +194,7 @@ export const catalogue: readonly Fault[] = [
   {
     number: 24,
     what: "a password that the database's volume does not know",
-    tests: [["real/up", "a volume made with another password"]],
+    tests: [["real/upAgain", "a volume made with another password"]],
   },
   {
     number: 25,
