@@ -10,6 +10,8 @@ export const gate = {
   /** The same for requests that came while `holding` was there: they wait for their turn. */
   held: "held",
   holding: "holding",
+  /** While it is there no connection is kept: compose/proxy.yaml makes it before a reload. */
+  leaving: "leaving",
 } as const;
 
 /** HOLD_MAX where it is unset. */
@@ -29,6 +31,8 @@ export function proxyUpstream(port: string, holdMax: string): string[] {
   return [
     ...matches(gate.holding),
     ...matches(gate.open),
+    ...matches(gate.leaving),
+    `header @${gate.leaving} Connection close`,
     ...upstream(`@${gate.holding} ${at(gate.held)}`, [
       `lb_try_duration ${holdMax || longestHold}`,
       // Those who waited do not all fall upon a server that has just booted.

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { request, type RequestOptions } from "node:https";
+import { Agent, request, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
@@ -278,6 +278,16 @@ test("a new configuration is taken with a stream open, which goes on to its own 
   await until("the event after the change", () => seen.text.includes("second"));
   streams.at(-1)!.end("data: last\n\n");
   await until("the end", () => seen.how === "ended");
+});
+
+test("before a reload nobody is left with a connection that it would close", async () => {
+  const agent = new Agent({ keepAlive: true });
+  const told = async () => (await ask("/v1/health/", { agent })).headers.connection;
+  assert.notEqual(await told(), "close");
+  inProxy("touch", "/gate/leaving");
+  assert.equal(await told(), "close");
+  inProxy("rm", "/gate/leaving");
+  agent.destroy();
 });
 
 test("a setting of the proxy's changes with a stream open, and the proxy stays", async () => {
