@@ -1,3 +1,4 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import {
   Agent as PlainAgent,
   request as plainRequest,
@@ -5,12 +6,16 @@ import {
   type IncomingMessage,
 } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ran, down } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
 const asked = 400;
+const state = mkdtempSync(join(tmpdir(), "letta-bench-"));
 const environment = {
   ...process.env,
+  STATE_DIR: state,
   STACK_PROJECT: "letta-bench-proxy",
   PROXY: "true",
   PORT: "18283",
@@ -58,6 +63,7 @@ export async function proxy(): Promise<Row[]> {
     return [figure(0.5), figure(0.99)];
   } finally {
     down(environment);
+    rmSync(state, { recursive: true, force: true });
   }
 }
 

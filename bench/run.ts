@@ -2,7 +2,7 @@
 // against plain Compose or an empty Node on the same machine; medians of several rounds.
 import { performance } from "node:perf_hooks";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
@@ -14,7 +14,10 @@ import { releases, type Row } from "./releases.ts";
 import { telemetry } from "./telemetry.ts";
 
 const root = join(import.meta.dirname, "..");
-const environment = { ...process.env, STACK_PROJECT: "letta-bench" };
+/** Not the state of a stack that is in use. */
+const state = mkdtempSync(join(tmpdir(), "letta-bench-"));
+process.once("exit", () => rmSync(state, { recursive: true, force: true }));
+const environment = { ...process.env, STACK_PROJECT: "letta-bench", STATE_DIR: state };
 const entry = (name: string, ...args: string[]) => [
   "--import",
   "./scripts/cli/start.mjs",
@@ -41,11 +44,8 @@ const rounds = (count: number, work: () => number) => median(Array.from({ length
 
 /** The file that the last `up` rendered, for plain Compose, with the secrets it needs. */
 function plain(...args: string[]): number {
-  const releases = spawnSync("ls", [join(root, ".stack/dev/releases")])
-    .stdout.toString()
-    .trim()
-    .split("\n");
-  const file = join(root, ".stack/dev/releases", releases.at(-1)!, "compose.yaml");
+  const releases = join(state, "dev", "releases");
+  const file = join(releases, readdirSync(releases).sort().at(-1)!, "compose.yaml");
   const secrets = parse(readFileSync(join(root, "env/dev.secrets.env")));
   return timed(
     "docker",

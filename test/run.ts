@@ -70,6 +70,7 @@ const failed: string[] = [];
 async function lane(queue: string[]): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const started = performance.now();
+    process.stdout.write(`… ${file}\n`);
     const { isGood, written } = await run([file], within(12), false);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     process.stdout.write(`${isGood ? "✔" : "✖"} ${file}, ${seconds} s\n${written.toString()}`);

@@ -9,19 +9,13 @@ import {
   composeStart,
   composeVersion,
 } from "./compose.ts";
-import {
-  connectTo,
-  copyOut,
-  execHeld,
-  execOnce,
-  followLogs,
-  runHeld,
-  runOnce,
-  sweepShots,
-  tailLogs,
-} from "./streams.ts";
+import { connectTo } from "./connectTo.ts";
+import { execHeld } from "./execHeld.ts";
+import { execOnce } from "./execOnce.ts";
+import { followLogs, tailLogs } from "./followLogs.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
+import { copyOut, runHeld, runOnce, sweepShots } from "./runOnce.ts";
 
 /**
  * The Docker engine behind its socket, and the Compose CLI pointed at the same one.

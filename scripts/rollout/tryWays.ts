@@ -12,9 +12,11 @@ import type { Proof } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
 import type { Way } from "./askableWays.ts";
 import { rehearsalName } from "./rehearse.ts";
-import { repair, repairsFor } from "./repairs.ts";
+import { downgradeCopy } from "./downgradeCopy.ts";
+import { playTarget } from "./playTarget.ts";
+import { repair } from "./repairs.ts";
+import { repairsOf } from "./repairsOf.ts";
 import type { Session } from "./session.ts";
-import { openStage, type Actor } from "./stage.ts";
 import type { Tools } from "./tools.ts";
 
 /** A way that passed on a copy, and what is to be done for real. */
@@ -69,12 +71,6 @@ function keepFor(rollout: Rollout): Pick<ReadyWay, "way" | "awayWork"> {
       );
     },
   };
-}
-
-/** From whatever version wrote last to the one that takes over. */
-function repairsOf({ target, formerTag }: Rollout) {
-  const to = target.settings.get("LETTA_VERSION");
-  return repairsFor(target.prepared.stack.server, formerTag ?? to, to);
 }
 
 async function tryWay(
@@ -147,7 +143,7 @@ async function tryWay(
     }
     case "downgrade": {
       const taken = await backUp();
-      await tools.say.step("downgrade a copy", () => downgrade(rollout, scratch, session));
+      await tools.say.step("downgrade a copy", () => downgradeCopy(rollout, scratch, session));
       await playTarget(rollout, scratch, session);
       return {
         way,
@@ -156,7 +152,7 @@ async function tryWay(
         async awayWork(now, told) {
           await told.say.step("downgrade a copy of the database", async () => {
             await copyDatabase(now, now.name, next);
-            await downgrade(rollout, next, { ...session, tools: told });
+            await downgradeCopy(rollout, next, { ...session, tools: told });
           });
           await swap(now, told);
         },
@@ -174,67 +170,4 @@ export function newestBackupAt(directory: string, heads: readonly string[]): Bac
 
 function dumpFile(backup: Backup, { directory }: Session) {
   return { path: dumpPath(directory, backup.id), sheet: backup };
-}
-
-/** Boots the target's server on a copy, without its migration, and uses it. */
-async function playTarget(
-  rollout: Rollout,
-  database: string,
-  { directory, tools }: Session,
-): Promise<Proof> {
-  const { target, settings, situation, schema } = rollout;
-  const server = situation.database!;
-  const tag = target.settings.get("LETTA_VERSION");
-  const actor: Actor = { stack: target.prepared.stack, settings: target.settings };
-  const stage = await openStage(
-    new Map([["target", actor]]),
-    { server, database },
-    { settings, directory },
-    tools,
-  );
-  const started = tools.now();
-  try {
-    const { requests } = await tools.say.step(
-      `${tag} on the copy`,
-      () => stage.play("target"),
-      (played) =>
-        `boots in ${played.bootSeconds.toFixed(1)} s, answers ${played.requests} requests`,
-    );
-    return {
-      image: target.images.bySetting.get("LETTA_IMAGE")!,
-      revision: schema.revision ?? [],
-      way: "keep",
-      passed: true,
-      detail: `${tag} answered ${requests} requests on a copy`,
-      at: new Date(tools.now()).toISOString(),
-      seconds: (tools.now() - started) / 1000,
-    };
-  } finally {
-    await stage.close();
-    await dropScratch(server, database);
-  }
-}
-
-/** Alembic's own downgrade, by the image that knows the present revision. */
-async function downgrade(rollout: Rollout, database: string, session: Session): Promise<void> {
-  const { knower, situation, settings, schema } = rollout;
-  const server = situation.database!;
-  const [revision] = schema.heads;
-  if (knower === undefined || revision === undefined || schema.heads.length > 1) {
-    throw new Problem("ROLLBACK_UNSAFE", "no image at hand can downgrade the database to one head");
-  }
-  const stack = structuredClone(knower.stack);
-  const services = stack.model["services"] as Record<string, Record<string, unknown>>;
-  const [program, ...rest] = stack.server.downgrade;
-  services[stack.server.migrate]!["entrypoint"] = [program];
-  services[stack.server.migrate]!["command"] = [...rest, revision];
-  const actors = new Map([["knower", { ...knower, stack }]]);
-  const where = { settings, directory: session.directory };
-  const stage = await openStage(actors, { server, database }, where, session.tools);
-  try {
-    await stage.migrate("knower");
-    await repair(server.database(database), await repairsOf(rollout), true);
-  } finally {
-    await stage.close();
-  }
 }

@@ -1,3 +1,4 @@
+import { durationMs } from "../common/durationMs.ts";
 import type { SettingName } from "./declarations.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { hasProxy } from "./hasProxy.ts";
@@ -162,6 +163,16 @@ const secureHasAPassword: Rule = (facts) => {
   return [{ name: "LETTA_SERVER_PASSWORD", expected, got: "nothing" }];
 };
 
+/** A server that is being stopped answers what it was asked while others wait at the proxy. */
+const drainIsWithinTheHold: Rule = (facts) => {
+  if (!hasProxy(facts.environment, facts.get("PROXY"))) return [];
+  const seconds = (name: SettingName) => durationMs(facts.get(name)) / 1000;
+  const [drain, hold] = [seconds("DRAIN_MAX"), seconds("HOLD_MAX")];
+  if (hold === 0 || drain < hold) return [];
+  const expected = `less than HOLD_MAX (${hold} s), as requests are held meanwhile`;
+  return [{ name: "DRAIN_MAX", expected, got: `${drain} s` }];
+};
+
 /** What must hold between settings, beyond what each must be by itself. */
 export const rules: readonly Rule[] = [
   thereIsADatabase,
@@ -174,4 +185,5 @@ export const rules: readonly Rule[] = [
   proxyIsTheDoor,
   certificateHasAKey,
   secureHasAPassword,
+  drainIsWithinTheHold,
 ];

@@ -45,7 +45,6 @@ const clocks: Readonly<Record<string, string>> = {
 /** Files whose name is in none of their exports, and why. */
 const otherNames: Readonly<Record<string, string>> = {
   "scripts/database/sql.ts": "a Database and the two ways to ask it, which are read together",
-  "scripts/engine/streams.ts": "commands and logs, by one way of taking Docker's streams apart",
   "scripts/rollout/pinImages.ts": "images by their ids, and the names of ours that keep them here",
   "scripts/rollout/preflight.ts": "one refusal after the other; the file is their list",
   "scripts/rollout/refuseGuarded.ts": "the refusals of deploy and rollback; the file is their list",

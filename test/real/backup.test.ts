@@ -14,7 +14,7 @@ import { dump } from "../../scripts/database/dump.ts";
 import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
-import { restoreDump } from "../../scripts/database/restoreDump.ts";
+import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
 import { rowsSince } from "../../scripts/database/rowsSince.ts";
 import { keptName, scratchName } from "../../scripts/database/scratchName.ts";
 import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
@@ -22,6 +22,7 @@ import { swapNames } from "../../scripts/database/swapNames.ts";
 import { wouldLose } from "../../scripts/database/wouldLose.ts";
 import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
 import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { takeConnections } from "./takeConnections.ts";
 import { docker } from "./workspace.ts";
 
 // A real PostgreSQL of its own, asked as the bundled one is and, once, as one outside.
@@ -547,4 +548,13 @@ test("a dump that cannot be taken whole leaves no file, whether the counting fai
     });
     assert.ok(!existsSync(path) && !existsSync(`${path}.new`));
   }
+});
+
+test("while every connection is taken, a dump and a restore wait for one", async () => {
+  const { path, sheet } = await taken();
+  psql("postgres", `CREATE DATABASE ${into} TEMPLATE template0`);
+  await takeConnections(container, 5);
+  const [again] = await Promise.all([taken(), pgRestore(server, into, path)]);
+  assert.deepEqual(again.sheet.rows, sheet.rows);
+  assert.equal(contents(into), contents("letta"));
 });

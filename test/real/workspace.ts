@@ -61,6 +61,10 @@ export function workspace(name: string, firstPort: number): Workspace {
   }
   symlinkSync(join(source, "node_modules"), join(root, "node_modules"));
   const project = `letta-test-${name}`;
+  const down = () =>
+    void spawnSync("docker", ["compose", "-p", project, "down", "--volumes", "--remove-orphans"]);
+  // What a run that was cut off has left: a new clone has other passwords than its database.
+  down();
   const environment = {
     STACK_PROJECT: project,
     ...portSettings(firstPort),
@@ -104,7 +108,7 @@ export function workspace(name: string, firstPort: number): Workspace {
       });
     },
     async remove() {
-      spawnSync("docker", ["compose", "-p", project, "down", "--volumes", "--remove-orphans"]);
+      down();
       rmSync(dirname(root), { recursive: true, force: true });
     },
   };

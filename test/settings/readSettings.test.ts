@@ -297,6 +297,12 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /PROXY_PUBLISH_HOST: expected a value, as PROXY is true, got nothing$/u,
   ],
   [
+    "a server that may take as long to stop as requests may be held",
+    "prod",
+    { DRAIN_MAX: "2m" },
+    /DRAIN_MAX: expected less than HOLD_MAX \(120 s\), as requests are held meanwhile, got 120 s$/u,
+  ],
+  [
     "a certificate without its key",
     "prod",
     { PROXY_CERT_FILE: "proxy.pem" },

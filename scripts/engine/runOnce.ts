@@ -1,0 +1,110 @@
+import { hostname } from "node:os";
+import type { Duplex, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type Docker from "dockerode";
+import { converse } from "./demux.ts";
+import type { CommandResult, OneShot } from "./engine.ts";
+import { gather, matched } from "./gather.ts";
+import { variables } from "./variables.ts";
+
+/** Says which process a one-shot container belongs to. */
+const shotLabel = "letta-stack.oneshot";
+
+/** Runs an image once, without a trace of it left. */
+export async function runOnce(docker: Docker, shot: OneShot): Promise<CommandResult> {
+  const { container, stream } = await startShot(docker, shot);
+  try {
+    await container.start();
+    const said = await converse(stream as Duplex, shot);
+    const { StatusCode: code } = (await container.wait()) as { StatusCode: number };
+    return { code, ...said };
+  } finally {
+    await container.remove({ force: true, v: true }); // an image may bring volumes of its own
+  }
+}
+
+/** Like execHeld, in a container of its own that goes when it is released. */
+export async function runHeld(
+  docker: Docker,
+  shot: OneShot,
+  until: RegExp,
+): Promise<() => Promise<void>> {
+  const { container, stream } = await startShot(docker, shot);
+  const release = async () => {
+    stream.end();
+    await container.remove({ force: true, v: true }); // an image may bring volumes of its own
+  };
+  try {
+    const out = gather();
+    docker.modem.demuxStream(stream, out.stream, out.stream);
+    const ended = new Promise<void>((resolve) =>
+      stream.once("end", resolve).once("close", resolve),
+    );
+    await container.start();
+    stream.write((shot.stdin as string | undefined) ?? "");
+    await matched(out, until, ended);
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function startShot(docker: Docker, shot: OneShot) {
+  const [program = "", ...rest] = shot.entrypoint;
+  const container = await docker.createContainer({
+    Image: shot.image,
+    Entrypoint: [program],
+    Cmd: rest,
+    Env: variables(shot.environment),
+    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+    OpenStdin: true,
+    StdinOnce: true,
+    ...(shot.user === undefined ? {} : { User: shot.user }),
+    HostConfig: {
+      Binds: Object.entries(shot.volumes ?? {}).map((pair) => pair.join(":")),
+      NetworkMode: shot.network ?? "none",
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges:true"],
+    },
+  });
+  const how = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
+  return { container, stream: await container.attach(how) };
+}
+
+/** Copies a path of an image out as a tar archive; nothing of the image is run. */
+export async function copyOut(
+  docker: Docker,
+  image: string,
+  path: string,
+  to: Writable,
+): Promise<void> {
+  const container = await docker.createContainer({
+    Image: image,
+    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+  });
+  try {
+    await pipeline(await container.getArchive({ path }), to);
+  } finally {
+    await container.remove({ force: true, v: true });
+  }
+}
+
+/** Removes what a killed run of this host left. */
+export async function sweepShots(docker: Docker): Promise<void> {
+  const filters = { label: [shotLabel] };
+  for (const shot of await docker.listContainers({ all: true, filters })) {
+    const [host, pid] = (shot.Labels[shotLabel] ?? "").split(":");
+    if (host !== hostname() || isAlive(Number(pid))) continue;
+    await docker.getContainer(shot.Id).remove({ force: true, v: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
