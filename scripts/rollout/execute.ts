@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Problem } from "../common/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
@@ -7,6 +6,7 @@ import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyTables } from "./readyTables.ts";
+import { reloadPart } from "./reloadPart.ts";
 import { startPart } from "./startPart.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Tools } from "./tools.ts";
@@ -103,14 +103,9 @@ async function reloadParts(
     if (reload === undefined || id === undefined) continue;
     if (!isTouched(reload.after) || isTouched(name)) continue;
     if ((await tools.engine.inspect(id)).state !== "running") continue;
-    await tools.say.step(`${name} reads its configuration anew`, async () => {
-      const { code, stderr } = await tools.engine.exec(id, reload.command);
-      if (code === 0) return;
-      throw new Problem("STEP_FAILED", `${name} does not take its new configuration`, {
-        details: stderr.trim().split("\n").slice(-3),
-        next: `npm run logs -- ${stack.environment} ${name}`,
-      });
-    });
+    await tools.say.step(`${name} reads its configuration anew`, () =>
+      reloadPart(name, id, reload, stack, tools),
+    );
   }
 }
 

@@ -33,6 +33,9 @@ export function proxyUpstream(port: string, holdMax: string): string[] {
     ...matches(gate.open),
     ...matches(gate.leaving),
     `header @${gate.leaving} Connection close`,
+    // Nor is one that came by compose/relay.py, which is to end.
+    "@relayed remote_ip 127.0.0.1 ::1",
+    "header @relayed Connection close",
     ...upstream(`@${gate.holding} ${at(gate.held)}`, [
       `lb_try_duration ${holdMax || longestHold}`,
       // Those who waited do not all fall upon a server that has just booted.

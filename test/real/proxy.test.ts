@@ -107,6 +107,27 @@ const upstream = createServer((incoming, reply) => {
   incoming.once("end", () => reply.end("answered"));
 });
 
+/** Whoever comes anew with each request, at any moment: sixty a second. */
+function callOften() {
+  const failed: string[] = [];
+  const calls: Promise<void>[] = [];
+  const one = async () => {
+    try {
+      assert.equal((await ask("/v1/health/")).status, 200);
+    } catch (error) {
+      failed.push(String(error));
+    }
+  };
+  const timer = setInterval(() => calls.push(one()), 1000 / 60);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(calls);
+      return { answered: calls.length - failed.length, failed };
+    },
+  };
+}
+
 const caddyfile = "/etc/caddy/Caddyfile";
 
 /** Changes the Caddyfile in its place and has it read anew, by the part's own command. */
@@ -295,7 +316,11 @@ test("a setting of the proxy's changes with a stream open, and the proxy stays",
   const before = proxy();
   const seen = await openStream("/stream");
   await until("the first event", () => seen.text !== "");
+  const callers = callOften();
   const done = await up({ PROXY_MAX_BODY: "32kb" });
+  const { answered, failed } = await callers.stop();
+  assert.deepEqual(failed, []);
+  assert.ok(answered > 200, `${answered} calls`);
   assert.deepEqual(done, ["recreate proxy-settings: configuration changed"]);
   assert.equal(proxy(), before);
   assert.equal(seen.how, "open");

@@ -1,0 +1,79 @@
+"""Stands before the proxy while it takes up another configuration (x-reload in proxy.yaml).
+
+Runs in the proxy's network. The kernel prefers a listener on the container's own addresses to
+the proxy's on all of them, so new connections come here; they wait until the proxy has changed,
+and are then handed on to it. The reload says when, to a port on loopback: "begin", "end".
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+
+port, control, drain_seconds = (int(one) for one in sys.argv[1:])
+begin_seconds, hold_seconds = 60, 15
+
+
+async def pour(reader, writer):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+async def hand_on(connection, changed):
+    await changed.wait()
+    client = await asyncio.open_connection(sock=connection)
+    proxy = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(pour(client[0], proxy[1]), pour(proxy[0], client[1]))
+    for _, writer in (client, proxy):
+        writer.close()
+
+
+def listen():
+    own = socket.getaddrinfo(socket.gethostname(), port, type=socket.SOCK_STREAM)
+    for family, _, _, _, address in own:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        # The proxy's listener has it too; without it nobody may listen beside it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setblocking(False)
+        listener.bind(address)
+        listener.listen(1024)
+        yield listener
+
+
+async def main():
+    told = asyncio.Queue()
+
+    async def tell(reader, writer):
+        told.put_nowait((await reader.readline()).strip())
+        writer.close()
+
+    await asyncio.start_server(tell, "127.0.0.1", control)
+    if await asyncio.wait_for(told.get(), begin_seconds) != b"begin":
+        return  # it came too late
+    changed, connections = asyncio.Event(), set()
+
+    def accept(listener):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                connection, _ = listener.accept()
+                connection.setblocking(False)
+                connections.add(asyncio.create_task(hand_on(connection, changed)))
+
+    listeners = list(listen())
+    for listener in listeners:
+        asyncio.get_running_loop().add_reader(listener, accept, listener)
+    with contextlib.suppress(TimeoutError):  # a reload that was killed tells nobody
+        await asyncio.wait_for(told.get(), hold_seconds)
+    changed.set()
+    for listener in listeners:
+        accept(listener)  # the last ones: what waits in a listener that closes is reset
+        asyncio.get_running_loop().remove_reader(listener)
+        listener.close()
+    if connections:
+        await asyncio.wait(connections, timeout=drain_seconds)
+
+
+asyncio.run(main())
