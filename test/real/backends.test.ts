@@ -339,7 +339,10 @@ test("spans, their statistics, metrics, logs and the host arrive at Datadog, bes
     await becomes(() => spans.has(sent.span) && points.has(sent.metric), seen, 30_000);
     await becomes(() => lines.has(sent.log) && hits.size > 0, seen, 30_000);
     await becomes(() => inClickHouse(sent.span), seen);
-    const answered = [...counts].map(([path, by]) => `${path} ${Object.keys(by).join()}`).sort();
+    const answered = [...counts]
+      .map(([path, by]) => `${path} ${Object.keys(by).join()}`)
+      .filter((one) => one !== "/api/beta/sketches 202") // a histogram, if one came meanwhile
+      .sort();
     assert.deepEqual(answered, [
       "/api/v0.2/stats 202",
       "/api/v0.2/traces 200",

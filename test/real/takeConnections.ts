@@ -2,18 +2,32 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Takes every connection that a database's server has, for so many seconds.
+ * Takes every connection that a database's server has, for so many seconds: one session has
+ * Postgres connect to itself for as long, again and again.
  * @param container the server's
- * @returns when somebody who came was refused; it ends when the last of them is free again
+ * @returns when whoever comes is refused; it ends when the last of them is free again
  */
 export async function takeConnections(container: string, seconds: number): Promise<ChildProcess> {
-  const psql = "psql -U letta -d letta -qAtc";
-  // Ten more than there are.
-  const all = `for one in $(seq 110); do ${psql} "SELECT pg_sleep(${seconds})" & done; wait`;
-  const taken = spawn("docker", ["exec", container, "sh", "-c", all], { stdio: "ignore" });
+  const psql = ["exec", container, "psql", "-U", "letta", "-d", "postgres", "-qAt"];
+  const all = `DO $$
+  DECLARE taken int := 0;
+  BEGIN
+    WHILE clock_timestamp() < now() + interval '${seconds} s' LOOP
+      BEGIN
+        PERFORM dblink_connect('c' || taken, 'dbname=letta user=letta');
+        taken := taken + 1;
+      EXCEPTION WHEN sqlclient_unable_to_establish_sqlconnection THEN
+        PERFORM pg_sleep(0.02); -- one may become free
+      END;
+    END LOOP;
+  END $$`;
+  const statements = ["CREATE EXTENSION IF NOT EXISTS dblink", all];
+  const taken = spawn("docker", [...psql, ...statements.flatMap((one) => ["-c", one])], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   for (;;) {
-    const asked = ["exec", container, ...psql.split(" "), "SELECT 1"];
-    if (/too many clients/.test(spawnSync("docker", asked).stderr.toString())) return taken;
+    const asked = spawnSync("docker", [...psql, "-c", "SELECT 1"]);
+    if (/too many clients/.test(asked.stderr.toString())) return taken;
     if (taken.exitCode !== null) throw new Error("they ended before anybody was refused");
     await sleep(50);
   }
