@@ -1,9 +1,16 @@
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { loadFigures, startLoad, type LoadFigures } from "../test/rigs/load/requestLoad.ts";
-import { down, prodBench } from "./prodBench.ts";
+import { down, prodBench, project } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
 /** Requests a second: as many as real Letta answers on two cores beside a deploy, or `rate=N`. */
 const usual = 5;
+
+/** So that a span of each request is to be found. */
+const everyTrace = { OTEL_SAMPLING_PERCENT: "100" };
+/** The server sends its spans every five seconds, the collector each batch after ten. */
+const deliveredMs = 20_000;
 
 /**
  * Requests at an even rate through the door while real Letta is deployed, turned back and set
@@ -14,13 +21,16 @@ export async function cutover(): Promise<Row[]> {
   const perSecond = Number(rate ?? usual);
   const { good, file, plain, door, password, environment, close } = prodBench();
   const rows: Row[] = [];
+  const answered: string[] = [];
   const measured = async (
     what: string,
     work: () => Promise<{ said: { cutover?: string } } | void>,
   ) => {
     const load = startLoad({ door, password, perSecond });
     const done = await work();
-    const figures = loadFigures(await load.stop());
+    const seen = await load.stop();
+    answered.push(...seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : [])));
+    const figures = loadFigures(seen);
     process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
     return { what: `${what} (${done?.said.cutover ?? "plain Compose"})`, figures };
   };
@@ -31,7 +41,7 @@ export async function cutover(): Promise<Row[]> {
     rows.push({ what, ours: told(figures), theirs: theirs ? told(theirs) : "", claim: "0 failed" });
   };
   const deploy = (tag: string, more: Readonly<Record<string, string>> = {}) =>
-    good("deploy", ["prod", tag], more);
+    good("deploy", ["prod", tag], { ...everyTrace, ...more });
   try {
     await deploy("0.15.1");
     const older = file();
@@ -53,6 +63,16 @@ export async function cutover(): Promise<Row[]> {
     const body = await measured("a setting of the proxy", () =>
       deploy("0.16.7", { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "4096", PROXY_MAX_BODY: "32MB" }),
     );
+    await sleep(deliveredMs);
+    const there = spansOfLoad();
+    const missing = answered.filter((one) => !there.has(one));
+    process.stderr.write(`requests without a span: ${missing.length} of ${answered.length}\n`);
+    rows.push({
+      what: "requests of all these whose span is not in the sink",
+      ours: `${missing.length} of ${answered.length}`,
+      theirs: "",
+      claim: "0",
+    });
     down(environment);
     if ((await plain(older)) !== 0) throw new Error("plain Compose does not bring it up");
     const byHand = await measured("upgrade by hand", async () => void (await plain(newer)));
@@ -62,6 +82,21 @@ export async function cutover(): Promise<Row[]> {
   } finally {
     close();
   }
+}
+
+/** What the load called its requests, of all spans in the collector's files. */
+function spansOfLoad(): Set<string> {
+  const grep = [
+    "/probe/busybox",
+    "sh",
+    "-c",
+    "/probe/busybox grep -oh 'load=[0-9a-f-]*' /var/lib/otelcol/traces*",
+  ];
+  const { stdout } = spawnSync("docker", ["exec", `${project}-collector-1`, ...grep], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  return new Set(stdout.split("\n"));
 }
 
 function told({ requests, failed, p50, p99, longest }: LoadFigures): string {

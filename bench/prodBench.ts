@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "../scripts/verification/request.ts";
 
 const root = join(import.meta.dirname, "..");
-const project = "letta-bench-prod";
+export const project = "letta-bench-prod";
 const door = "https://127.0.0.1:18443";
 const password = "benchBenchBenchBenchBenchBenchBench2";
 

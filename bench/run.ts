@@ -10,6 +10,7 @@ import { table } from "../scripts/cli/table.ts";
 import { cutover } from "./cutover.ts";
 import { loss } from "./loss.ts";
 import { proxy } from "./proxy.ts";
+import { recovery } from "./recovery.ts";
 import { releases, type Row } from "./releases.ts";
 import { telemetry } from "./telemetry.ts";
 
@@ -61,6 +62,7 @@ const benches: Record<string, () => Row | Promise<Row[]>> = {
   releases,
   cutover,
   proxy,
+  recovery,
   loss,
   telemetry,
   help() {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEntry, type Entry } from "../../scripts/ledger/journal.ts";
+import type { Entry } from "../../scripts/ledger/journal.ts";
 import { composeOf } from "./composeOf.ts";
 import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
+import { killAt, seenOf } from "./killAt.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
@@ -17,73 +18,18 @@ import { portsOf } from "./portsOf.ts";
 // one each day: every 24th line from where the server is touched, every 48th before that, of short
 // runs twice as many; the simulation has them all by the thousand.
 const isWhole = process.env["KILLED"] === "all";
-const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 48);
+const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 72);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
 
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
-/** The lines to be killed at, from 1, of a run that was seen. */
-function chosen(seen: readonly Entry[], touched = 24, before = 48): number[] {
+/** The lines to be killed at, from 1, of a run that was seen: one at least. */
+function chosen(seen: readonly Entry[], touched = 36, before = 72): number[] {
   const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
-  return seen
+  const lines = seen
     .map((_, index) => index + 1)
     .filter((line) => (line < first ? every(before) : every(touched))(line));
-}
-
-interface Killed {
-  readonly pid: number;
-  /** The journal's line at which it was killed; undefined where it ended before. */
-  readonly at: Entry | undefined;
-  readonly code: number | null;
-}
-
-/** Runs a command and kills it as soon as the journal has this many lines more. */
-async function killAt(
-  place: StandinWorkspace,
-  command: readonly string[],
-  line: number,
-  onLine: (entry: Entry) => void = () => undefined,
-): Promise<Killed> {
-  const path = join(place.state, "journal.jsonl");
-  const size = () => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const from = size();
-  const [entry = "", ...args] = command;
-  const running = place.start(entry, [...args, "--json"]);
-  const pid = running.child.pid!;
-  let ran: { code: number | null } | undefined;
-  void running.ended.then((one) => (ran = one));
-  let seen = from;
-  let told = 0;
-  while (ran === undefined) {
-    if (size() !== seen) {
-      seen = size();
-      const text = readFileSync(path).subarray(from).toString();
-      const whole = text
-        .slice(0, text.lastIndexOf("\n") + 1)
-        .split("\n")
-        .slice(0, -1);
-      if (whole.length >= line) {
-        running.child.kill("SIGKILL");
-        await running.ended;
-        return { pid, at: readEntry(whole[line - 1]!), code: null };
-      }
-      for (; told < whole.length; told += 1) {
-        const read = readEntry(whole[told]!);
-        if (read) onLine(read);
-      }
-    }
-    await sleep(1);
-  }
-  return { pid, at: undefined, code: ran.code };
-}
-
-/** What a command writes into the journal when nobody kills it. */
-async function seenOf(place: StandinWorkspace, command: readonly string[], code = 0) {
-  const before = place.journal().length;
-  const [entry = "", ...args] = command;
-  const ran = await place.tell(entry, args);
-  assert.equal(ran.code, code, JSON.stringify(ran.said));
-  return place.journal().slice(before);
+  return lines.length > 0 ? lines : [1 + (seed % seen.length)];
 }
 
 const deploy = (tag: string) => ["deploy", "prod", tag, "--yes"];
@@ -198,7 +144,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", portsOf("killed") + 60);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 12, 48);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 18, 36);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -215,7 +161,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("the very first deploy", async (t) => {
     const world = await World.make("first", portsOf("killed") + 80);
     const { place } = world;
-    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 12, 12)) {
+    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 18, 18)) {
       docker("compose", "-p", place.project, "down", "--volumes");
       rmSync(place.state, { recursive: true });
       await killedAt(t, `line ${line}`, async () => {
@@ -232,7 +178,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 12, 24).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 18, 36).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {

@@ -21,6 +21,7 @@ const suites = [
   "proxy",
   "pull",
   "refusals",
+  "recovery",
   "registry",
   "rotate",
   "secrets",

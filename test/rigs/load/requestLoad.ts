@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** One request of the load, as whoever made it saw it. */
 export interface Seen {
+  /** As it stands in the query of its address, and so on its span; a stream has none. */
+  readonly name?: string;
   /** Milliseconds on the caller's clock. */
   readonly at: number;
   /** Until the answer's end, of a stream until its beginning. */
@@ -45,16 +48,18 @@ const turns = 5;
 export function startLoad({ door, password, perSecond, streamSeconds }: LoadAsked): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: 8192, rejectUnauthorized: false });
   const seen: Seen[] = [];
+  const run = randomBytes(4).toString("hex");
   let sent = 0;
   const one = (number: number) => {
     const at = performance.now();
     sent += 1;
+    const name = `load=${run}-${number}`;
     const done = (outcome: number | string) =>
-      void seen.push({ at, ms: performance.now() - at, outcome });
+      void seen.push({ name, at, ms: performance.now() - at, outcome });
     const isWrite = number % turns === 0;
     const body = JSON.stringify({ label: "load", value: String(number) });
     const asked = request(
-      `${door}${isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1"}`,
+      `${door}${isWrite ? "/v1/blocks/?" : "/v1/agents/?limit=1&"}${name}`,
       {
         agent,
         method: isWrite ? "POST" : "GET",
