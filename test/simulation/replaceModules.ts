@@ -3,19 +3,24 @@ import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutants.ts";
 
-/** What stands for what: Node's own modules by their names, others by their path in scripts/. */
+/** What stands for what: modules of Node and packages by their names, others by their path in scripts/. */
 const replaced = new Map(
   Object.entries({
     "node:fs": "fs",
     "node:fs/promises": "fsPromises",
+    "node:os": "os",
     "node:timers/promises": "timersPromises",
+    yaml: "yaml",
+    "collector/composeConfiguration.ts": "composeConfiguration",
     "collector/readDelivery.ts": "readDelivery",
     "engine/portHolder.ts": "portHolder",
     "images/contentTag.ts": "contentTag",
     "ledger/askHolder.ts": "askHolder",
     "ledger/holdAddress.ts": "holdAddress",
     "ledger/release.ts": "release",
+    "ledger/secretKey.ts": "secretKey",
     "rollout/prepareStack.ts": "prepareStack",
+    "stack/readSources.ts": "readSources",
     "stack/readStack.ts": "readStack",
     "stack/rehearsalStack.ts": "rehearsalStack",
     "stack/validateStack.ts": "validateStack",

@@ -66,7 +66,7 @@ export async function simulate(wanted: Wanted): Promise<Simulated> {
       const worker = new Worker(new URL("./worker.ts", import.meta.url), {
         workerData: parts,
         // A run's garbage is gone with it: it is not worth to be kept and sorted.
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+        resourceLimits: { maxYoungGenerationSizeMb: 256 },
       });
       worker.on("message", (told: Told) => {
         if ("failure" in told) {

@@ -1,0 +1,7 @@
+// scripts/ledger/secretKey.ts, whose digests are made once for the same value.
+import { keyedDigest as real } from "../../../scripts/ledger/secretKey.ts";
+import { memo } from "../memo.ts";
+
+export { deviceId, readKey, secretKey } from "../../../scripts/ledger/secretKey.ts";
+
+export const keyedDigest = memo(real, (key, value) => `${key.toString("latin1")} ${value}`);
