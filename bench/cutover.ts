@@ -32,7 +32,8 @@ export async function cutover(): Promise<Row[]> {
     answered.push(...seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : [])));
     const figures = loadFigures(seen);
     process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
-    return { what: `${what} (${done?.said.cutover ?? "plain Compose"})`, figures };
+    const how = done?.said.cutover;
+    return { what: how === undefined ? what : `${what} (${how})`, figures };
   };
   const row = (
     { what, figures }: { what: string; figures: LoadFigures },

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** One request of the load, as whoever made it saw it. */
 export interface Seen {
-  /** As it stands in the query of its address, and so on its span; a stream has none. */
+  /** As Letta puts it on the request's span, as `source`; a stream has none. */
   readonly name?: string;
   /** Milliseconds on the caller's clock. */
   readonly at: number;
@@ -59,13 +59,14 @@ export function startLoad({ door, password, perSecond, streamSeconds }: LoadAske
     const isWrite = number % turns === 0;
     const body = JSON.stringify({ label: "load", value: String(number) });
     const asked = request(
-      `${door}${isWrite ? "/v1/blocks/?" : "/v1/agents/?limit=1&"}${name}`,
+      `${door}${isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1"}`,
       {
         agent,
         method: isWrite ? "POST" : "GET",
         headers: {
           authorization: `Bearer ${password}`,
           "user-agent": "letta-stack-load",
+          "x-letta-source": name,
           ...(isWrite
             ? { "content-type": "application/json", "content-length": Buffer.byteLength(body) }
             : {}),
