@@ -7,34 +7,41 @@ import type { Tools } from "./tools.ts";
 
 /**
  * A part takes up a configuration that was laid out anew, and stays. Connections that come while
- * it does are kept from it by compose/relay.py, which runs in its network from the server's image
- * (the only one that is there and has Python) and ends with the last of them. Where the relay
- * cannot run the part reads its configuration all the same, and may reset a request of that
- * instant.
+ * it does are kept from it by a relay; where that cannot run the part reads its configuration all
+ * the same, and may reset a request of that instant.
  * @throws Problem STEP_FAILED where the part refuses it; it goes on with what it had then
  */
 export async function reloadPart(
   name: string,
   id: string,
-  { relay: { port, control }, command }: Reload,
+  reload: Reload,
   stack: Stack,
   tools: Tools,
 ): Promise<void> {
-  const server = stack.services.find((one) => one.name === stack.server.service)!;
-  const script = readFileSync(join(import.meta.dirname, "../../compose/relay.py"), "utf8");
-  const relayed = tools.engine.run({
-    image: server.image,
-    entrypoint: ["python3", "-c", script, port, control, String(server.graceSeconds)],
-    network: `container:${id}`,
-    user: "0:0", // who may listen beside the part is whoever the part runs as
-  });
   const [{ code, stderr }] = await Promise.all([
-    tools.engine.exec(id, command),
-    relayed.catch(() => undefined),
+    tools.engine.exec(id, reload.command),
+    relayed(id, reload, stack, tools).catch(() => undefined),
   ]);
   if (code === 0) return;
   throw new Problem("STEP_FAILED", `${name} does not take its new configuration`, {
     details: stderr.trim().split("\n").slice(-3),
     next: `npm run logs -- ${stack.environment} ${name}`,
+  });
+}
+
+/**
+ * Runs compose/relay.py in a part's network until the last connection that it took has ended:
+ * from the server's image, the only one that is there and has Python.
+ */
+async function relayed(id: string, { relay }: Reload, stack: Stack, tools: Tools): Promise<void> {
+  if (relay === undefined) return;
+  const server = stack.services.find((one) => one.name === stack.server.service)!;
+  const script = readFileSync(join(import.meta.dirname, "../../compose/relay.py"), "utf8");
+  const { port, control } = relay;
+  await tools.engine.run({
+    image: server.image,
+    entrypoint: ["python3", "-c", script, port, control, String(Math.ceil(server.graceSeconds))],
+    network: `container:${id}`,
+    user: "0:0", // who may listen beside the part is whoever the part runs as
   });
 }

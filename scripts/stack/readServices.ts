@@ -18,8 +18,11 @@ export interface Reload {
   readonly config: string;
   readonly file: string;
   readonly command: readonly string[];
-  /** Where compose/relay.py stands meanwhile: the part's own port, and its own on loopback. */
-  readonly relay: { readonly port: string; readonly control: string };
+  /**
+   * Where compose/relay.py stands meanwhile: the part's own port, and its own on loopback.
+   * Releases of before it was there have none.
+   */
+  readonly relay?: { readonly port: string; readonly control: string };
 }
 
 /** What the tool needs to know of a rendered service. */
