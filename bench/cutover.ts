@@ -72,7 +72,7 @@ export async function cutover(): Promise<Row[]> {
       what: "requests of all these whose span is not in the sink",
       ours: `${missing.length} of ${answered.length}`,
       theirs: "",
-      claim: "0",
+      claim: "0, but the last batch of a server before a hold",
     });
     down(environment);
     if ((await plain(older)) !== 0) throw new Error("plain Compose does not bring it up");

@@ -12,10 +12,7 @@ import { ran, down } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
 const asked = 400;
-const state = mkdtempSync(join(tmpdir(), "letta-bench-"));
-const environment = {
-  ...process.env,
-  STATE_DIR: state,
+const settings = {
   STACK_PROJECT: "letta-bench-proxy",
   PROXY: "true",
   PORT: "18283",
@@ -32,6 +29,8 @@ const environment = {
  * one connection each.
  */
 export async function proxy(): Promise<Row[]> {
+  const state = mkdtempSync(join(tmpdir(), "letta-bench-"));
+  const environment = { ...process.env, ...settings, STATE_DIR: state };
   try {
     const brought = await ran(environment, "up", ["dev", "--yes", "--json"]);
     if (brought.code !== 0) throw new Error(JSON.stringify(brought.said));
@@ -40,9 +39,9 @@ export async function proxy(): Promise<Row[]> {
       new TlsAgent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false }),
     ];
     const direct = () =>
-      timed((done) => plainRequest(at("http", environment.PORT), { agent: plain }, done));
+      timed((done) => plainRequest(at("http", settings.PORT), { agent: plain }, done));
     const through = () =>
-      timed((done) => tlsRequest(at("https", environment.PROXY_HTTPS_PORT), { agent: tls }, done));
+      timed((done) => tlsRequest(at("https", settings.PROXY_HTTPS_PORT), { agent: tls }, done));
     const [ours, theirs]: [number[], number[]] = [[], []];
     for (let count = 0; count < asked; count += 1) {
       theirs.push(await direct());

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { basename, join } from "node:path";
+import { othersOnEngine } from "./real/othersOnEngine.ts";
 
 const root = join(import.meta.dirname, "..");
 const wanted = process.argv.slice(2);
@@ -87,7 +88,15 @@ if (quick.length > 0) {
 // Three lanes for two cores: whoever starts containers mostly waits.
 const queue = slow.toSorted((one, other) => rank(one) - rank(other));
 await Promise.all([1, 2, 3].map(() => lane(queue)));
-await lane(chosen.filter(isAlone));
+const alone = chosen.filter(isAlone);
+const others = alone.length > 0 && wanted.length === 0 ? othersOnEngine() : [];
+if (others.length === 0) await lane(alone);
+else {
+  process.stdout.write(
+    `not run: ${alone.join(", ")} ends the engine, and with it ${others.join(", ")}\n` +
+      "  all the same: END_ENGINE=true npm test -- real/engineRestart\n",
+  );
+}
 if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);
 if (failed.length > 0) process.stderr.write(`failed: ${failed.join(", ")}\n`);
 process.exitCode = chosen.length > 0 && failed.length === 0 ? 0 : 1;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { gathersMs } from "../stack/gathersMs.ts";
 import { composeCall } from "./composeCall.ts";
 import type { Execution } from "./execute.ts";
 import type { Door } from "./findDoor.ts";
@@ -40,8 +41,8 @@ export async function replaceServer(execution: Execution, door: Door, tools: Too
   await tools.say.step("requests go to the new server", () => door.sendTo(id));
   await tools.say.step("the old server answers what it was asked, and stops", async () => {
     // It sends its spans so often, and not once more when it stops (uvicorn ends by the signal).
-    const gathersMs = Number(settings.get("OTEL_BSP_SCHEDULE_DELAY"));
-    if (execution.incident !== true) await sleep(gathersMs + sendMs);
+    const drainMs = service.graceSeconds * 1000;
+    if (execution.incident !== true) await sleep(Math.min(gathersMs(service) + sendMs, drainMs));
     for (const old of before) {
       await tools.engine.stop(old.id, service.graceSeconds);
       await tools.engine.remove(old.id);

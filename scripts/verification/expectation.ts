@@ -1,4 +1,5 @@
 import type { Delivery } from "../collector/readDelivery.ts";
+import { gathersMs } from "../stack/gathersMs.ts";
 import type { PublishedPort, StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { ClickHouseReader } from "./askClickHouse.ts";
@@ -60,7 +61,7 @@ export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts
       .map((one) => expectedCollector(one, stack)),
     grpcPort: published("collector", 4317) ?? 4317,
     clickHouse: clickHouseOf(stack, parts.delivery, reader),
-    serverGathersMs: Number(role?.environment["OTEL_BSP_SCHEDULE_DELAY"] ?? 5000),
+    serverGathersMs: gathersMs(role),
     serverUrl: door ? doorUrl(door) : own,
     server: stack.server,
     ...parts,

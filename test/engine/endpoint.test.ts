@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "node:test";
+import test, { after } from "node:test";
 import { endpoint } from "../../scripts/engine/endpoint.ts";
+
+const whole = mkdtempSync(join(tmpdir(), "docker-config-"));
+after(() => rmSync(whole, { recursive: true }));
 
 /** A Docker configuration with one context, as the CLI keeps it. */
 function configuration(context: string, host: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "docker-config-"));
+  const folder = mkdtempSync(join(whole, "one-"));
   const meta = join(folder, "contexts", "meta", createHash("sha256").update(context).digest("hex"));
   mkdirSync(meta, { recursive: true });
   writeFileSync(join(meta, "meta.json"), JSON.stringify({ Endpoints: { docker: { Host: host } } }));

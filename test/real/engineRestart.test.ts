@@ -1,5 +1,6 @@
 // The engine ends and comes back: as after a reboot of the host, and in the middle of a deploy.
-// Runs after all other suites, alone, as it takes every container of the machine down with it.
+// Runs after all other suites, alone, as it takes every container of the machine down with it;
+// where there are others' it does so only with END_ENGINE=true.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { changeHost, observeHost, planEngineStart } from "../../scripts/engine/host.ts";
 import { expectInvariants } from "./invariants.ts";
+import { othersOnEngine } from "./othersOnEngine.ts";
 import { portsOf } from "./portsOf.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
@@ -35,6 +37,8 @@ async function until(what: string, look: () => boolean | Promise<boolean>, secon
 
 /** With TERM as a host that shuts down does, with KILL as one that loses its power. */
 async function stopEngine(signal: "TERM" | "KILL"): Promise<void> {
+  const others = process.env["END_ENGINE"] === "true" ? [] : othersOnEngine();
+  assert.deepEqual(others, [], "it would end these; with END_ENGINE=true it does");
   const file = "/var/run/docker.pid";
   const pid = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   assert.notEqual(pid, "", "expected an engine of this host with its pid in /var/run/docker.pid");

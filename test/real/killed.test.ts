@@ -15,22 +15,31 @@ import { portsOf } from "./portsOf.ts";
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all. Else a part of them, another
-// one each day: every 24th line from where the server is touched, every 48th before that, of short
-// runs twice as many; the simulation has them all by the thousand.
+// one each day: every 36th line from where the server is touched, every 72nd before that, of
+// short runs twice as many, of each run one at least; the simulation has them all by the thousand.
 const isWhole = process.env["KILLED"] === "all";
 const seed = Number(process.env["KILLED_SEED"] ?? Math.floor(Date.now() / 86_400_000) % 72);
 process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
 
 const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
 
-/** The lines to be killed at, from 1, of a run that was seen: one at least. */
-function chosen(seen: readonly Entry[], touched = 36, before = 72): number[] {
+/**
+ * The lines to be killed at, from 1, of a run that was seen: as many at least as there are to
+ * share them.
+ * @param from the first that may be one
+ */
+function chosen(
+  seen: readonly Entry[],
+  { touched = 36, before = 72, from = 1, shares = 1 } = {},
+): number[] {
   const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
-  const lines = seen
-    .map((_, index) => index + 1)
-    .filter((line) => (line < first ? every(before) : every(touched))(line));
-  return lines.length > 0 ? lines : [1 + (seed % seen.length)];
+  const all = seen.map((_, index) => index + 1).slice(from - 1);
+  const lines = new Set(all.filter((line) => every(line < first ? before : touched)(line)));
+  for (let next = seed; lines.size < shares; next += 7) lines.add(all[next % all.length]!);
+  return [...lines].sort((one, other) => one - other);
 }
+
+const short = { touched: 18, before: 36 };
 
 const deploy = (tag: string) => ["deploy", "prod", tag, "--yes"];
 const rollback = (...args: string[]) => ["rollback", ...args, "--env", "prod", "--yes"];
@@ -110,10 +119,11 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       await world.write();
       const back = (way: string) => rollback("1.0.0", "--database", way);
       const mine = (_: unknown, index: number) => index % 2 === half;
-      const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
-      const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
+      const both = { shares: 2 };
+      const deploys = chosen(await seenOf(place, deploy("2.0.0")), both).filter(mine);
+      const restores = chosen(await seenOf(place, back("restore")), both).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry"))).filter(mine);
+      const carries = chosen(await seenOf(place, back("carry")), both).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
         ...carries.map((line) => ["carry", line] as const),
@@ -144,7 +154,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("a deploy without a migration", async (t) => {
     const world = await World.make("same", portsOf("killed") + 60);
     await world.must(deploy("1.0.0"));
-    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), 18, 36);
+    const lines = chosen(await seenOf(world.place, deploy("1.1.0")), short);
     for (const [turn, line] of lines.entries()) {
       const present = await world.place.version();
       const other = present === "1.0.0" ? "1.1.0" : "1.0.0";
@@ -161,7 +171,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("the very first deploy", async (t) => {
     const world = await World.make("first", portsOf("killed") + 80);
     const { place } = world;
-    for (const line of chosen(await seenOf(place, deploy("1.0.0")), 18, 18)) {
+    for (const line of chosen(await seenOf(place, deploy("1.0.0")), { ...short, before: 18 })) {
       docker("compose", "-p", place.project, "down", "--volumes");
       rmSync(place.state, { recursive: true });
       await killedAt(t, `line ${line}`, async () => {
@@ -178,7 +188,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     await world.must(deploy("2.0.0"));
-    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), 18, 36).entries()) {
+    for (const [turn, line] of chosen(await seenOf(place, rollback("1.0.0")), short).entries()) {
       if ((await place.version()) === "1.0.0") await world.must(deploy("2.0.0"));
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
@@ -277,7 +287,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 function ofWayBack(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
-  return chosen(seen, 12, 24).filter((line) => line >= first);
+  return chosen(seen, { touched: 12, before: 24, from: first });
 }
 
 /** Puts an executable into hooks/ of the clone. */
