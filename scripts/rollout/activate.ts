@@ -24,7 +24,7 @@ export interface Activation {
   readonly directory: string;
   /** The rendered file, as Compose reads it. */
   readonly file: string;
-  /** In an incident nobody waits for spans on their way, nor for a bake time. */
+  /** In an incident the proof waits for no span of the server's, and there is no bake time. */
   readonly incident: boolean;
   /** What its requests are compared with after the bake time, where that was asked for. */
   readonly gate?: BakeGate | undefined;

@@ -1,6 +1,7 @@
 import { durationMs } from "../common/durationMs.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
 import { findDoor } from "./findDoor.ts";
+import { lastSpansMs } from "./lastSpans.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
@@ -14,13 +15,15 @@ const besideSeconds = 5;
  * @throws Problem CONFIRMATION_NEEDED where nobody can be asked
  */
 export async function askLongHold(
-  { settings }: Target,
+  { settings, prepared: { stack } }: Target,
   rehearsal: Rehearsal | null,
   tools: Tools,
 ): Promise<void> {
   if (rehearsal === null || settings.get("CUTOVER") === "stop") return;
   if ((await findDoor(settings, "ask", tools)) === undefined) return;
-  const expected = rehearsal.migrateSeconds + rehearsal.bootSeconds + besideSeconds;
+  const server = stack.services.find((one) => one.name === stack.server.service)!;
+  const drainSeconds = lastSpansMs(server) / 1000;
+  const expected = drainSeconds + rehearsal.migrateSeconds + rehearsal.bootSeconds + besideSeconds;
   const most = settings.get("HOLD_MAX") || longestHold;
   const told = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
   if (expected <= durationMs(most) / 1000) {

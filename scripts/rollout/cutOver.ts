@@ -6,6 +6,7 @@ import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { execute, type Execution } from "./execute.ts";
 import { findDoor } from "./findDoor.ts";
+import { lastSpans } from "./lastSpans.ts";
 import { openDoor } from "./openDoor.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change } from "./planChanges.ts";
@@ -45,6 +46,7 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const { settings, prepared } = target;
   const { stack } = prepared;
   const { service } = stack.server;
+  const isServer = (name: string) => name === service;
   const { cutover } = chooseCutover({
     stack,
     changes,
@@ -54,16 +56,21 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
     otherHeads: otherHeads(newestGood(activation.directory), sheet.heads),
     wish: settings.get("CUTOVER"),
   });
+  const role = stack.services.find((one) => isServer(one.name))!;
   const isShut = cutover === "hold" || cutover === "overlap";
   const door = isShut ? await findDoor(settings, sheet.id, tools) : undefined;
-  const isServer = (name: string) => name === service;
   const isTouched = changes.some((one) => isServer(one.service) && one.action !== "none");
   const reload = stack.services.find((one) => one.name === "proxy")?.reload;
   const isDoor = (name: string) => name === "proxy" || name === reload?.after;
   if (door !== undefined) await reloadDoor(asked, cutover, isDoor, tools);
+  const served = observed.some((one) => isServer(one.service) && one.state === "running");
+  const leaves = served && (isTouched || awayWork !== undefined);
   const left = tools.now();
   if (cutover === "hold") {
-    await tools.say.step("hold requests at the proxy", async () => door?.hold());
+    await tools.say.step("hold requests at the proxy", async () => {
+      await door?.hold();
+      if (door !== undefined && leaves) await lastSpans(role, tools);
+    });
   }
   const todo = await workAway(asked, tools);
   const bring = (isMeant: (name: string) => boolean) =>
@@ -86,10 +93,8 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
     // A door that has to be replaced comes last: behind it there is somebody to answer again.
     await bring(isDoor);
   }
-  const served = observed.some((one) => isServer(one.service) && one.state === "running");
   const seconds = cutover === "overlap" ? 0 : (tools.now() - left) / 1000;
-  const wasAway = isTouched || awayWork !== undefined;
-  return { cutover, awaySeconds: served && wasAway ? seconds : null };
+  return { cutover, awaySeconds: leaves ? seconds : null };
 }
 
 /**

@@ -37,12 +37,7 @@ export function journaled(
   const run = tools.randomBytes(6).toString("hex");
   let beginning: Partial<Entry> | undefined;
   let begun = false;
-  const write = (step: string, event: Entry["event"], more: Partial<Entry> = {}) => {
-    // A command that finds nothing to do leaves no trace.
-    if (!begun && step !== "") {
-      begun = true;
-      write("", "begin", beginning);
-    }
+  const append = (step: string, event: Entry["event"], more: Partial<Entry> = {}) => {
     const { detail, message } = more;
     appendEntry(directory, {
       at: new Date(tools.now()).toISOString(),
@@ -55,8 +50,15 @@ export function journaled(
       ...(message === undefined ? {} : { message: hide(message) }),
     });
   };
+  const write = (...line: Parameters<typeof append>) => {
+    // A command that finds nothing to do leaves no trace; one whose first line the disk refused
+    // writes it when it goes on.
+    if (!begun) append("", "begin", beginning);
+    begun = true;
+    append(...line);
+  };
   /** For what has happened anyway: a full disk does not change it, nor hide why it failed. */
-  const writeAfter = (...line: Parameters<typeof write>) => {
+  const writeAfter = (...line: Parameters<typeof append>) => {
     try {
       write(...line);
     } catch (error) {

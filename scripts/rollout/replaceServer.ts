@@ -1,15 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { gathersMs } from "../stack/gathersMs.ts";
 import { composeCall } from "./composeCall.ts";
 import type { Execution } from "./execute.ts";
 import type { Door } from "./findDoor.ts";
+import { lastSpans } from "./lastSpans.ts";
 import { proveServer } from "./proveServer.ts";
 import { serversOf } from "./serversOf.ts";
 import type { Tools } from "./tools.ts";
 import { waitFor } from "./waitFor.ts";
-
-/** What a batch of spans takes on its way, amply. */
-const sendMs = 500;
 
 /**
  * Puts the new server beside the old one, lets requests in when it has proven itself, and
@@ -40,9 +36,7 @@ export async function replaceServer(execution: Execution, door: Door, tools: Too
   tools.signal.throwIfAborted();
   await tools.say.step("requests go to the new server", () => door.sendTo(id));
   await tools.say.step("the old server answers what it was asked, and stops", async () => {
-    // It sends its spans so often, and not once more when it stops (uvicorn ends by the signal).
-    const drainMs = service.graceSeconds * 1000;
-    if (execution.incident !== true) await sleep(Math.min(gathersMs(service) + sendMs, drainMs));
+    await lastSpans(service, tools);
     for (const old of before) {
       await tools.engine.stop(old.id, service.graceSeconds);
       await tools.engine.remove(old.id);

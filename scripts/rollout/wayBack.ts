@@ -90,6 +90,7 @@ async function nothingBefore(
   tools: Tools,
 ) {
   const cause = error instanceof Problem ? error : undefined;
+  await letRequestsFail(settings, tools);
   return new Problem(
     cut ? "INTERRUPTED" : "STEP_FAILED",
     `release ${failed.id} (${failed.tag}) failed, and there is no good release to go back to: ${why}`,
@@ -111,14 +112,18 @@ async function stranded(
   const details = [`first: ${why}`, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
   details.push(...(await whatRuns(settings, tools)));
-  // Whoever makes a request is told so instead of waiting.
-  await openDoor(settings, tools).catch(() => undefined);
+  await letRequestsFail(settings, tools);
   const to = present === undefined ? "" : `${present.id} `;
   return new Problem("STEP_FAILED", `release ${failed.id} failed, and so did the way back`, {
     details,
     next: `npm run rollback -- ${to}--env ${settings.environment}`,
     cause: second,
   });
+}
+
+/** Whoever makes a request is told that nobody serves, instead of waiting in vain. */
+async function letRequestsFail(settings: Settings, tools: Tools): Promise<void> {
+  await openDoor(settings, tools).catch(() => undefined);
 }
 
 async function whatRuns(settings: Settings, tools: Tools): Promise<string[]> {

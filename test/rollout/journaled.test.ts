@@ -220,3 +220,25 @@ test("a step whose intent cannot be written is not begun", async () => {
   await assert.rejects(ran, { code: "ENOSPC" });
   assert.equal(isBegun, false);
 });
+
+test("a beginning that the disk refused is written with the next step", async () => {
+  const { command, directory, tools } = begun();
+  const journal = join(directory, "journal.jsonl");
+  symlinkSync("/dev/full", journal);
+  await command(who, async () => {
+    await assert.rejects(
+      tools.say.step("copy", async () => undefined),
+      { code: "ENOSPC" },
+    );
+    rmSync(journal);
+    await tools.say.step("go back", async () => undefined);
+    return {};
+  });
+  assert.deepEqual(lines(directory), [
+    "begin (the command)",
+    "begin go back",
+    "done go back",
+    "done (the command)",
+  ]);
+  assert.equal(readJournal(directory)[0]!.by, who.by);
+});

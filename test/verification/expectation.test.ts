@@ -75,7 +75,7 @@ test("a ClickHouse of the stack is read at the port it publishes here, one outsi
 
 test("how long the server gathers spans is what it is given", () => {
   assert.equal(expected("dev").serverGathersMs, 200);
-  assert.equal(expected("prod").serverGathersMs, 5000);
+  assert.equal(expected("prod").serverGathersMs, 1000);
 });
 
 test("with a proxy the server is proven through it, on this machine too", () => {
