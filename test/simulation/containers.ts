@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import type { ComposeCall, ObservedContainer } from "../../scripts/engine/engine.ts";
+import { memo } from "./memo.ts";
 
 /** What Compose reads of a service. */
 export interface ServiceInFile {
@@ -41,17 +42,11 @@ export interface SimulatedContainer {
   connected: boolean;
 }
 
-const files = new Map<string, ComposeFile>();
-
 /** A Compose file as it is on the disk; the same text is read once. */
-export function readComposeFile(text: string): ComposeFile {
-  let file = files.get(text);
-  if (file === undefined) {
-    if (files.size > 500) files.clear();
-    files.set(text, (file = parse(text) as ComposeFile));
-  }
-  return file;
-}
+export const readComposeFile = memo(
+  (text: string) => parse(text) as ComposeFile,
+  (text) => text,
+);
 
 /** The database that LETTA_PG_URI of a service names, its variables filled in as Compose does. */
 export function databaseIn(file: ServiceInFile, { secrets }: ComposeCall): string {

@@ -6,6 +6,25 @@ export interface DiskFile {
   data: Buffer;
   /** What is left of it when the power goes; undefined where it was never synced. */
   durable: Buffer | undefined;
+  /** Where `data` lies, with room behind it that no other file has. */
+  room?: Buffer;
+}
+
+/** Adds to a file's end; what was read of it before stays as it was. */
+export function append(file: DiskFile, more: Buffer): void {
+  const { data } = file;
+  const length = data.length + more.length;
+  if (data.length === 0) {
+    file.data = more;
+    return;
+  }
+  const hasRoom = file.room !== undefined && data.buffer === file.room.buffer;
+  if (!hasRoom || file.room!.length < length) {
+    file.room = Buffer.from(new ArrayBuffer(2 * length));
+    data.copy(file.room);
+  }
+  more.copy(file.room!, data.length);
+  file.data = file.room!.subarray(0, length);
 }
 
 export interface DiskFolder {
@@ -138,6 +157,7 @@ function lose(node: DiskNode, random: Random): void {
     // Of what came after, as much as happened to be written back.
     const grown = node.data.subarray(0, kept.length).equals(kept) ? node.data : kept;
     node.data = grown.subarray(0, kept.length + random.below(grown.length - kept.length + 1));
+    delete node.room; // what was lost may still be read by somebody
     node.durable = node.data;
     return;
   }

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { keptReleases } from "../../scripts/rollout/prune.ts";
 import { keptName } from "../../scripts/rollout/pinImages.ts";
 import { readBackups, dumpPath } from "../../scripts/ledger/backups.ts";
@@ -120,9 +119,10 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
     (one) => one.project !== servers.project || /^[0-9a-f]{12}_/.test(one.name),
   );
   expect(others.length === 0, `left over: ${others.map((one) => one.name).join(", ")}`);
-  const beside = pathsIn(world.disk, directory).filter((one) => /\.new$|\/\.\d{6}(\/|$)/.test(one));
+  const paths = pathsIn(world.disk, directory);
+  const beside = paths.filter((one) => /\.new$|\/\.\d{6}(\/|$)/.test(one));
   expect(beside.length === 0, `left over: ${beside.join(", ")}`);
-  const aside = pathsIn(world.disk, directory).filter((one) => one.includes(".corrupt-"));
+  const aside = paths.filter((one) => one.includes(".corrupt-"));
   expect(aside.length === 0, `ledger: was damaged: ${aside.join(", ")}`);
   expect(!servers.holding, "left over: requests wait at the proxy");
   expect(world.sockets.size === 0, "left over: a lock");
@@ -142,6 +142,7 @@ function rows({ servers }: Site, written: readonly string[], expect: Expect): vo
 
 /** I7: each release that can be gone back to has its files and its images. */
 function startable({ servers, directory }: Site, expect: Expect): void {
+  const { backups } = readBackups(directory);
   for (const { id, restores, services, backup } of keptReleases(directory, 3)) {
     const origin = restores ?? id;
     for (const file of ["compose.yaml", "collector.yaml", "settings.env"] as const) {
@@ -152,7 +153,7 @@ function startable({ servers, directory }: Site, expect: Expect): void {
       const name = keptName(servers.project, imageId);
       expect(servers.names.get(name) === imageId, `I7: an image of release ${id} is not kept`);
     }
-    const kept = readBackups(directory).backups.find((one) => one.id === backup);
+    const kept = backups.find((one) => one.id === backup);
     if (backup === null) continue;
     expect(kept !== undefined && kept.proven !== null, `I7: backup ${backup} has gone`);
   }
@@ -188,5 +189,5 @@ function digestOf(data: Buffer): string {
 function pathsIn(disk: Disk, at: string): string[] {
   const node: DiskNode | undefined = disk.find(at);
   if (node?.kind !== "folder") return node === undefined ? [] : [at];
-  return [...node.entries.keys()].flatMap((name) => [at, ...pathsIn(disk, join(at, name))]);
+  return [at, ...[...node.entries.keys()].flatMap((name) => pathsIn(disk, `${at}/${name}`))];
 }

@@ -65,6 +65,14 @@ interface Due {
   readonly work: () => void;
 }
 
+interface Traced {
+  readonly ms: number;
+  /** Of the process; undefined for what nobody did. */
+  readonly number: number | undefined;
+  readonly effects: number | undefined;
+  readonly text: string;
+}
+
 /** A lock's socket, and the process that listens on it. */
 export interface Socket {
   readonly holder: unknown;
@@ -79,7 +87,7 @@ export class World {
   readonly random: Random;
   /** The lock's sockets, by their address. */
   readonly sockets = new Map<string, Socket>();
-  readonly #trace: (readonly [ms: number, process: string, text: string])[] = [];
+  readonly #trace: Traced[] = [];
   readonly violations: string[] = [];
   /** Nothing goes wrong by itself any more. */
   calm = false;
@@ -117,12 +125,13 @@ export class World {
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (dead()) return never;
+    if (signal === undefined) return new Promise((resolve) => this.after(ms, resolve));
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const abort = () => reject(signal!.reason as Error);
-      signal?.addEventListener("abort", abort, { once: true });
+      signal.throwIfAborted();
+      const abort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort, { once: true });
       this.after(ms, () => {
-        signal?.removeEventListener("abort", abort);
+        signal.removeEventListener("abort", abort);
         resolve();
       });
     });
@@ -147,13 +156,15 @@ export class World {
 
   note(text: string): void {
     const process = processes.getStore();
-    this.#trace.push([this.nowMs, process ? `${process.number}.${process.effects}` : "-", text]);
+    const { number, effects } = process ?? {};
+    this.#trace.push({ ms: this.nowMs, number, effects, text });
   }
 
   /** All that happened, one line each: when, in which command at which effect, and what. */
   trace(): string[] {
-    const from = this.#trace[0]?.[0] ?? 0;
-    return this.#trace.map(([ms, process, text]) => {
+    const from = this.#trace[0]?.ms ?? 0;
+    return this.#trace.map(({ ms, number, effects, text }) => {
+      const process = number === undefined ? "-" : `${number}.${effects}`;
       return `${String(ms - from).padStart(6)} ${process.padEnd(6)} ${text}`;
     });
   }

@@ -1,9 +1,8 @@
 // Stands for node:fs: paths below /simulated are on the world's disk, all others are the
 // repository's own files, which no run changes and which are read once.
 import * as real from "node:fs";
-import { join } from "node:path";
 import { Readable } from "node:stream";
-import { fault, folder, names, type DiskFile, type DiskNode } from "../disk.ts";
+import { append, fault, folder, names, type DiskFile, type DiskNode } from "../disk.ts";
 import { cluster } from "../machine.ts";
 import { standsFor } from "../standsFor.ts";
 import { world } from "../world.ts";
@@ -119,7 +118,7 @@ export function writeFileSync(target: string | number, text: string | Buffer): v
   const data = Buffer.from(text as string);
   const write = (part: Buffer) => {
     const node = typeof target === "number" ? (held(target).node as DiskFile) : made(path, "w");
-    node.data = node.data.length === 0 ? part : Buffer.concat([node.data, part]);
+    append(node, part);
   };
   try {
     act(`write ${short(path)}`, () => write(data));
@@ -191,7 +190,7 @@ function list(path: string, recursive: boolean, before = ""): Entry[] {
       isFile: () => node.kind === "file",
     };
     const below = recursive && node.kind === "folder";
-    return [entry, ...(below ? list(join(path, name), true, `${before}${name}/`) : [])];
+    return [entry, ...(below ? list(`${path}/${name}`, true, `${before}${name}/`) : [])];
   });
 }
 
@@ -203,12 +202,14 @@ interface Entry {
   readonly isFile: () => boolean;
 }
 
+const uid = process.getuid?.();
+
 function stat(path: string) {
   const node = look(() => world().disk.find(path));
   if (node === undefined) throw fault("ENOENT", path);
   return {
     size: node.kind === "file" ? node.data.length : 0,
-    uid: process.getuid?.(),
+    uid,
     mode: node.kind === "folder" ? 0o40700 : 0o100600,
     isDirectory: () => node.kind === "folder",
     isFile: () => node.kind === "file",
