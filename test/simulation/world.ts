@@ -57,7 +57,8 @@ export class SimulatedProcess {
 export class Dead extends Error {}
 
 const processes = new AsyncLocalStorage<SimulatedProcess>();
-const never = new Promise<never>(() => undefined);
+/** Each time another one: a promise keeps whoever waits for it, and with them their whole world. */
+const never = () => new Promise<never>(() => undefined);
 
 interface Due {
   readonly at: number;
@@ -124,7 +125,7 @@ export class World {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (dead()) return never;
+    if (dead()) return never();
     if (signal === undefined) return new Promise((resolve) => this.after(ms, resolve));
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
@@ -194,22 +195,22 @@ export class World {
   ): Promise<Result> {
     const process = processes.getStore();
     if (process === undefined) return work();
-    if (process.dead) return never;
+    if (process.dead) return never();
     const fault = this.#next(process, name);
     await this.sleep(ms + (fault?.kind === "late" ? 30_000 : 0));
-    if (process.dead) return never;
+    if (process.dead) return never();
     if (fault?.kind === "error") {
       if (fault.when === "after") await work();
       throw Object.assign(new Error(`simulated failure of: ${name}`), { statusCode: 500 });
     }
-    if (fault?.when === "before" && this.#strike(fault, process)) return never;
+    if (fault?.when === "before" && this.#strike(fault, process)) return never();
     const working = work();
     if (fault?.when === "during" && working instanceof Promise) {
       this.after(this.random.below(120), () => this.#strike(fault, process));
     }
     const result = await working;
-    if (process.dead) return never;
-    if (fault?.when === "after" && this.#strike(fault, process)) return never;
+    if (process.dead) return never();
+    if (fault?.when === "after" && this.#strike(fault, process)) return never();
     return result;
   }
 
