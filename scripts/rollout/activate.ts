@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { revision } from "../database/revision.ts";
+import { sameRevisions } from "../database/sameRevisions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
@@ -7,7 +8,7 @@ import type { Check } from "../verification/verify.ts";
 import { bake } from "./bake.ts";
 import type { BakeGate, Comparison } from "./bakeGate.ts";
 import type { Cutover } from "./chooseCutover.ts";
-import { cutOver } from "./cutOver.ts";
+import { cutOver, migrationOf } from "./cutOver.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { madeDigests } from "./madeDigests.ts";
@@ -28,6 +29,8 @@ export interface Activation {
   readonly incident: boolean;
   /** What its requests are compared with after the bake time, where that was asked for. */
   readonly gate?: BakeGate | undefined;
+  /** Whether the migration has run for it already, before an earlier run was cut off. */
+  readonly migrated?: boolean;
   /** What is done to the database while no server is on it. */
   readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
 }
@@ -52,9 +55,9 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   const { sheet, target, directory, incident, gate } = activation;
   const { settings, prepared, images } = target;
   const { stack } = prepared;
-  const migrates = sheet.way === "migrate";
+  const migration = migrationOf(activation);
   const observed = await tools.engine.containers(settings.project);
-  const changes = planChanges(stack, observed, images.idByReference, migrates);
+  const changes = planChanges(stack, observed, images.idByReference, migration);
   const imageIds = Object.values(sheet.services).map((one) => one.imageId);
   const keeping = keepImages(settings, imageIds, tools);
   keeping.catch(() => undefined); // it is asked before the proof
@@ -68,7 +71,7 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
   const databaseNow = () => databaseServing(target, tools);
   const { cutover, awaySeconds } = await cutOver({ activation, observed, changes }, tools);
-  if (migrates) await expectValidIndexes((await databaseNow()).database());
+  if (migration !== "idle") await expectValidIndexes((await databaseNow()).database());
   await keeping;
   const checks = await tools.say.step(
     "proof",
@@ -86,8 +89,19 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   const compared = incident ? undefined : await bake({ sheet, target, directory, gate }, tools);
   const server = await databaseNow();
   const at = await revision(server.database(), stack.server.revisionQuery);
+  expectRevision(sheet, at);
   const release = await recorded(activation, at, compared, tools);
   return { release, changes, checks, cutover, awaySeconds, compared };
+}
+
+/** A server may answer well on a schema that is not the one it was meant to have. */
+function expectRevision({ id, revision: expected }: Release, at: readonly string[]): void {
+  if (sameRevisions(at, expected)) return;
+  const say = (revisions: readonly string[]) => revisions.join(", ") || "nothing";
+  throw new Problem(
+    "STEP_FAILED",
+    `the database is at ${say(at)}, release ${id} has it at ${say(expected)}`,
+  );
 }
 
 /**
@@ -101,10 +115,10 @@ async function recorded(
   tools: Tools,
 ): Promise<Release> {
   const { stack } = target.prepared;
-  const migrates = sheet.way === "migrate";
+  const migration = sheet.way === "migrate" ? "done" : "idle";
   return tools.say.step("compare with the release, record", async () => {
     const containers = await tools.engine.containers(stack.project);
-    const differing = planChanges(stack, containers, target.images.idByReference, migrates).filter(
+    const differing = planChanges(stack, containers, target.images.idByReference, migration).filter(
       (one) => one.action !== "none",
     );
     if (differing.length > 0) {

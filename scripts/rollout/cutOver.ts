@@ -9,7 +9,7 @@ import { findDoor } from "./findDoor.ts";
 import { lastSpans } from "./lastSpans.ts";
 import { openDoor } from "./openDoor.ts";
 import { otherHeads } from "./otherHeads.ts";
-import { planChanges, type Change } from "./planChanges.ts";
+import { planChanges, type Change, type Migration } from "./planChanges.ts";
 import { proveServer } from "./proveServer.ts";
 import { replaceServer } from "./replaceServer.ts";
 import { serversOf } from "./serversOf.ts";
@@ -115,12 +115,18 @@ async function reloadDoor(
   if (cutover === "hold") await sleep(handOverMs, undefined, { signal: tools.signal });
 }
 
+/** What the migration step of a release has to do. */
+export function migrationOf({ sheet, migrated = false }: Activation): Migration {
+  if (sheet.way !== "migrate") return "idle";
+  return migrated ? "done" : "due";
+}
+
 /**
  * What no server may be on the database for, with the server stopped.
  * @returns what is to be done to each part after it
  */
 async function workAway({ activation }: CutOverAsked, tools: Tools): Promise<Change[]> {
-  const { sheet, target, awayWork } = activation;
+  const { target, awayWork } = activation;
   const { stack } = target.prepared;
   const { service } = stack.server;
   if (awayWork !== undefined) {
@@ -128,8 +134,8 @@ async function workAway({ activation }: CutOverAsked, tools: Tools): Promise<Cha
     await awayWork(await databaseServing(target, tools), tools);
   }
   const now = await tools.engine.containers(stack.project);
-  const migrates = sheet.way === "migrate";
-  return planChanges(stack, now, target.images.idByReference, migrates).map((one) =>
+  const migration = migrationOf(activation);
+  return planChanges(stack, now, target.images.idByReference, migration).map((one) =>
     // The server that was stopped for it may be one that stays; the engine's list still says
     // for a moment that it runs.
     one.service === service && one.action === "none" && awayWork !== undefined

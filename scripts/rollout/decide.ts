@@ -60,8 +60,8 @@ export async function decide(
   const parts = { release: making.id, observed: seen.observed, secretKey: making.secretKey };
   const planned =
     schema.action === "keep" ? withoutMigration(stack, labelParts(target.settings, parts)) : stack;
-  const migrates = schema.action === "migrate";
-  const changes = planChanges(planned, seen.observed, target.images.idByReference, migrates);
+  const migration = schema.action === "migrate" ? "due" : "idle";
+  const changes = planChanges(planned, seen.observed, target.images.idByReference, migration);
   return { situation: seen, schema, changes, knower };
 }
 

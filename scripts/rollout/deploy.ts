@@ -4,6 +4,7 @@ import { secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { decide } from "./decide.ts";
+import { migrationEnded } from "./migrationEnded.ts";
 import { readyDatabase } from "./readyDatabase.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
@@ -48,8 +49,9 @@ export async function makingOf(settings: Settings, { directory, tools }: Session
 }
 
 /**
- * Has the database that is there run, by the release that serves or by the one to come: data
- * may be there without a release, after a first deploy that was cut off or a lost state directory.
+ * Has the database that is there run, by the release that serves or by the one to come, and
+ * nobody migrate it: data may be there without a release, after a first deploy that was cut off
+ * or a lost state directory.
  */
 export async function readyPresent(
   settings: Settings,
@@ -65,4 +67,5 @@ export async function readyPresent(
   if (present === undefined) writeFile(file, target.prepared.stack.text);
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
   await readyDatabase(settings, target.prepared.stack, file, postgres, tools);
+  await migrationEnded(settings, target.prepared.stack, tools);
 }

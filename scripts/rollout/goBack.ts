@@ -4,7 +4,7 @@ import { headsOf } from "../database/history.ts";
 import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
-import { keepRelease, nextReleaseId, updateRelease } from "../ledger/releases.ts";
+import { keepRelease, nextReleaseId, releaseIds, updateRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
@@ -86,24 +86,24 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   } as const;
   const reason = `way back from ${failed.id}: ${why}`;
   const sheet = describeRelease(parts, whole, { ...session, reason });
-  const file = keepRelease(directory, sheet, {
-    "compose.yaml": stack.text,
-    "collector.yaml": target.prepared.collector,
-    "settings.env": settingsText(target.settings),
-  });
-  const repairs = way === "keep" ? await keepRepairs(directory, role, at, sheet.tag) : [];
-  const activation = {
-    sheet,
-    target: whole,
-    directory,
-    file,
-    incident: true,
-    awayWork:
-      isIdle && way === "none"
-        ? undefined
-        : async (server: DatabaseServer) => repair(server.database(), repairs),
-  };
   try {
+    const file = keepRelease(directory, sheet, {
+      "compose.yaml": stack.text,
+      "collector.yaml": target.prepared.collector,
+      "settings.env": settingsText(target.settings),
+    });
+    const repairs = way === "keep" ? await keepRepairs(directory, role, at, sheet.tag) : [];
+    const activation = {
+      sheet,
+      target: whole,
+      directory,
+      file,
+      incident: true,
+      awayWork:
+        isIdle && way === "none"
+          ? undefined
+          : async (server: DatabaseServer) => repair(server.database(), repairs),
+    };
     const { release } = await activate(activation, tools);
     for (const purpose of ["before", "next"] as const) {
       if (seen.database === undefined) break;
@@ -111,7 +111,9 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
     }
     return release;
   } catch (error) {
-    updateRelease(directory, { ...sheet, outcome: "failed" });
+    // A disk that failed may have kept it or not.
+    if (releaseIds(directory).includes(id))
+      updateRelease(directory, { ...sheet, outcome: "failed" });
     throw error;
   }
 }

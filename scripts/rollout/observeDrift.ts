@@ -32,7 +32,7 @@ export async function observeDrift(
   const all = await tools.engine.containers(stack.project);
   const foreign = all.filter((one) => one.labels[labels.role] === undefined);
   const observed = all.filter((one) => !foreign.includes(one));
-  const changes = planChanges(stack, observed, target.images.idByReference, false);
+  const changes = planChanges(stack, observed, target.images.idByReference, "idle");
   const found: Drift[] = [
     ...changes.filter((one) => one.action !== "none"),
     ...foreign.map((one) => ({

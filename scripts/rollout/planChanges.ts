@@ -10,6 +10,13 @@ export interface Change {
   readonly causes: readonly string[];
 }
 
+/**
+ * The migration step: `due` has to run now, whatever its container came to before, as that may
+ * have been on another database; `done` has to have run; `idle` is left alone where the schema is
+ * right without it.
+ */
+export type Migration = "due" | "done" | "idle";
+
 /** Compose's own leftover of a recreation that was cut off between create and rename. */
 const leftover = /^[0-9a-f]{12}_/;
 
@@ -17,21 +24,19 @@ const leftover = /^[0-9a-f]{12}_/;
  * What has to be done so that the engine has what the stack says, and why: pure, from what
  * was observed. A part that is as it should be is left alone.
  * @param imageIds the id of each reference's image on the engine
- * @param migrates whether the migration step has to have run; not where the schema is right
  */
 export function planChanges(
   stack: Stack,
   observed: readonly ObservedContainer[],
   imageIds: ReadonlyMap<string, string>,
-  migrates = true,
+  migration: Migration = "done",
 ): Change[] {
   const changes = stack.services.map((service): Change => {
     const container = observed.find(
       (one) => one.service === service.name && !leftover.test(one.name),
     );
     const change = planService(service, container, imageIds.get(service.image));
-    const isIdle = service.name === stack.server.migrate && !migrates;
-    return isIdle && change.action === "start" ? { ...change, action: "none", causes: [] } : change;
+    return service.name === stack.server.migrate ? planMigration(change, migration) : change;
   });
   const removals = observed.flatMap(({ name, service }): Change[] => {
     if (leftover.test(name))
@@ -40,6 +45,16 @@ export function planChanges(
     return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
   });
   return [...changes, ...removals];
+}
+
+function planMigration(change: Change, migration: Migration): Change {
+  if (migration === "idle" && change.action === "start") {
+    return { ...change, action: "none", causes: [] };
+  }
+  if (migration === "due" && change.action === "none") {
+    return { ...change, action: "start", causes: ["this database is not migrated yet"] };
+  }
+  return change;
 }
 
 function planService(

@@ -33,7 +33,7 @@ export async function rebuildRelease(
     const target = await pastTarget(settings, own, making, tools);
     const { stack } = target.prepared;
     const { idByReference, bySetting } = target.images;
-    const changes = planChanges(stack, observed, idByReference, false);
+    const changes = planChanges(stack, observed, idByReference, "idle");
     // Without its key nothing is known of secrets: those are judged by the proof that follows.
     const differing = changes.filter(
       (one) => one.action !== "none" && one.causes.join() !== "a secret changed",

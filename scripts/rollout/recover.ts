@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
@@ -12,9 +11,9 @@ import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { syncNewest } from "../ledger/syncNewest.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Stack } from "../stack/renderStack.ts";
 import { activate } from "./activate.ts";
 import { keepRepairs } from "./keepRepairs.ts";
+import { migrationEnded } from "./migrationEnded.ts";
 import { openDoor } from "./openDoor.ts";
 import { presentState } from "./presentState.ts";
 import { readyDatabase } from "./readyDatabase.ts";
@@ -122,6 +121,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
       directory,
       file,
       incident: true,
+      migrated: true,
       awayWork: repairs.length > 0 ? awayWork : undefined,
     };
     const { release } = await activate(activation, tools);
@@ -147,18 +147,6 @@ async function isThere({ id, way, revision }: Release, seen: Situation): Promise
 async function databaseRuns({ project }: Settings, { engine }: Tools): Promise<boolean> {
   const containers = await engine.containers(project);
   return containers.some((one) => one.service === "postgres" && one.state === "running");
-}
-
-/** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */
-async function migrationEnded(settings: Settings, stack: Stack, tools: Tools): Promise<void> {
-  const containers = await tools.engine.containers(settings.project);
-  const job = containers.find((one) => one.service === stack.server.migrate);
-  if (job?.state !== "running") return;
-  await tools.say.step("wait for the migration that is under way", async () => {
-    while ((await tools.engine.inspect(job.id)).state === "running") {
-      await sleep(100, undefined, { signal: tools.signal });
-    }
-  });
 }
 
 /** What a run that was cut off left on the database's server. */

@@ -22,6 +22,7 @@ import {
   refuseUnproven,
   refuseWrongPassword,
 } from "./refuseGuarded.ts";
+import { refuseStopped } from "./refuseStopped.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import type { Making, Target } from "./target.ts";
@@ -95,6 +96,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       bake: null,
     };
   }
+  if (database === undefined) await refuseStopped(settings, tools);
   if (kind === "deploy") refuseUngated(target, present);
   const key = making.secretKey!;
   refuseChangedKey(settings, present, key);

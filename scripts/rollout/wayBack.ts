@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import type { Release } from "../ledger/release.ts";
-import { newestGood, updateRelease } from "../ledger/releases.ts";
+import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
 import { freeReserve } from "../ledger/reserve.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -35,7 +35,7 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   const why = cause?.message ?? (error as Error).message;
   let present: Release | undefined;
   try {
-    present = newestGood(directory);
+    present = lastGoodBefore(failed, directory);
     await keepFailed(asked, directory, tools);
     if (present === undefined) {
       endWayBack(directory, failed, tools);
@@ -56,6 +56,13 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   } catch (second) {
     return stranded(asked, why, present, second, tools);
   }
+}
+
+/** A disk that failed in between may have written that the failed one is good. */
+function lastGoodBefore(failed: Release, directory: string): Release | undefined {
+  return releasesNewestFirst(directory).find(
+    (one) => one.outcome === "good" && one.id !== failed.id,
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObservedContainer } from "../../scripts/engine/engine.ts";
-import { planChanges } from "../../scripts/rollout/planChanges.ts";
+import { planChanges, type Migration } from "../../scripts/rollout/planChanges.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { exampleStack } from "../stack/exampleStack.ts";
 
@@ -37,8 +37,9 @@ function running(
 function plan(
   observed: readonly ObservedContainer[],
   ids: ReadonlyMap<string, string> = imageIds,
+  migration?: Migration,
 ): string {
-  const lines = planChanges(stack, observed, ids).filter((one) => one.action !== "none");
+  const lines = planChanges(stack, observed, ids, migration).filter((one) => one.action !== "none");
   return lines.map((one) => `${one.action} ${one.service}: ${one.causes.join(", ")}`).join("\n");
 }
 
@@ -132,4 +133,16 @@ test("Compose's leftover of a cut-off recreation is removed, and not taken for t
     plan(observed),
     "create server: there is no container\nremove 0123456789ab_example-dev-server-1: left over by Compose",
   );
+});
+
+test("a migration that is due runs, although one has run: that may have been on another database", () => {
+  const due = plan(running(), imageIds, "due");
+  assert.equal(due, "start migrate: this database is not migrated yet");
+  assert.equal(plan(running(), imageIds, "done"), "");
+});
+
+test("where the schema is right a migration that did not run is left alone", () => {
+  const observed = running({ migrate: { exitCode: 1 } });
+  assert.equal(plan(observed, imageIds, "done"), "start migrate: ended with 1");
+  assert.equal(plan(observed, imageIds, "idle"), "");
 });

@@ -170,4 +170,25 @@ export const mutants: readonly Mutant[] = [
     from: "const back = await goBack({ ...asked, present, why }, { ...session, tools });",
     to: "const back = present; void goBack;",
   },
+  {
+    name: "a database that has just stopped counts as none",
+    file: "rollout/rollOut.ts",
+    from: "if (database === undefined) await refuseStopped(settings, tools);",
+    to: "void refuseStopped;",
+    seed: 20_344_330,
+  },
+  {
+    name: "a first migration that is under way is not waited for",
+    file: "rollout/deploy.ts",
+    from: "await migrationEnded(settings, target.prepared.stack, tools);",
+    to: "void migrationEnded;",
+    seed: 20_286_030,
+  },
+  {
+    name: "requests wait where nobody will come any more",
+    file: "rollout/wayBack.ts",
+    from: "await openDoor(settings, tools).catch(() => undefined);",
+    to: "void openDoor;",
+    seed: 2420,
+  },
 ];

@@ -1,0 +1,20 @@
+import { Problem } from "../common/problem.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Tools } from "./tools.ts";
+
+/**
+ * A database that has stopped just when it was looked at is not one that is still to be made:
+ * nothing of it would be backed up.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function refuseStopped(
+  { project, environment }: Settings,
+  tools: Tools,
+): Promise<void> {
+  const name = `${project}_database`;
+  if (!(await tools.engine.volumes(project)).includes(name)) return;
+  throw new Problem("DATABASE_REFUSED", "the database has just stopped, nothing was touched", {
+    details: [`expected Postgres to run on ${name}; its container says why it ended`],
+    next: `npm run logs -- ${environment} postgres`,
+  });
+}
