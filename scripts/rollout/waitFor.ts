@@ -28,6 +28,8 @@ export async function waitFor(
 ): Promise<void> {
   const started = tools.now();
   const container = before.id;
+  // One that its engine was about to start again is started once without having failed anew.
+  const restarts = before.restarts + (before.state === "restarting" ? 1 : 0);
   for (;;) {
     signal?.throwIfAborted();
     const seen = await tools.engine.inspect(container);
@@ -51,7 +53,7 @@ export async function waitFor(
       }
       if (seen.health === "unhealthy")
         throw await failure(service, container, "is unhealthy", tools);
-      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > before.restarts) {
+      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > restarts) {
         throw await failure(
           service,
           container,

@@ -34,11 +34,17 @@ export async function client(
   if (program === "sh") return world.effect("login", 20, () => said("1"));
   const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
   return world.effect(`psql ${name} ${about(script)}`, 15, () => {
-    if (!servers.databaseRuns()) return failed("", "connection refused");
+    if (!servers.databaseRuns()) return refused(io, failed("", "connection refused"));
     const database = servers.databases.get(name);
-    if (database === undefined) return failed("3D000", `database "${name}" does not exist`);
-    return statement(servers, world, database, name, script, io.stdout);
+    if (database !== undefined) return statement(servers, world, database, name, script, io.stdout);
+    return refused(io, failed("3D000", `database "${name}" does not exist`));
   });
+}
+
+/** What a command would have written comes to its end with it. */
+function refused({ stdout }: CommandIo, result: CommandResult): CommandResult {
+  stdout?.end();
+  return result;
 }
 
 function said(stdout: string, stderr = ""): CommandResult {

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseFormat } from "../../scripts/ledger/release.ts";
+import { keepRelease, readRelease, updateRelease } from "../../scripts/ledger/releases.ts";
+import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import { wayBack } from "../../scripts/rollout/wayBack.ts";
+import { exampleRelease } from "../ledger/exampleRelease.ts";
+import { folder } from "../ledger/folder.ts";
+import { exampleSettings, rolloutOn } from "./simulation.ts";
+
+/** The way back of the one release there is, with a proxy that runs. */
+async function afterFirst(outcome: "begun" | "good") {
+  const directory = stateDirectory(folder(), "dev");
+  const settings = exampleSettings();
+  const on = rolloutOn({});
+  on.engine.put(settings.project, { service: "proxy", state: "running" });
+  const failed = { ...exampleRelease("000001"), format: releaseFormat };
+  keepRelease(directory, failed, { "compose.yaml": "", "collector.yaml": "", "settings.env": "" });
+  updateRelease(directory, { ...failed, outcome });
+  const session = {
+    directory,
+    tools: on.tools,
+    by: "ann@box",
+    command: "deploy:dev",
+    reason: null,
+    begunMs: 0,
+    afterCut: false,
+    damaged: [],
+  };
+  const error = new Error("the server is unhealthy");
+  const problem = await wayBack({ failed, settings, error }, session);
+  return { problem, calls: on.engine.calls, left: readRelease(directory, failed.id) };
+}
+
+test("where nothing was good before, requests that wait are let go", async () => {
+  const { problem, calls } = await afterFirst("begun");
+  assert.equal(problem.code, "STEP_FAILED");
+  assert.match(problem.message, /there is no good release to go back to/);
+  assert.equal(calls.at(-2), "exec proxy");
+});
+
+test("a failed release that the disk has as good is nothing to go back to", async () => {
+  const { problem, left } = await afterFirst("good");
+  assert.match(problem.message, /there is no good release to go back to/);
+  assert.ok("outcome" in left && left.outcome === "failed");
+});
