@@ -13,8 +13,12 @@ export async function refuseStopped(
 ): Promise<void> {
   const name = `${project}_database`;
   if (!(await tools.engine.volumes(project)).includes(name)) return;
-  throw new Problem("DATABASE_REFUSED", "the database has just stopped, nothing was touched", {
-    details: [`expected Postgres to run on ${name}; its container says why it ended`],
-    next: `npm run logs -- ${environment} postgres`,
-  });
+  throw new Problem(
+    "DATABASE_REFUSED",
+    "the database ran a moment ago and does not now, nothing was touched",
+    {
+      details: [`expected Postgres to run on ${name}; its container says why it ended`],
+      next: `npm run logs -- ${environment} postgres`,
+    },
+  );
 }
