@@ -2,6 +2,7 @@ import { Problem } from "../common/problem.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
 import type { Check } from "../verification/verify.ts";
@@ -52,15 +53,30 @@ export interface Activated {
  * @throws Problem STEP_FAILED at the first thing that is not as it should be
  */
 export async function activate(activation: Activation, tools: Tools): Promise<Activated> {
-  const { sheet, target, directory, incident, gate } = activation;
+  const { sheet, target } = activation;
+  const observed = await tools.engine.containers(target.settings.project);
+  const imageIds = Object.values(sheet.services).map((one) => one.imageId);
+  const keeping = keepImages(target.settings, imageIds, tools);
+  keeping.catch(() => undefined); // it is asked before the proof
+  try {
+    return await bringToServe({ ...activation, observed, keeping }, tools);
+  } finally {
+    // Who leaves here may let go of the lock, and must have nothing under way any more.
+    await Promise.allSettled([keeping]);
+  }
+}
+
+interface Begun extends Activation {
+  readonly observed: readonly ObservedContainer[];
+  readonly keeping: Promise<void>;
+}
+
+async function bringToServe(activation: Begun, tools: Tools): Promise<Activated> {
+  const { sheet, target, directory, incident, gate, observed, keeping } = activation;
   const { settings, prepared, images } = target;
   const { stack } = prepared;
   const migration = migrationOf(activation);
-  const observed = await tools.engine.containers(settings.project);
   const changes = planChanges(stack, observed, images.idByReference, migration);
-  const imageIds = Object.values(sheet.services).map((one) => one.imageId);
-  const keeping = keepImages(settings, imageIds, tools);
-  keeping.catch(() => undefined); // it is asked before the proof
   const isTouched = (name: string) =>
     changes.some((one) => one.service === name && one.action !== "none");
   // A collector that stays can be proven while the server boots.
@@ -69,9 +85,11 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
       ? proveStack(settings, prepared, directory, tools, "telemetry")
       : undefined;
   telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
-  const databaseNow = () => databaseServing(target, tools);
   const { cutover, awaySeconds } = await cutOver({ activation, observed, changes }, tools);
-  if (migration !== "idle") await expectValidIndexes((await databaseNow()).database());
+  const database = (await databaseServing(target, tools)).database();
+  const at = await revision(database, stack.server.revisionQuery);
+  expectRevision(sheet, at);
+  if (migration !== "idle") await expectValidIndexes(database);
   await keeping;
   const checks = await tools.say.step(
     "proof",
@@ -87,9 +105,6 @@ export async function activate(activation: Activation, tools: Tools): Promise<Ac
   );
   expectPassed(checks, settings.environment);
   const compared = incident ? undefined : await bake({ sheet, target, directory, gate }, tools);
-  const server = await databaseNow();
-  const at = await revision(server.database(), stack.server.revisionQuery);
-  expectRevision(sheet, at);
   const release = await recorded(activation, at, compared, tools);
   return { release, changes, checks, cutover, awaySeconds, compared };
 }

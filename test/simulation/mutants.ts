@@ -129,8 +129,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "images get no name of their own",
     file: "rollout/activate.ts",
-    from: "const keeping = keepImages(settings, imageIds, tools);",
-    to: "const keeping = keepImages(settings, imageIds.slice(0, 0), tools);",
+    from: "const keeping = keepImages(target.settings, imageIds, tools);",
+    to: "const keeping = keepImages(target.settings, imageIds.slice(0, 0), tools);",
   },
   {
     name: "the newest backup is let go",

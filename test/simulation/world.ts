@@ -230,6 +230,7 @@ export class World {
 
   /** @returns whether it ends the process */
   #strike(fault: Fault, process: SimulatedProcess): boolean {
+    if (this.calm) return process.dead; // what was still to come of an earlier command
     if (fault.kind === "interrupt") process.stop.abort();
     if (fault.kind === "kill") process.die();
     if (fault.kind === "power" && !process.dead) this.losePower();
