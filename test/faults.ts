@@ -1,7 +1,8 @@
 // `npm run faults [number …]`: the faults of the catalogue, each made for real, as a table. What
 // was not made to happen is open, never passed.
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
 import { table } from "../scripts/cli/table.ts";
 import { catalogue, type Fault } from "./faults/catalogue.ts";
 import { numberOptions } from "./numberOptions.ts";
@@ -17,26 +18,41 @@ if (unknown.length > 0) {
 }
 const chosen = catalogue.filter(({ number }) => asked.length === 0 || asked.includes(number));
 
-/** Each of a fault's tests once, whatever other faults share it. */
-const done = new Map<string, boolean>();
-function passes([file, name]: Fault["tests"][number]): boolean {
-  const key = `${file} ${name ?? ""}`;
-  const known = done.get(key);
-  if (known !== undefined) return known;
-  process.stderr.write(`  ${key}\n`);
-  const pattern = name === undefined ? [] : [`--test-name-pattern=^${escaped(name)}`];
-  const run = spawnSync(process.execPath, ["--test", ...pattern, join("test", `${file}.test.ts`)], {
+/** Which tests of a file are meant, by their names' beginnings; no name stands for all. */
+const meant = new Map<string, (string | undefined)[]>();
+for (const [file, name] of chosen.flatMap((one) => one.tests))
+  meant.set(file, [...(meant.get(file) ?? []), name]);
+
+/** What became of each test by its name: a file's all in one go, as they share what they run on. */
+async function outcomes(file: string): Promise<Map<string, boolean>> {
+  const names = meant.get(file)!;
+  const all = names.includes(undefined);
+  process.stderr.write(`  ${file}: ${all ? "all" : [...new Set(names)].join(", ")}\n`);
+  const passed = new Map<string, boolean>();
+  const events = run({
+    files: [join(root, "test", `${file}.test.ts`)],
     cwd: root,
-    encoding: "utf8",
+    timeout: 30 * 60_000,
+    ...(all ? {} : { testNamePatterns: names.map((one) => new RegExp(`^${escaped(one!)}`)) }),
   });
-  const passed = Number(/^ℹ pass (\d+)$/m.exec(run.stdout)?.[1] ?? 0);
-  const good = run.status === 0 && passed > 0;
-  if (!good) process.stderr.write(run.stdout);
-  done.set(key, good);
-  return good;
+  events.on("test:pass", ({ name }) => passed.set(name, passed.get(name) ?? true));
+  events.on("test:fail", ({ name, details }) => {
+    passed.set(name, false);
+    process.stderr.write(`  ✖ ${name}\n${String(details.error.cause ?? details.error)}\n`);
+  });
+  await finished(events.resume());
+  return passed;
 }
 
 const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+const seen = new Map<string, Map<string, boolean>>();
+for (const file of meant.keys()) seen.set(file, await outcomes(file));
+
+function passes([file, name = ""]: Fault["tests"][number]): boolean {
+  const own = [...seen.get(file)!].filter(([one]) => one.startsWith(name));
+  return own.length > 0 && own.every(([, isGood]) => isGood);
+}
 
 const rows = chosen.map((fault) => {
   const failed = fault.tests.filter((one) => !passes(one));

@@ -147,8 +147,8 @@ export const catalogue: readonly Fault[] = [
       ["real/exits", "4: a migration that fails only for real"],
       ["real/exits", "3: what fails on a copy"],
       ["real/standin", "5.0's migration fails"],
+      ["real/lettaFaults", "17: a migration"],
     ],
-    open: "with a migration of the real server",
   },
   {
     number: 18,
@@ -156,12 +156,16 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/killed", "a deploy"],
       ["real/faults", "18: Postgres killed in the middle"],
+      ["real/lettaFaults", "18: Postgres killed"],
     ],
   },
   {
     number: 19,
     what: "an idle session blocks a migration",
-    tests: [["real/faults", "19: an idle session"]],
+    tests: [
+      ["real/faults", "19: an idle session"],
+      ["real/lettaFaults", "19: an idle session"],
+    ],
   },
   {
     number: 20,
@@ -169,6 +173,7 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/exits", "3: what fails on a copy"],
       ["real/standin", "6.0 migrates"],
+      ["real/lettaFaults", "20: a server that"],
     ],
   },
   {
@@ -179,6 +184,7 @@ export const catalogue: readonly Fault[] = [
       ["real/backup", "an archive that pg_restore"],
       ["real/backup", "a dump that cannot be taken whole"],
       ["real/operations", "a flipped byte"],
+      ["real/lettaFaults", "21: a backup"],
     ],
   },
   {
@@ -189,17 +195,28 @@ export const catalogue: readonly Fault[] = [
   {
     number: 23,
     what: "a revision that is unknown, double or missing; a database outside without vector",
-    tests: [["real/exits", "3: a schema that nobody knows"], ["real/database"]],
+    tests: [
+      ["real/exits", "3: a schema that nobody knows"],
+      ["real/database"],
+      ["real/lettaFaults", "23: a revision"],
+    ],
   },
   {
     number: 24,
     what: "a password that the database's volume does not know",
-    tests: [["real/upAgain", "a volume made with another password"]],
+    tests: [
+      ["real/upAgain", "a volume made with another password"],
+      ["real/lettaFaults", "24: a password"],
+    ],
   },
   {
     number: 25,
     what: "an encryption key that is missing or another one",
-    tests: [["real/exits", "3: each thing that must not be"], ["rollout/refuseGuarded"]],
+    tests: [
+      ["real/exits", "3: each thing that must not be"],
+      ["rollout/refuseGuarded"],
+      ["real/lettaFaults", "25: another"],
+    ],
   },
   {
     number: 26,

@@ -10,10 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
 import { clockThatGoesBack } from "./clockThatGoesBack.ts";
-import type { Told } from "./prodWorkspace.ts";
 import { Story } from "./story.ts";
 import { takeConnections } from "./takeConnections.ts";
-import { containerIds, docker } from "./workspace.ts";
+import { docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 let story: Story;
@@ -30,31 +29,6 @@ before(async () => {
 after(() => story?.remove());
 
 const fill = () => join(story.place.root, ".stack", "fill");
-const container = (service: string) => containerIds(story.place.project)[service]!;
-
-/** What a command under way came to, told as one that was waited for. */
-async function told(running: ReturnType<Story["place"]["start"]>): Promise<Told> {
-  const ran = await running.ended;
-  return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
-}
-
-/** A session that says something and stays: it goes when its input is closed. */
-function session(statement: string) {
-  const psql = ["psql", "-U", "letta", "-d", "letta", "-qAt"];
-  const child = spawn("docker", ["exec", "-i", container("postgres"), ...psql], {
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  child.stdin.on("error", () => undefined); // its database is killed
-  child.stdin.write(`${statement}\n`);
-  return child;
-}
-
-/** Waits until a query about the sessions says so. */
-async function until(query: string): Promise<void> {
-  while (story.place.psql(`SELECT count(*) > 0 FROM pg_stat_activity WHERE ${query}`) !== "t")
-    await sleep(20);
-}
-
 test("2: whoever closes the reader of a deploy's story does not end the deploy", async () => {
   const { place } = story;
   const from = place.journal().length;
@@ -95,12 +69,12 @@ test("14: a server that runs out of memory after it was proven is taken back", a
   const little = { SERVER_MEMORY: "96m", BAKE_SECONDS: "60" };
   const running = place.start("deploy", ["prod", "1.1.0", "--yes", "--json"], little);
   await story.begins(/^stay green/, from, running);
-  const server = container("server");
+  const server = story.container("server");
   // The kernel ends whoever is marked most, not whoever asked last.
   const mark = "for one in /proc/[0-9]*; do echo 1000 > $one/oom_score_adj; done";
   docker("exec", server, "sh", "-c", mark);
   spawnSync("docker", ["exec", server, "python3", "-c", "kept = bytearray(512 << 20)"]);
-  const said = story.ends(await told(running), 4, "ROLLED_BACK");
+  const said = story.ends(await story.told(running), 4, "ROLLED_BACK");
   assert.match(said.details.join("\n"), /server: /);
   await story.holds("1.0.0");
 });
@@ -108,8 +82,8 @@ test("14: a server that runs out of memory after it was proven is taken back", a
 test("19: an idle session in the way of a migration is named, and nothing is half done", async () => {
   const { place } = story;
   await story.write();
-  const idle = session("BEGIN; TABLE agents;");
-  await until("state = 'idle in transaction'");
+  const idle = story.session("BEGIN; TABLE agents;");
+  await story.until("state = 'idle in transaction'");
   const said = story.ends(await place.deploy("2.0.0"), 4, "ROLLED_BACK");
   assert.match(said.details.join("\n"), /connected to letta: pid \d+, .*idle in transaction since/);
   idle.stdin.end();
@@ -119,7 +93,7 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
 
 test("a database whose connections are all taken for a while is waited for", async () => {
   const { place } = story;
-  const taken = await takeConnections(container("postgres"), 12);
+  const taken = await takeConnections(story.container("postgres"), 12);
   story.ends(await place.deploy("1.1.0"), 0);
   assert.notEqual(taken.exitCode, null, "it waited for none of them");
   await story.holds("1.1.0");
@@ -132,10 +106,10 @@ test("18: Postgres killed in the middle of a migration's statement is started an
   const from = place.journal().length;
   const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
   await story.begins(/^keep a copy of the database/, from, running, "done");
-  const locking = session("BEGIN; LOCK TABLE agents;");
-  await until("wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE agents%'");
-  docker("kill", container("postgres"));
-  story.ends(await told(running), 4, "ROLLED_BACK");
+  const locking = story.session("BEGIN; LOCK TABLE agents;");
+  await story.until("wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE agents%'");
+  docker("kill", story.container("postgres"));
+  story.ends(await story.told(running), 4, "ROLLED_BACK");
   locking.kill();
   await story.holds("1.0.0");
   assert.equal(place.revision(), "r1");
@@ -162,7 +136,7 @@ test("11: a registry that has had enough of us is no reason to touch anything", 
 test("16: all parts, killed at once and started in the wrong order, come back by themselves", async () => {
   const { place } = story;
   await story.write();
-  const order = ["proxy", "server", "collector", "postgres"].map(container);
+  const order = ["proxy", "server", "collector", "postgres"].map((one) => story.container(one));
   docker("kill", ...order);
   for (const id of order) docker("start", id);
   // As after a reboot: nobody but the engine starts anything again.
@@ -173,7 +147,7 @@ test("16: all parts, killed at once and started in the wrong order, come back by
 test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {
   const { place } = story;
   const started = () =>
-    docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", container("collector"));
+    docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", story.container("collector"));
   const before = started();
   const url = `http://127.0.0.1:${place.environment["OTEL_HTTP_PORT"]}/v1/traces`;
   const post = async (

@@ -15,18 +15,6 @@ before(async () => {
 });
 after(() => place.remove());
 
-const agent = (name: string) => ({
-  name,
-  model: "letta/letta-free",
-  embedding: "letta/letta-free",
-  memory_blocks: [{ label: "human", value: name }],
-});
-
-async function write(name: string): Promise<void> {
-  const { status, body } = await place.ask("POST /v1/agents/", agent(name));
-  assert.equal(status, 200, body);
-}
-
 /** That it went well, which version serves, and that these agents are all there. */
 async function serves(told: Told, version: string, agents: readonly string[]): Promise<void> {
   assert.equal(told.code, 0, JSON.stringify(told.said));
@@ -37,8 +25,8 @@ async function serves(told: Told, version: string, agents: readonly string[]): P
 
 test("0.15.1 is deployed, proven through the proxy's door", async () => {
   await serves(await place.deploy("0.15.1"), "0.15.1", []);
-  await write("first");
-  await write("second");
+  await place.write("first");
+  await place.write("second");
 });
 
 test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async () => {
@@ -47,7 +35,7 @@ test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async (
   const rehearsal = told.said["rehearsal"] as { wayBack: { passed: boolean }; difference: object };
   assert.equal(rehearsal.wayBack.passed, true);
   assert.match(JSON.stringify(rehearsal.difference), /conversations/);
-  await write("third");
+  await place.write("third");
 });
 
 test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it", async () => {
@@ -55,7 +43,7 @@ test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it"
   await serves(told, "0.15.1", ["first", "second", "third"]);
   assert.equal(told.said["way"], "keep");
   assert.equal(place.revision(), "1c28e167b74f");
-  await write("fourth");
+  await place.write("fourth");
   const verified = await place.tell("verify", ["prod"]);
   assert.equal(verified.code, 0, JSON.stringify(verified.said));
 });
@@ -99,14 +87,14 @@ test("carry: the rows of now in the older schema; the newer database is kept", a
   await serves(told, "0.15.1", ["first", "second", "third", "fourth"]);
   assert.equal(place.revision(), "b1c2d3e4f5a6");
   assert.ok(place.databases().includes(`letta_kept_${String(told.said["release"])}`));
-  await write("fifth");
+  await place.write("fifth");
 });
 
 test("restore: the data as at the dump, what was written since in a database that is kept", async () => {
   const deployed = await place.deploy("0.16.8");
   const before = ["first", "second", "third", "fourth", "fifth"];
   await serves(deployed, "0.16.8", before);
-  await write("sixth");
+  await place.write("sixth");
   const told = await place.rollback(["--database", "restore"]);
   await serves(told, "0.15.1", before);
   const kept = `letta_kept_${String(told.said["release"])}`;

@@ -31,6 +31,7 @@ const suites = [
   "telemetry",
   "up",
   "upAgain",
+  "lettaFaults",
 ] as const;
 
 /**

@@ -151,7 +151,12 @@ export async function prodWorkspace(
     ask,
     version: async () => ((await read("/v1/health/")) as { version: string }).version,
     async write(agent) {
-      const { status, body } = await ask("POST /v1/agents/", { name: agent });
+      const { status, body } = await ask("POST /v1/agents/", {
+        name: agent,
+        model: "letta/letta-free",
+        embedding: "letta/letta-free",
+        memory_blocks: [{ label: "human", value: agent }],
+      });
       if (status !== 200) throw new Error(`agent ${agent} was not written: ${status} ${body}`);
     },
     agents: async () =>

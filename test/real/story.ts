@@ -1,26 +1,26 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Entry } from "../../scripts/ledger/journal.ts";
 import { eventsDuring } from "./eventsDuring.ts";
 import { expectInvariants, lastSteps } from "./invariants.ts";
-import type { Running, Told } from "./prodWorkspace.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
-import { docker, type Ran } from "./workspace.ts";
+import type { ProdWorkspace, Running, Told } from "./prodWorkspace.ts";
+import { standinWorkspace } from "./standinWorkspace.ts";
+import { containerIds, docker, type Ran } from "./workspace.ts";
 
 /** What a failed command said, or what a good one did. */
 export type Said = Record<string, string> & { readonly details: string[] };
 
-/** One stack on the stand-in server that lives through many commands, and what must stay of it. */
+/** One stack, on the stand-in server unless it is begun otherwise, that lives through many commands, and what must stay of it. */
 export class Story {
-  readonly place: StandinWorkspace;
+  readonly place: ProdWorkspace;
   /** Written as the story goes on; nothing of them is ever lost. */
   readonly agents: string[] = [];
   /** The processes of the tool that were killed on the way. */
   readonly killed: number[] = [];
-  private constructor(place: StandinWorkspace) {
+  constructor(place: ProdWorkspace) {
     this.place = place;
   }
 
@@ -119,6 +119,33 @@ export class Story {
       assert.equal(ended, undefined, `it ended before ${step.source}: ${ended?.stdout}`);
       await sleep(5);
     }
+  }
+
+  container(service: string): string {
+    return containerIds(this.place.project)[service]!;
+  }
+
+  /** What a command under way came to, told as one that was waited for. */
+  async told(running: Running): Promise<Told> {
+    const ran = await running.ended;
+    return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
+  }
+
+  /** A session of the database's that says something and stays: it goes when its input is closed. */
+  session(statement: string) {
+    const psql = ["psql", "-U", "letta", "-d", "letta", "-qAt"];
+    const child = spawn("docker", ["exec", "-i", this.container("postgres"), ...psql], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    child.stdin.on("error", () => undefined); // its database is killed
+    child.stdin.write(`${statement}\n`);
+    return child;
+  }
+
+  /** Waits until a query about the database's sessions says so. */
+  async until(query: string): Promise<void> {
+    const asked = `SELECT count(*) > 0 FROM pg_stat_activity WHERE ${query}`;
+    while (this.place.psql(asked) !== "t") await sleep(20);
   }
 
   /** Takes away all that was made; a file system that was mounted over the state first. */

@@ -1,0 +1,116 @@
+// The faults of database and migration, on real Letta releases. `npm run faults` runs them, and
+// `npm test -- real/lettaFaults`: each rehearsal takes most of a minute, and `npm test` has made
+// the same faults with the stand-in server.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import { portsOf } from "./portsOf.ts";
+import { prodWorkspace, type ProdWorkspace } from "./prodWorkspace.ts";
+import { Story } from "./story.ts";
+import { docker } from "./workspace.ts";
+
+const [old, next] = ["0.15.1", "0.16.8"];
+const oldHead = "b1c2d3e4f5a6";
+let story: Story;
+let place: ProdWorkspace;
+
+before(async () => {
+  place = await prodWorkspace("lettaFaults", portsOf("lettaFaults"), { IMAGES: "local" });
+  story = new Story(place);
+  story.ends(await place.deploy(old), 0);
+  await story.write();
+});
+after(() => story?.remove());
+
+/** Deploys the next version; before its migration a hook says this to the live database. */
+function deployAfter(...statements: string[]) {
+  const psql = `docker exec ${place.project}-postgres-1 psql -U letta -v ON_ERROR_STOP=1 -qc`;
+  const lines = statements.map((one) => `${psql} '${one}'`);
+  return story.withHook("pre-migrate", ["set -e", ...lines], () => place.deploy(next));
+}
+
+/** The former version serves again on its own schema, with every agent. */
+async function isBack(): Promise<void> {
+  await story.holds(old);
+  assert.equal(place.revision(), oldHead);
+}
+
+test("25: another encryption key is refused before anything is touched", async () => {
+  const other = { LETTA_ENCRYPTION_KEY: "another key than the one it was" };
+  const told = await story.untouched(() => place.deploy(next, [], other));
+  story.ends(told, 3, "KEY_CHANGED");
+});
+
+test("24: a password that the volume does not know is refused before anything is touched", async () => {
+  const wrong = { LETTA_PG_PASSWORD: "anotherpassword1" };
+  const asked = () => place.deploy(next, ["--recreate", "postgres"], wrong);
+  const said = story.ends(await story.untouched(asked), 3);
+  assert.match(said["message"]!, /LETTA_PG_PASSWORD does not open the database/);
+});
+
+test("23: a revision that is unknown, double or missing is refused, and named", async () => {
+  for (const [make, named] of [
+    ["UPDATE alembic_version SET version_num = 'zzz'", /zzz/],
+    ["INSERT INTO alembic_version VALUES ('zzz')", /zzz/],
+    ["DELETE FROM alembic_version", /revision/],
+  ] as const) {
+    place.psql(make);
+    const said = story.ends(await story.untouched(() => place.deploy(next)), 3);
+    assert.match(said["message"]!, named);
+    place.psql(`DELETE FROM alembic_version; INSERT INTO alembic_version VALUES ('${oldHead}')`);
+  }
+  await isBack();
+});
+
+test("21: a backup with a flipped byte is not restored", async () => {
+  const { backup } = story.ends(await place.tell("backup", ["prod"]), 0);
+  const path = join(place.state, "backups", `${backup}.dump`);
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
+  const asked = () => place.tell("restore", ["prod", backup!, "--yes"]);
+  story.ends(await story.untouched(asked), 3);
+});
+
+test("19: an idle session in the way of the migration is named, and nothing is half done", async () => {
+  const idle = story.session("BEGIN; TABLE agents;");
+  await story.until("state = 'idle in transaction'");
+  const said = story.ends(await place.deploy(next), 4, "ROLLED_BACK");
+  assert.match(said.details.join("\n"), /connected to letta: pid \d+, .*idle in transaction since/);
+  idle.stdin.end();
+  await isBack();
+});
+
+test("17: a migration that fails in the middle, and only for real, is taken back", async () => {
+  await story.write();
+  const told = await deployAfter("CREATE TABLE conversations (id text)");
+  assert.match(story.ends(told, 4, "ROLLED_BACK").details.join("\n"), /conversations/);
+  await isBack();
+  place.psql("DROP TABLE conversations");
+});
+
+test("18: Postgres killed in the middle of a migration's statement is started and taken back", async () => {
+  await story.write();
+  const from = place.journal().length;
+  const running = place.start("deploy", ["prod", next, "--yes", "--json"]);
+  await story.begins(/^keep a copy of the database/, from, running, "done");
+  const locking = story.session("BEGIN; LOCK TABLE agents;");
+  await story.until("wait_event_type = 'Lock' AND datname = 'letta'");
+  docker("kill", story.container("postgres"));
+  story.ends(await story.told(running), 4, "ROLLED_BACK");
+  locking.kill();
+  await isBack();
+});
+
+test("20: a server that does not come up on the migrated schema is taken back", async () => {
+  await story.write();
+  const refuse = "RAISE EXCEPTION $q$not on this schema$q$";
+  const told = await deployAfter(
+    `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $no$ BEGIN IF to_regclass($q$conversations$q$) IS NOT NULL THEN ${refuse}; END IF; RETURN NEW; END $no$`,
+    "CREATE TRIGGER no BEFORE INSERT OR UPDATE ON agents FOR EACH ROW EXECUTE FUNCTION no()",
+  );
+  story.ends(told, 4, "ROLLED_BACK");
+  await isBack();
+  place.psql("DROP FUNCTION no CASCADE");
+});
