@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ObservedContainer } from "../engine/engine.ts";
+import { letIn } from "../ledger/letIn.ts";
 import { newestGood } from "../ledger/releases.ts";
 import type { Activation } from "./activate.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
@@ -75,7 +76,11 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const todo = await workAway(asked, tools);
   const bring = (isMeant: (name: string) => boolean) =>
     execute(executionOf(activation, todo, isMeant), tools);
+  const noteLetIn = () => {
+    if (sheet.way === "migrate") letIn(activation.directory, sheet.id);
+  };
   if (door === undefined) {
+    noteLetIn();
     await bring(() => true);
     // In an incident an earlier run may have left requests waiting for a server that is there.
     if (incident) await openDoor(settings, tools);
@@ -88,6 +93,7 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
     await tools.say.step("let requests go on", async () => {
       const [server] = await serversOf(stack, tools.engine);
       await proveServer(server!.id, settings, stack, tools);
+      noteLetIn();
       await door.open();
     });
     // A door that has to be replaced comes last: behind it there is somebody to answer again.

@@ -5,6 +5,7 @@ import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
+import { wasLetIn } from "../ledger/letIn.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { Session } from "./session.ts";
@@ -44,9 +45,12 @@ export async function databaseBack(
     : scratchName(server.name, "before", failed.id);
   const aside = names.has(before) ? before : undefined;
   const isWhole = failed.way !== "migrate" || sameRevisions(at, failed.heads);
-  // The migration went through, and this very server was proven on its outcome: nothing that
-  // was written since is lost.
-  if (isWhole && !sameRevisions(at, heads) && isProvenOn(directory, image, at))
+  // Where nobody has reached the failed server, the copy of before lacks nothing, and is what
+  // this very server served on. Else, where the migration went through and this server was
+  // proven on its outcome, nothing that was written since is lost.
+  const isCopyEqual =
+    failed.way === "migrate" && aside !== undefined && !wasLetIn(directory, failed.id);
+  if (!isCopyEqual && isWhole && !sameRevisions(at, heads) && isProvenOn(directory, image, at))
     return { way: "keep", at };
   if (aside !== undefined) {
     const kept = keptName(server.name, id);

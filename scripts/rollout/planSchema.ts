@@ -13,6 +13,8 @@ export interface SchemaProof {
 export interface SchemaFacts {
   /** What the database says it is at: nothing where it is empty; undefined where it does not run. */
   readonly revision: readonly string[] | undefined;
+  /** How many rows it holds without saying any. */
+  readonly unmarkedRows: number;
   readonly image: string;
   /** The migrations of the image that is to serve. */
   readonly target: History;
@@ -62,7 +64,10 @@ export function planSchema(facts: SchemaFacts): SchemaPlan {
     attempts: [],
     ...more,
   });
-  const { revision, target } = facts;
+  const { revision, target, unmarkedRows } = facts;
+  if (unmarkedRows > 0) {
+    return plan("refuse", `the database holds ${unmarkedRows} rows and says no revision`);
+  }
   if (revision === undefined || revision.length === 0) {
     const why = revision === undefined ? "no database runs yet" : "the database is empty";
     return plan("migrate", why, { migrations: between(target, [], heads) });

@@ -1,3 +1,4 @@
+import { countTables } from "../database/countTables.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { revision } from "../database/revision.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
@@ -18,6 +19,8 @@ export interface Situation {
   readonly database: DatabaseServer | undefined;
   /** What the database says it is at; undefined while it does not run. */
   readonly revision: readonly string[] | undefined;
+  /** How many rows it holds without saying any revision; 0 wherever it says one. */
+  readonly unmarkedRows: number;
 }
 
 /**
@@ -40,10 +43,13 @@ export async function situation(
   const database = runs
     ? databaseOf(settings, { container: container?.id, image }, tools.engine)
     : undefined;
+  const at = database && (await revision(database.database(), server.revisionQuery));
+  const rows = at?.length === 0 ? await countTables(database!.database()) : {};
   return {
     observed,
     present: newestGood(directory),
     database,
-    revision: database && (await revision(database.database(), server.revisionQuery)),
+    revision: at,
+    unmarkedRows: Object.values(rows).reduce((sum, one) => sum + one, 0),
   };
 }

@@ -3,13 +3,13 @@ import { Problem } from "../common/problem.ts";
 import type { Inspected } from "../engine/engine.ts";
 import type { StackService } from "../stack/readServices.ts";
 import { labels } from "../stack/renderStack.ts";
+import { tellingLines } from "./tellingLines.ts";
 import type { Tools } from "./tools.ts";
 
 const pollMs = 100;
 
-/** Of a broken part's log: enough to see the cause, and the command for the rest follows. */
-const lastLines = 12;
-const longestLine = 240;
+/** Of a broken part's log what is looked through for the cause. */
+const lastLines = 200;
 
 /**
  * Waits until a started part is what its dependents need: a service healthy, a job ended well.
@@ -91,7 +91,7 @@ async function failure(
   const log = await tools.engine.tail(container, lastLines);
   const environment = service.labels[labels.environment] ?? "";
   return new Problem("STEP_FAILED", `${service.name} ${what}`, {
-    details: log.split("\n").map((line) => line.slice(0, longestLine)),
+    details: tellingLines(log),
     next: `npm run logs -- ${environment} ${service.name}`,
   });
 }

@@ -2,6 +2,7 @@ import { Problem } from "../common/problem.ts";
 import type { Release } from "../ledger/release.ts";
 import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
+import { letIn } from "../ledger/letIn.ts";
 import { freeReserve } from "../ledger/reserve.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { gatherEvidence } from "./evidence.ts";
@@ -39,7 +40,7 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
     await keepFailed(asked, directory, tools);
     if (present === undefined) {
       endWayBack(directory, failed, tools);
-      return await nothingBefore(asked, why, session.tools.signal.aborted, tools);
+      return await nothingBefore(asked, why, session.tools.signal.aborted, { directory, tools });
     }
     tools.say.note(`${why}: going back to release ${present.id} (${present.tag})`);
     const back = await goBack({ ...asked, present, why }, { ...session, tools });
@@ -54,9 +55,11 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
       },
     );
   } catch (second) {
-    return stranded(asked, why, present, second, tools);
+    return stranded(asked, why, present, second, { directory, tools });
   }
 }
+
+type Place = Pick<Session, "directory" | "tools">;
 
 /** A disk that failed in between may have written that the failed one is good. */
 function lastGoodBefore(failed: Release, directory: string): Release | undefined {
@@ -94,10 +97,10 @@ async function nothingBefore(
   { failed, settings, error }: WayBackAsked,
   why: string,
   cut: boolean,
-  tools: Tools,
+  { directory, tools }: Place,
 ) {
   const cause = error instanceof Problem ? error : undefined;
-  await letRequestsFail(settings, tools);
+  await letRequestsFail(failed, settings, { directory, tools });
   return new Problem(
     cut ? "INTERRUPTED" : "STEP_FAILED",
     `release ${failed.id} (${failed.tag}) failed, and there is no good release to go back to: ${why}`,
@@ -114,12 +117,12 @@ async function stranded(
   why: string,
   present: Release | undefined,
   second: unknown,
-  tools: Tools,
+  { directory, tools }: Place,
 ): Promise<Problem> {
   const details = [`first: ${why}`, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
   details.push(...(await whatRuns(settings, tools)));
-  await letRequestsFail(settings, tools);
+  await letRequestsFail(failed, settings, { directory, tools });
   const to = present === undefined ? "" : `${present.id} `;
   return new Problem("STEP_FAILED", `release ${failed.id} failed, and so did the way back`, {
     details,
@@ -129,8 +132,18 @@ async function stranded(
 }
 
 /** Whoever makes a request is told that nobody serves, instead of waiting in vain. */
-async function letRequestsFail(settings: Settings, tools: Tools): Promise<void> {
-  await openDoor(settings, tools).catch(() => undefined);
+async function letRequestsFail(
+  failed: Release,
+  settings: Settings,
+  { directory, tools }: Place,
+): Promise<void> {
+  try {
+    // The server that failed may run, and be the one that they reach.
+    if (failed.way === "migrate") letIn(directory, failed.id);
+    await openDoor(settings, tools);
+  } catch {
+    // What has failed before is what has to be told.
+  }
 }
 
 async function whatRuns(settings: Settings, tools: Tools): Promise<string[]> {

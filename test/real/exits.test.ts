@@ -127,8 +127,10 @@ test("3: each thing that must not be is refused before anything is touched", asy
 test("3: a schema that nobody knows is refused before anything is touched", async () => {
   place.psql("UPDATE alembic_version SET version_num = 'zzz'");
   ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
-  place.psql("UPDATE alembic_version SET version_num = 'r1'");
-  place.psql("INSERT INTO alembic_version VALUES ('zzz')");
+  place.psql("DELETE FROM alembic_version");
+  const unmarked = ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
+  assert.match(unmarked["message"]!, /holds \d+ rows and says no revision/);
+  place.psql("INSERT INTO alembic_version VALUES ('r1'), ('zzz')");
   ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
   place.psql("UPDATE alembic_version SET version_num = 'r2' WHERE version_num = 'zzz'");
   ends(await place.deploy("2.0.0"), 3);

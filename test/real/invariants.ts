@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { takeLock } from "../../scripts/ledger/lock.ts";
 import { lockNames } from "../../scripts/ledger/lockNames.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import type { StandinWorkspace } from "./standinWorkspace.ts";
+import type { ProdWorkspace } from "./prodWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 
 /** What has to be true after a command that came after a kill. */
@@ -28,7 +28,7 @@ export interface Expected {
  * @throws AssertionError naming what does not hold
  */
 export async function expectInvariants(
-  place: StandinWorkspace,
+  place: ProdWorkspace,
   { tags, agents, killed }: Expected,
 ): Promise<void> {
   expectContainers(place, killed);
@@ -81,7 +81,7 @@ export async function expectInvariants(
 }
 
 /** One container for each part, all healthy; none of a rehearsal, none of a killed process. */
-function expectContainers(place: StandinWorkspace, killed: readonly number[]): void {
+function expectContainers(place: ProdWorkspace, killed: readonly number[]): void {
   const { project } = place;
   const listed = (filter: string, format: string) =>
     docker("ps", "-a", "--filter", `label=${filter}`, "--format", format)
@@ -104,7 +104,7 @@ function expectContainers(place: StandinWorkspace, killed: readonly number[]): v
 }
 
 /** The images of what could be gone back to are there, whatever became of their tags. */
-function expectStartable(place: StandinWorkspace): void {
+function expectStartable(place: ProdWorkspace): void {
   const [, former] = place.releases().filter((one) => one.outcome === "good");
   if (former === undefined) return;
   const images = Object.values(former.services).map((one) => one.imageId);
@@ -113,7 +113,7 @@ function expectStartable(place: StandinWorkspace): void {
 }
 
 /** No secret in what was said, in the state or in a container's log. */
-function expectNoSecrets(place: StandinWorkspace): void {
+export function expectNoSecrets(place: ProdWorkspace): void {
   const file = join(place.root, "env/prod.secrets.env");
   const { assignments } = parseEnvFile(readFileSync(file), file);
   const secrets = assignments.map((one) => one.value).filter((value) => value.length >= 8);
@@ -136,7 +136,7 @@ function expectNoSecrets(place: StandinWorkspace): void {
 }
 
 /** The lines of a state directory's files that stay beside others: for messages of failed tests. */
-export function lastSteps(place: StandinWorkspace, count: number): string {
+export function lastSteps(place: ProdWorkspace, count: number): string {
   const lines = place.journal().slice(-count);
   return lines
     .map((one) => `${one.step || one.command} ${one.event} ${one.detail ?? one.message ?? ""}`)
@@ -144,6 +144,6 @@ export function lastSteps(place: StandinWorkspace, count: number): string {
 }
 
 /** Where a release's evidence is. */
-export function evidence(place: StandinWorkspace, release: string): string {
+export function evidence(place: ProdWorkspace, release: string): string {
   return join(place.state, "evidence", release);
 }

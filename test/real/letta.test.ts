@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { expectNoSecrets } from "./invariants.ts";
 import { prodWorkspace, type ProdWorkspace, type Told } from "./prodWorkspace.ts";
 import { containerIds } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
@@ -15,12 +16,13 @@ before(async () => {
 });
 after(() => place.remove());
 
-/** That it went well, which version serves, and that these agents are all there. */
+/** That it went well, which version serves, that these agents are all there and no secret is told. */
 async function serves(told: Told, version: string, agents: readonly string[]): Promise<void> {
   assert.equal(told.code, 0, JSON.stringify(told.said));
   assert.deepEqual(told.said["server"], { version });
   assert.equal(await place.version(), version);
   assert.deepEqual(await place.agents(), [...agents].sort());
+  expectNoSecrets(place);
 }
 
 test("0.15.1 is deployed, proven through the proxy's door", async () => {

@@ -34,6 +34,7 @@ const proof = {
 const schemaOf = (otherwise: Partial<SchemaFacts> = {}) =>
   planSchema({
     revision: ["c3"],
+    unmarkedRows: 0,
     image: "sha256:old",
     target: older,
     present: newer,
@@ -57,7 +58,8 @@ function decisionOf(
     exampleContainer(service),
   ),
 ): Decision {
-  const situation = { observed, present: undefined, database: undefined, revision: undefined };
+  const nothing = { present: undefined, database: undefined, revision: undefined };
+  const situation = { ...nothing, observed, unmarkedRows: 0 };
   return { situation, schema, changes, knower: undefined };
 }
 

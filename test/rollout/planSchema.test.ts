@@ -25,6 +25,7 @@ const proof = {
 /** An older server's image before a database that a newer one migrated, but for what is said. */
 const facts = (otherwise: Partial<SchemaFacts> = {}): SchemaFacts => ({
   revision: ["d"],
+  unmarkedRows: 0,
   image: "sha256:old",
   target: older,
   present: newer,
@@ -51,6 +52,12 @@ for (const [name, revision] of [
     assert.deepEqual([heads, ways], [["d"], []]);
   });
 }
+
+test("one that holds rows and says no revision is not taken for an empty one", () => {
+  const { action, why, ways } = plan({ revision: [], unmarkedRows: 29, target: newer });
+  assert.deepEqual([action, ways], ["refuse", []]);
+  assert.equal(why, "the database holds 29 rows and says no revision");
+});
 
 test("a database at the image's head stays, whatever else is known or asked", () => {
   for (const asked of [undefined, ...askableWays]) {
@@ -220,6 +227,7 @@ const anyFacts = fc.record({
   ),
   backup: fc.option(fc.constant(backup), { nil: undefined }),
   asked: fc.option(fc.constantFrom(...askableWays), { nil: undefined }),
+  unmarkedRows: fc.constant(0),
 });
 const holds = (claim: (facts: SchemaFacts, made: ReturnType<typeof planSchema>) => void) =>
   fc.assert(

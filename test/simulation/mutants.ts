@@ -184,4 +184,11 @@ export const mutants: readonly Mutant[] = [
     to: "void migrationEnded;",
     seed: 20_286_030,
   },
+  {
+    name: "nobody writes down that requests were let in",
+    file: "rollout/cutOver.ts",
+    from: 'if (sheet.way === "migrate") letIn(activation.directory, sheet.id);',
+    to: "void letIn;",
+    seed: 3270,
+  },
 ];

@@ -155,7 +155,17 @@ async function settle(
     violate(`I6: again, without a fault: exit ${exit}`);
   await world.pass(3000);
   const isDone = again.outcome === "done";
+  const all = [...schedule.commands, ...(schedule.beside ? [schedule.beside.command] : [])];
+  const live = site.servers.databases.get("letta")?.rows.get("agents");
+  const missing = written.filter((one) => live?.has(one) !== true);
+  if (missing.length > 0 && all.every(keepsRows))
+    violate(`I2: ${missing.join(", ")} is not in the live database`);
   for (const one of unsettled(site, written, [...notes, ...again.notes], isDone)) violate(one);
+}
+
+/** Whether the way back from it keeps the live database, as the older servers work on its schema. */
+function keepsRows({ kind, version }: Command): boolean {
+  return kind === "backup" || (kind === "deploy" && ["1.0.0", "1.1.0", "2.0.0"].includes(version));
 }
 
 /** What a command has said must be so: I4, and that nothing is said that is not true. */
