@@ -35,6 +35,13 @@ export function diagnoseCollector(
     const way = exitCode === 0 || exitCode === 143 ? next.bringUp : next.logs;
     return failed(`${how}${means === undefined ? "" : `: ${means}`}`, way);
   }
+  // Between two ends it runs for a moment.
+  if (restarts > 0 && log.findLastIndex(isEnd) > log.findLastIndex(isReady)) {
+    return failed(
+      `started again ${restarts} times by the engine, and ends: ${lastWords(log)}`,
+      next.logs,
+    );
+  }
   if (version !== undefined && version !== wanted) {
     return failed(`${version} runs, OTEL_VERSION is ${wanted}`, next.bringUp);
   }
@@ -43,12 +50,16 @@ export function diagnoseCollector(
   return passed(`${version ?? wanted}${checked}${again}`);
 }
 
+const isEnd = (line: string) => /^(?:Error:|panic:|20.* Error:)/.test(line);
+const isReady = (line: string) => line.includes("Everything is ready");
+
 /** Why it ended, by the last that it wrote about it. */
 function lastWords(log: readonly string[]): string | undefined {
   const trouble = explainExporter(log).at(-1);
-  const start = log.findLast((line) => /^(?:Error:|panic:|20.* Error:)/.test(line));
+  const start = log.findLast(isEnd);
   if (start?.includes("cannot start pipelines") && trouble !== undefined) {
-    return `${trouble.exporter} ${trouble.cause}: ${trouble.meaning} (${trouble.said.slice(0, 200)})`;
+    const { exporter, cause, meaning, said } = trouble;
+    return `${exporter} ${cause}: ${meaning} (${said.slice(0, 200)})`.trimStart();
   }
   return start?.slice(0, 300);
 }

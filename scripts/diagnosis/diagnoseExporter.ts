@@ -34,7 +34,9 @@ export function diagnoseExporter(seen: ExporterSeen, next: string): Judgement {
   const queued = Math.max(0, ...each.map((one) => one.queued));
   const upSinceMs = nowMs - (metrics.uptimeSeconds ?? 0) * 1000;
   const own = troubles.filter((one) => isWithin(one, upSinceMs));
-  const present = own.filter((one) => isWithin(one, nowMs - presentMs)).at(-1);
+  const presents = own.filter((one) => isWithin(one, nowMs - presentMs));
+  // 0.96 counts nothing for a queue whose disk is full: it only says so.
+  const present = presents.findLast((one) => one.losesData) ?? presents.at(-1);
   const counts = [
     `${sent} items sent`,
     ...(queued > 0 ? [`${queued} batches wait`] : []),

@@ -4,7 +4,7 @@ import {
   type ClickHouseReader,
 } from "../verification/askClickHouse.ts";
 import { failed, passed, type Judgement } from "./diagnose.ts";
-import { explainConnection } from "./diagnoseConnection.ts";
+import { addressOf, explainConnection, reach } from "./diagnoseConnection.ts";
 import { request } from "../verification/request.ts";
 
 /** ClickHouse's own numbers: its source, src/Common/ErrorCodes.cpp. */
@@ -17,21 +17,37 @@ const faults = {
 const firstLine = ({ text }: ClickHouseAnswer) => text.split("\n")[0]!.slice(0, 300);
 const isOneOf = ({ fault }: ClickHouseAnswer, codes: readonly number[]) => codes.includes(fault);
 
+/** Why ClickHouse does not answer here. */
+export interface Silence {
+  readonly why: string;
+  /** Whether it can be connected to: then it is no better from elsewhere. */
+  readonly reached: boolean;
+}
+
+const connectMs = 1000;
+
 /**
- * Why ClickHouse does not answer: /ping needs no user.
- * @returns undefined where it answers
+ * Whether ClickHouse answers: /ping needs no user.
+ * @returns undefined where it does
  */
 export async function pingClickHouse({
   url,
   authority,
-}: Pick<ClickHouseReader, "url" | "authority">): Promise<string | undefined> {
+}: Pick<ClickHouseReader, "url" | "authority">): Promise<Silence | undefined> {
   const reply = await request(`${url}/ping`, {
     elsewhere: { authority },
     headers: { connection: "close" },
-  }).catch((error: Error) => explainConnection(error));
-  if (typeof reply === "string") return reply;
+  }).catch((error: Error) => error);
+  if (reply instanceof Error) {
+    // Nobody but its time limit ends a request.
+    const isLate = (reply.cause as Error | undefined)?.name === "AbortError";
+    if (!isLate || (await reach(addressOf(url), authority, connectMs)) !== undefined)
+      return { why: explainConnection(reply), reached: false };
+    return { why: "it takes the connection and does not answer: it hangs", reached: true };
+  }
   if (reply.status === 200 && reply.body.startsWith("Ok.")) return undefined;
-  return `expected Ok. from /ping, got ${reply.status} ${reply.body.slice(0, 80).trim()}`;
+  const got = `${reply.status} ${reply.body.slice(0, 80).trim()}`;
+  return { why: `expected Ok. from /ping, got ${got}`, reached: true };
 }
 
 /** How one user asks; `purpose` as in "writes". */

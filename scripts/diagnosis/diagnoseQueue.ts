@@ -105,6 +105,9 @@ export function diagnoseQueue(
     const names = aside.map((one) => `${one.name} (${one.bytes} bytes)`).join(", ");
     return failed(`moved aside as damaged, what waited in it is lost: ${names}`, next.verify);
   }
+  if (seen.freeKb === 0) {
+    return failed("its disk is full: what comes now finds no room and is lost", "docker system df");
+  }
   if (seen.freeKb < leastFreeKb) {
     const free = `${Math.round(seen.freeKb / 1024)} MB free (${seen.usedPercent} % used)`;
     return failed(`${free}: what waits will soon find no room`, "docker system df");

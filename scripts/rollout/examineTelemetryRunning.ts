@@ -171,8 +171,9 @@ async function scrapeSamples(door: CollectorDoor): Promise<Sample[]> {
 }
 
 async function versionOf(id: string, { engine }: Tools): Promise<string | undefined> {
-  const { stdout } = await engine.exec(id, ["/otelcol-contrib", "--version"]);
-  return /\bversion v?(\S+)/.exec(stdout)?.[1];
+  // One that is about to end again cannot be asked.
+  const said = await engine.exec(id, ["/otelcol-contrib", "--version"]).catch(() => undefined);
+  return /\bversion v?(\S+)/.exec(said?.stdout ?? "")?.[1];
 }
 
 function once<Result>(make: () => Promise<Result>): () => Promise<Result> {

@@ -1,8 +1,9 @@
 import type { ObservedContainer } from "../engine/engine.ts";
 import { askClickHouse, type ClickHouseReader } from "../verification/askClickHouse.ts";
-import { diagnose, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
+import { diagnose, failed, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
 import { diagnoseArrival } from "../diagnosis/diagnoseArrival.ts";
 import { diagnoseLogin, pingClickHouse } from "../diagnosis/diagnoseLogin.ts";
+import { diagnoseRoom } from "../diagnosis/diagnoseRoom.ts";
 import { diagnoseTables } from "../diagnosis/diagnoseTables.ts";
 import { diagnoseClock, type ClockSeen } from "../diagnosis/diagnoseClock.ts";
 import {
@@ -51,18 +52,21 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
   const part = containers.find((one) => one.service === "clickhouse");
   const away =
     bundled && part?.state !== "running" ? "no ClickHouse of this stack runs" : undefined;
-  const [here, there] =
+  const [silence, there] =
     away === undefined
       ? await Promise.all([
           pingClickHouse(reader),
           fromCollector(scene, settings.get("CLICKHOUSE_ENDPOINT"), tools),
         ])
-      : [away, null];
+      : [undefined, null];
   const fix = bundled ? next.logs("clickhouse") : next.explain("CLICKHOUSE_ENDPOINT");
   const ask = (name: string, make: () => Promise<Judgement>) =>
     diagnose(
       name,
-      () => (here === undefined ? make() : skipped(away ?? "ClickHouse does not answer here")),
+      () =>
+        (away ?? silence) === undefined
+          ? make()
+          : skipped(away ?? "ClickHouse does not answer here"),
       fix,
     );
   const login = (purpose: "writes" | "reads", setting: string) => {
@@ -76,7 +80,11 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
   return Promise.all([
     diagnose(
       "ClickHouse answers",
-      () => (away === undefined ? diagnoseConnection(reader.url, here, there, fix) : skipped(away)),
+      () => {
+        if (away !== undefined) return notRunning(part, away, next.bringUp);
+        if (silence?.reached) return failed(`${reader.url}: ${silence.why}`, fix);
+        return diagnoseConnection(reader.url, silence?.why, there, fix);
+      },
       fix,
     ),
     ask("ClickHouse writer", () => login("writes", "CLICKHOUSE_PASSWORD")),
@@ -85,6 +93,7 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
       const runs = runningCollector(scene)?.health === "healthy";
       return diagnoseTables(reader, database, Object.values(tables), runs, next.logs("collector"));
     }),
+    ask("room in ClickHouse", () => diagnoseRoom(reader, next.explain("CLICKHOUSE_TTL"))),
     ask("arrival in ClickHouse", () => {
       const usual = expected.serverGathersMs + expected.delivery.batchMs;
       return diagnoseArrival(reader, database, usual, next.verify);
@@ -98,6 +107,16 @@ async function examineClickHouse(scene: TelemetryScene, tools: Tools): Promise<F
       return diagnoseKept(reader, database, removed, since, next.bringUp);
     }),
   ]);
+}
+
+/** Where its container is there, somebody or something has ended it. */
+function notRunning(part: ObservedContainer | undefined, away: string, bringUp: string): Judgement {
+  if (part === undefined) return skipped(away);
+  const isPaused = part.state === "paused";
+  return failed(
+    `its container is ${part.state}`,
+    isPaused ? `docker unpause ${part.name}` : bringUp,
+  );
 }
 
 async function examineSigNoz(scene: TelemetryScene, tools: Tools): Promise<Finding[]> {

@@ -4,6 +4,9 @@ import type { Tools } from "./tools.ts";
 /** What the collector writes when it cannot read a file of its queue (bbolt's and its own words). */
 const damaged = /panic:|invalid database|bbolt|checksum error|version mismatch|file_storage/i;
 
+/** A file that found no room to be begun looks damaged too, and nothing is in it. */
+const noRoom = /no space left on device/i;
+
 /**
  * Moves aside the files that are no database any more (bbolt's magic number stands at byte 16);
  * where all look whole and the collector panics over them nevertheless, all of them.
@@ -35,7 +38,7 @@ export async function mendQueue(
   tools: Tools,
 ): Promise<boolean> {
   const words = await tools.engine.tail(id, 60);
-  if (!damaged.test(words)) return false;
+  if (!damaged.test(words) || noRoom.test(words)) return false;
   const permissions = stack.services.find((one) => one.name === "permissions");
   if (permissions === undefined) return false;
   const volume = `${stack.project}_${collector.replace("collector", "telemetry")}`;

@@ -13,6 +13,8 @@ const meanings = {
   throttled: "the sink asks to be sent less",
   refused: "the sink answers, and does not take this data",
   "server error": "the sink has a fault of its own",
+  "sink full": "the sink's disk is full: what comes waits until it has room",
+  "queue disk full": "the disk with the exporter's queue is full: what comes now is lost",
   "queue full": "the exporter's queue is full: what comes now is lost",
   other: "the collector's own words are all there is",
 } as const;
@@ -40,6 +42,8 @@ export interface ExporterTrouble {
  */
 const causes: readonly (readonly [TroubleCause, RegExp])[] = [
   ["queue full", /queue is full/i],
+  ["sink full", /NOT_ENOUGH_SPACE|DB::Exception.*no space left on device/is],
+  ["queue disk full", /no space left on device/i],
   ["missing port", /missing port|port not specified/i],
   [
     "TLS",
@@ -70,11 +74,11 @@ const causes: readonly (readonly [TroubleCause, RegExp])[] = [
 ];
 
 const losses =
-  /Dropping|Rejecting data|payload dropped|rejected by edge|Partial success|Sender failed/i;
+  /dispatching back|Dropping|Rejecting data|payload dropped|rejected by edge|Partial success|Sender failed/i;
 
 /** What tells of deliveries. Exporters say more: Datadog's looks for programs the image lacks. */
 const delivers =
-  /export|send|sent|submit|post|partial success|validat|start pipelines|payload|metadata report/i;
+  /export|send|sent|submit|post|partial success|validat|start pipelines|payload|metadata report|dispatching back/i;
 
 /** Datadog's trace writer borrows the logger of whichever signal was made last: these are spans. */
 const traceWriter = /^(?:Dropping|Retried) payload|^Sender queue full|^(?:Trace|Stats) writer/i;
@@ -127,5 +131,9 @@ function errorOf({ message, fields }: CollectorLine): string | undefined {
   if (typeof error === "string" && error !== "") return error;
   if (/Partial success/i.test(message)) return `${message} ${String(fields["message"] ?? "")}`;
   if (/API key validation failed/i.test(message)) return message;
+  // At its start a queue lays back what was on its way when it ended, which needs room.
+  if (/dispatching back/i.test(message)) {
+    return `${message}: ${String(fields["errorCount"])} of ${String(fields["numberOfItems"])}`;
+  }
   return /(?:due to:?|times:|by edge:|cannot start pipelines:) ?(.+)/i.exec(message)?.[1]?.trim();
 }

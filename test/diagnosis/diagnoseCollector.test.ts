@@ -38,6 +38,21 @@ test("one that ended says how, in its own words where it wrote any", () => {
   assert.match(ended(2, ["panic: assertion failed"]).detail, /: panic: assertion failed$/);
 });
 
+test("one that is seen between two ends has failed, one that came up in the end has not", () => {
+  const words = "Error: cannot start pipelines: create database: dial tcp: lookup ch: no such host";
+  const judged = (...log: string[]) =>
+    diagnoseCollector(
+      { inspected: { ...healthy, restarts: 3 }, version: "0.96.0", log },
+      "0.96.0",
+      next,
+    );
+  const ends = judged("Everything is ready.", words, "Starting extensions...");
+  assert.equal(ends.outcome, "failed");
+  assert.match(ends.detail, /^started again 3 times by the engine, and ends: unreachable: nothing/);
+  const came = judged(words, "Everything is ready.");
+  assert.equal(came.detail, "0.96.0, healthy, started again 3 times by the engine");
+});
+
 test("one that runs and is not healthy has failed", () => {
   const inspected = { ...healthy, health: "unhealthy" } as const;
   const seen = { inspected, version: "0.96.0", log: [] };

@@ -45,6 +45,16 @@ test("trouble of the last two minutes is there, older trouble is over", () => {
   assert.match(over.detail, /over since 2026-01-01T11:30:00Z/);
 });
 
+test("of two troubles that are there, the one for which data is lost is told", () => {
+  const full = { cause: "queue disk full", losesData: true } as const;
+  for (const both of [
+    [full, {}],
+    [{}, full],
+  ]) {
+    assert.match(judged(sent, both).detail, /^queue disk full: .*; it drops data for it; 7 items/);
+  }
+});
+
 test("trouble of before its last start, and a time as seconds, are read as such", () => {
   const before = judged(sent, [{ at: "2026-01-01T10:00:00Z", losesData: true }]);
   assert.deepEqual([before.outcome, before.detail], ["passed", "7 items sent"]);

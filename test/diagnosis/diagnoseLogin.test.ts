@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judgeArrival } from "../../scripts/diagnosis/diagnoseArrival.ts";
 import { judgeLogin } from "../../scripts/diagnosis/diagnoseLogin.ts";
+import { judgeRoom } from "../../scripts/diagnosis/diagnoseRoom.ts";
 import { judgeTables } from "../../scripts/diagnosis/diagnoseTables.ts";
 
 const reader = { url: "", user: "ada", password: "", authority: undefined, connect: undefined };
@@ -55,4 +56,17 @@ test("spans that come much later than is set are a queue that is behind", () => 
   assert.equal(judged(16).outcome, "passed");
   assert.equal(judged(46).outcome, "failed");
   assert.equal(judgeArrival({ portions: 0, median: 0, most: 0 }, 1, "on").outcome, "skipped");
+});
+
+test("a disk has too little room by its share if it is small, by its bytes if it is large", () => {
+  const gb = 1024 ** 3;
+  const judged = (...disks: [free: number, total: number][]) => {
+    const text = disks.map(([free, total], index) => `disk${index}\t${free * gb}\t${total * gb}`);
+    return judgeRoom({ text: text.join("\n"), fault: 0 }, "on");
+  };
+  assert.equal(judged([1, 10]).detail, "disk0: 1024 of 10240 MB are free");
+  assert.equal(judged([0.4, 10]).outcome, "failed");
+  assert.equal(judged([2, 1000]).outcome, "passed");
+  assert.match(judged([9, 10], [0.9, 1000]).detail, /^disk1: 922 of 1024000 MB are free; /);
+  assert.equal(judgeRoom(refusal(497), "on").outcome, "skipped");
 });

@@ -29,6 +29,7 @@ test("a directory that is missing, closed, or on a full disk takes nothing", () 
   assert.match(judged(parseQueueFolder("none\n")).detail, /is not there/);
   assert.match(judged(seen({ may: 0 })).detail, /mode 755 and owner 10001:10001: .* cannot write/);
   assert.match(judged(seen({ freeKb: 100_000 })).detail, /^98 MB free \(52 % used\)/);
+  assert.match(judged(seen({ freeKb: 0 })).detail, /^its disk is full: .* lost$/);
 });
 
 test("a damaged file, and one that was moved aside, are told by name", () => {

@@ -12,7 +12,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { contentTag } from "../../scripts/images/contentTag.ts";
 import { recipes } from "../../scripts/images/recipes.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
-import { canary, sendOverGrpc } from "../../scripts/verification/canary.ts";
+import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
+import { canary, sendOverGrpc, sendSpansOverHttp } from "../../scripts/verification/canary.ts";
 import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
 import { request } from "../../scripts/verification/request.ts";
 import { builtCollector, composed } from "../rigs/otlp/composed.ts";
@@ -38,7 +39,10 @@ const signoz = {
   SIGNOZ_INGESTION_KEY: "ingestion-secret-4e8d",
 };
 const volumes = ["probe", "logs", "telemetry"];
+/** Small disks by the user that writes to them, so that they can be filled; empty once unused. */
+const disks = { "clickhouse-disk": "size=256m,uid=101", "queue-disk": "size=1m,uid=10001" };
 const volume = (name: string) => `${project}-${name}`;
+const container = volume;
 const probeImage = () =>
   docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split("\n")[0]!;
 /** Words in lines that belong together. */
@@ -46,7 +50,7 @@ const engine = (lines: readonly (readonly string[])[]) => docker(...lines.flat()
 /** As the stack's own `permissions` job does its work. */
 const asRoot = (script: string) =>
   engine([
-    ["run", "--rm", "--entrypoint", "/bin/busybox"],
+    ["run", "--rm", "--network", "none", "--entrypoint", "/bin/busybox"],
     ...volumes.map((name) => ["-v", `${volume(name)}:/${name}`]),
     [probeImage(), "sh", "-ec", script],
   ]);
@@ -63,9 +67,11 @@ function make(service: string, rest: readonly (readonly string[])[]): void {
 }
 
 /** A collector of dev with these settings, where the one before stood. */
-async function startCollector(given: Readonly<Record<string, string>>): Promise<void> {
-  const container = `${project}-collector`;
-  spawnSync("docker", ["rm", "-f", container]);
+async function startCollector(
+  given: Readonly<Record<string, string>>,
+  queue: readonly string[] = [],
+): Promise<void> {
+  spawnSync("docker", ["rm", "-f", container("collector")]);
   const { configuration, secrets } = composed("dev", given);
   const ports = {
     4317: firstPort + 2,
@@ -75,17 +81,21 @@ async function startCollector(given: Readonly<Record<string, string>>): Promise<
   };
   make("collector", [
     ["--user", "10001:10001", "--memory", "1536m", "--cap-drop", "ALL"],
+    ["--restart", "unless-stopped"],
     ...Object.entries(ports).map(([inside, here]) => ["-p", `127.0.0.1:${here}:${inside}`]),
     ["-v", `${volume("logs")}:/var/log/letta:ro`],
     ["-v", `${volume("telemetry")}:/var/lib/otelcol`],
+    queue,
     ...Object.entries(secrets).map(([name, value]) => ["--env", `${name}=${value}`]),
     [builtCollector(settings), "--config", "/config.yaml"],
   ]);
   writeFileSync(join(folder, "config.yaml"), configuration);
-  docker("cp", join(folder, "config.yaml"), `${container}:/config.yaml`);
-  docker("start", container);
-  await becomes(async () => (await request(`http://127.0.0.1:${firstPort + 4}/`)).status === 200);
+  docker("cp", join(folder, "config.yaml"), `${container("collector")}:/config.yaml`);
+  docker("start", container("collector"));
+  await becomes(isUp);
 }
+
+const isUp = async () => (await request(`http://127.0.0.1:${firstPort + 4}/`)).status === 200;
 
 async function becomes(holds: () => Promise<boolean>, ms = 30_000): Promise<void> {
   const until = performance.now() + ms;
@@ -95,9 +105,42 @@ async function becomes(holds: () => Promise<boolean>, ms = 30_000): Promise<void
   }
 }
 
-async function sendCanary(): Promise<void> {
-  await sendOverGrpc(firstPort + 2, canary(randomBytes(8).toString("hex")), Date.now());
+/** @returns its trace */
+async function sendCanary(): Promise<string> {
+  const sent = canary(randomBytes(8).toString("hex"));
+  await sendOverGrpc(firstPort + 2, sent, Date.now());
+  return sent.trace;
 }
+
+/** It is in ClickHouse within the time. */
+async function arrives(what: string, table = "otel_traces", column = "TraceId"): Promise<void> {
+  const url = `http://127.0.0.1:${clickHousePort}`;
+  const password = bundledClickHouse["CLICKHOUSE_READER_PASSWORD"]!;
+  const reader = { url, user: "otel_reader", password, authority: undefined, connect: undefined };
+  const query = `SELECT count() > 0 FROM ${table} WHERE ${column} = {what:String}`;
+  await becomes(async () => (await askClickHouse(reader, "otel", query, { what })).text === "1");
+}
+
+/** The collector's container has said so since it was made. */
+const says = (words: RegExp) =>
+  becomes(async () =>
+    words.test(spawnSync("docker", ["logs", container("collector")]).stderr.toString()),
+  );
+
+/** When the collector was started, and how often. */
+const started = () =>
+  docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", container("collector"));
+
+/** Runs a line of a shell in a part. It may fail, as filling a disk does in the end. */
+function within(part: string, shell: readonly string[], line: string): void {
+  spawnSync("docker", ["exec", container(part), ...shell, "-c", line]);
+}
+
+const clickHouseIsUp = () =>
+  becomes(
+    async () => (await request(`http://127.0.0.1:${clickHousePort}/ping`)).status === 200,
+    60_000,
+  );
 
 interface Examined {
   readonly ran: Ran;
@@ -119,6 +162,10 @@ async function examined(given: Readonly<Record<string, string>>): Promise<Examin
 before(async () => {
   docker("network", "create", project);
   for (const name of volumes) docker("volume", "create", volume(name));
+  for (const [name, size] of Object.entries(disks)) {
+    const opts = ["type=tmpfs", "device=tmpfs", `o=${size},mode=0750`];
+    docker("volume", "create", ...opts.flatMap((one) => ["--opt", one]), volume(name));
+  }
   asRoot(`cp /bin/busybox /probe/busybox; mkdir -p /telemetry/queue
     chown -R 10001:10001 /telemetry; chmod 755 /logs
     echo '{"timestamp":"2026-01-01T00:00:00.000001+00:00","level":"INFO","message":"a"}' >/logs/Letta.log`);
@@ -132,6 +179,7 @@ before(async () => {
   )!;
   make("clickhouse", [
     ["-p", `127.0.0.1:${clickHousePort}:8123`, "-v", users, "--memory", "2g"],
+    ["-v", `${volume("clickhouse-disk")}:/var/lib/clickhouse`],
     ...passwords.map(([name, value]) => ["--env", `${name}=${value}`]),
     [contentTag(root, recipe)],
   ]);
@@ -140,8 +188,7 @@ before(async () => {
     [probeImage(), "sleep", "3600"],
   ]);
   docker("start", `${project}-clickhouse`, `${project}-server`);
-  const ping = () => request(`http://127.0.0.1:${clickHousePort}/ping`);
-  await becomes(async () => (await ping()).status === 200, 60_000);
+  await clickHouseIsUp();
   await startCollector(settings);
   await sendCanary();
   await becomes(async () => {
@@ -153,7 +200,7 @@ before(async () => {
 after(async () => {
   const named = ["collector", "clickhouse", "server"].map((one) => `${project}-${one}`);
   spawnSync("docker", ["rm", "-f", "-v", ...named]);
-  spawnSync("docker", ["volume", "rm", ...volumes.map(volume)]);
+  spawnSync("docker", ["volume", "rm", ...[...volumes, ...Object.keys(disks)].map(volume)]);
   spawnSync("docker", ["network", "rm", project]);
   rmSync(folder, { recursive: true });
   await space.remove();
@@ -163,7 +210,7 @@ const working = [
   ["platform", "collector version", "ClickHouse settings", "collector"],
   ["OTLP gRPC", "OTLP HTTP", "log file", "queue", "latency", "server to collector"],
   ["exporter clickhouse", "ClickHouse answers", "ClickHouse writer", "ClickHouse reader"],
-  ["ClickHouse tables", "arrival in ClickHouse", "clocks"],
+  ["ClickHouse tables", "room in ClickHouse", "arrival in ClickHouse", "clocks"],
 ].flat();
 
 test("a telemetry part that works passes each of its checks", async () => {
@@ -206,6 +253,83 @@ test("a queue that the collector cannot write to is told with its owner", async 
   assert.equal(outcome, "failed");
   assert.match(detail, /mode 755 and owner 0:0.* cannot write to it/);
   assert.equal(next, "npm run up:dev");
+});
+
+test("a ClickHouse that hangs is told from one that is away, and what comes waits for it", async () => {
+  const before = started();
+  within("clickhouse", ["sh"], "kill -STOP -1");
+  const sent = await sendCanary();
+  await says(/deadline exceeded/);
+  const { of } = await examined(settings);
+  within("clickhouse", ["sh"], "kill -CONT -1");
+  const answers = of("ClickHouse answers");
+  assert.equal(answers.outcome, "failed");
+  assert.match(answers.detail, /: it takes the connection and does not answer: it hangs$/);
+  assert.match(of("exporter clickhouse").detail, /^timeout: .*deadline exceeded/);
+  assert.equal(of("collector").outcome, "passed");
+  await arrives(sent);
+  assert.equal(started(), before, "the collector was started again");
+});
+
+test("a ClickHouse whose disk is full is told so, and what comes waits until it has room", async () => {
+  const before = started();
+  within("clickhouse", ["sh"], "cat /dev/zero > /var/lib/clickhouse/fill");
+  const sent = await sendCanary();
+  await says(/NOT_ENOUGH_SPACE/);
+  const { of } = await examined(settings);
+  within("clickhouse", ["sh"], "rm /var/lib/clickhouse/fill");
+  const room = of("room in ClickHouse");
+  assert.equal(room.outcome, "failed");
+  assert.match(room.detail, /^default: 0 of 256 MB are free; /);
+  assert.equal(room.next, "npm run settings -- dev --explain CLICKHOUSE_TTL");
+  assert.match(of("exporter clickhouse").detail, /^sink full: .*NOT_ENOUGH_SPACE/);
+  for (const name of ["ClickHouse answers", "ClickHouse writer", "collector", "queue"])
+    assert.equal(of(name).outcome, "passed", name);
+  await arrives(sent);
+  assert.equal(started(), before, "the collector was started again");
+});
+
+test("a collector whose ClickHouse is away at its start tries until it is there, and nothing is lost", async () => {
+  docker("stop", container("clickhouse"));
+  const sent = await sendCanary();
+  docker("restart", container("collector"));
+  const line = `written meanwhile ${sent}`;
+  asRoot(
+    `echo '{"timestamp":"2026-11-22T00:00:00.000001+00:00","level":"INFO","message":"${line}"}' >>/logs/Letta.log`,
+  );
+  await becomes(async () => Number(started().split(" ")[1]) > 1);
+  const { of } = await examined(settings);
+  docker("start", container("clickhouse"));
+  // It may be seen while it runs for a moment.
+  assert.equal(of("collector").outcome, "failed");
+  assert.match(of("collector").detail, /start.*: unreachable: .*create database/);
+  assert.equal(of("ClickHouse answers").detail, "its container is exited");
+  await clickHouseIsUp();
+  await becomes(isUp);
+  await arrives(sent);
+  await arrives(line, "otel_logs", "Body");
+});
+
+test("a queue whose disk is full is told with what it loses, and takes again once it has room", async () => {
+  await startCollector(settings, ["-v", `${volume("queue-disk")}:/var/lib/otelcol/queue`]);
+  const before = started();
+  const busybox = ["/probe/busybox", "sh"];
+  within("collector", busybox, "/probe/busybox cat /dev/zero > /var/lib/otelcol/queue/fill");
+  const ask = (_: number, path: string, asked: object) =>
+    request(`http://127.0.0.1:${firstPort + 3}${path}`, asked);
+  const spans = Array.from({ length: 4000 }, () => randomBytes(8).toString("hex"));
+  await sendSpansOverHttp({ ask }, randomBytes(16).toString("hex"), spans, Date.now());
+  await says(/Rejecting data.*no space left/);
+  const { of } = await examined(settings);
+  within("collector", busybox, "/probe/busybox rm /var/lib/otelcol/queue/fill");
+  assert.equal(of("queue").outcome, "failed");
+  assert.match(of("queue").detail, /^its disk is full: .* lost$/);
+  const exporter = of("exporter clickhouse");
+  assert.match(exporter.detail, /^queue disk full: .*no space left.*; it drops data for it/);
+  for (const name of ["collector", "ClickHouse answers", "room in ClickHouse"])
+    assert.equal(of(name).outcome, "passed", name);
+  await arrives(await sendCanary());
+  assert.equal(started(), before, "the collector was started again");
 });
 
 test("a SigNoz that nobody reaches is told by the connection and in the exporter's own words", async () => {

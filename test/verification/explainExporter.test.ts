@@ -105,6 +105,18 @@ const causes: [error: string, cause: string][] = [
     "clickhouse [execute]:: 500 code: Code: 241. DB::Exception: Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)",
     "server error",
   ],
+  [
+    "insert gauge metrics fail:clickhouse [execute]:: 500 code: Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)\n",
+    "sink full",
+  ],
+  [
+    "clickhouse [execute]:: 500 code: Code: 75. DB::Exception: Cannot write to file: errno: 28, strerror: No space left on device. (CANNOT_WRITE_TO_FILE_DESCRIPTOR)",
+    "sink full",
+  ],
+  [
+    "write /var/lib/otelcol/queue/exporter_clickhouse__traces: no space left on device",
+    "queue disk full",
+  ],
   ["sending_queue is full", "queue full"],
   ["something that nobody has met yet", "other"],
 ];
@@ -144,6 +156,18 @@ test("a line that drops data says so, one that will try again does not", () => {
   );
   assert.equal(explainExporter([dropped])[0]?.losesData, true);
   assert.equal(explainExporter([retried("clickhouse", "500 code: x")])[0]?.losesData, false);
+});
+
+test("a queue that cannot lay back what was on its way when it ended has lost it", () => {
+  const fields = { kind: "exporter", data_type: "traces", name: "clickhouse" };
+  const counts = { numberOfItems: 4, errorCount: 2 };
+  const said = "Errors occurred while moving items for dispatching back to queue";
+  const line = [time, "error", "queue/persistent_queue.go:460", said];
+  const [trouble] = explainExporter([
+    [...line, JSON.stringify({ ...fields, ...counts })].join("\t"),
+  ]);
+  assert.equal(trouble?.said, `${said}: 2 of 4`);
+  assert.equal(trouble?.losesData, true);
 });
 
 test("a sink that takes a batch and rejects what is in it is found out by its own words", () => {

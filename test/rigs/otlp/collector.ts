@@ -148,5 +148,16 @@ function makeVolume(name: string): void {
   docker("volume", "create", name);
   const [probe = ""] = docker("images", "letta-stack/probe", "--format", "{{.ID}}").split("\n");
   const make = `mkdir -p ${volumePath}/queue && chown -R 10001:10001 ${volumePath}`;
-  docker("run", "--rm", "-v", `${name}:${volumePath}`, probe, "sh", "-c", make);
+  docker(
+    "run",
+    "--rm",
+    "--network",
+    "none",
+    "-v",
+    `${name}:${volumePath}`,
+    probe,
+    "sh",
+    "-c",
+    make,
+  );
 }
