@@ -141,6 +141,11 @@ echo "=== ${index}"
     }
   });
 
+  test(`at ${version} log files that turn over are read to their ends once, while it is away too`, () => {
+    const bodies = logsOf(inCollector(version, turnOver, turning(version))).map((one) => one.body);
+    assert.deepEqual(bodies.sort(), ["a1", "a2", "b1", "c1", "c2", "d1"]);
+  });
+
   test(`at ${version} spans are sampled but for canaries, probes and private attributes go`, () => {
     const canary = { client: "letta-stack-canary/1" };
     const written = run(
@@ -180,6 +185,27 @@ echo "=== ${index}"
     assert.equal(url?.value.stringValue, "http://a/b");
     assert.equal([...written.matchAll(/"duration_ms"/g)].length, 2);
   });
+}
+
+/** As Python's RotatingFileHandler does it, which the server logs with. */
+const turnOver = `
+PATH=/given; busybox mkdir -p /var/lib/otelcol/queue /var/log/letta /tmp; cd /var/log/letta
+writes() { busybox cat /given/configurations/"$1" >> Letta.log; }
+turns() { for n in 2 1; do [ -e Letta.log.$n ] && busybox mv Letta.log.$n Letta.log.$((n + 1)); done; busybox mv Letta.log Letta.log.1; }
+starts() { /otelcol-contrib --config /given/configurations/one > /given/said 2>&1 & collector=$!; busybox sleep 2; }
+ends() { kill $collector; wait $collector; }
+writes a1; starts; ends
+writes a2; turns; writes b1; turns; writes c1
+starts; writes c2; turns; writes d1; busybox sleep 2; ends
+busybox cat /var/lib/otelcol/*.json || busybox cat /given/said`;
+
+function turning(version: string): Map<string, string | Buffer> {
+  const changed = { OTEL_LOG_FILE: "true", OTEL_BATCH_TIMEOUT: "200ms" };
+  const lines = ["a1", "a2", "b1", "c1", "c2", "d1"].map((one) => [one, line(one)] as const);
+  return new Map<string, string | Buffer>([
+    ["one", composed("prod", changed, { version })],
+    ...lines,
+  ]);
 }
 
 type Attributes = Readonly<Record<string, string | number>>;
