@@ -221,8 +221,10 @@ export const catalogue: readonly Fault[] = [
   {
     number: 26,
     what: "the collector is down during a deploy",
-    tests: [["real/delivery", "a collector that is killed"]],
-    open: "the server's latency meanwhile",
+    tests: [
+      ["real/delivery", "a collector that is killed"],
+      ["real/telemetry", "with its collector killed"],
+    ],
   },
   {
     number: 27,

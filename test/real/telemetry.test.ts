@@ -97,6 +97,29 @@ test("a call's trace is found by the command the summary names, with its log lin
   assert.ok(found.logs.some((one) => one.body.includes("POST /v1/agents/")));
 });
 
+/** How long the server takes for a read of its database, asked for some seconds on end. */
+async function medianMs(): Promise<number> {
+  const took: number[] = [];
+  const until = performance.now() + 4000;
+  while (performance.now() < until) {
+    const at = performance.now();
+    const { status } = await request(`${server}/v1/agents/`);
+    assert.equal(status, 200);
+    took.push(performance.now() - at);
+  }
+  return took.sort((a, b) => a - b)[Math.floor(took.length / 2)]!;
+}
+
+test("with its collector killed the server answers, and as fast as before", async () => {
+  const { collector } = containerIds(place.project);
+  const before = await medianMs();
+  docker("kill", collector!);
+  const without = await medianMs();
+  docker("start", collector!);
+  const seen = `${before.toFixed(0)} ms with it, ${without.toFixed(0)} ms without`;
+  assert.ok(without < 2 * before + 50, seen);
+});
+
 test("another retention reaches the tables that are there", async () => {
   const steps = await up({ CLICKHOUSE_TTL: "48h" });
   assert.ok(steps.includes("telemetry tables"), steps.join(", "));
