@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
 import { request } from "../../scripts/verification/request.ts";
@@ -14,6 +14,9 @@ const place = workspace("telemetry", portsOf("telemetry"));
 const port = String(portsOf("telemetry") + 10);
 const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: port };
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
+before(async () => {
+  await up();
+});
 after(() => place.remove());
 
 async function up(more: Readonly<Record<string, string>> = {}): Promise<string[]> {
@@ -62,7 +65,6 @@ const agent = {
 };
 
 test("with ClickHouse as a part the stack comes up, every exporter and signal proven", async () => {
-  await up();
   const { checks } = await tell<{ checks: { name: string; outcome: string }[] }>("verify", ["dev"]);
   const passed = checks.filter((one) => one.outcome === "passed").map((one) => one.name);
   for (const name of ["clickhouse traces", "clickhouse metrics", "clickhouse logs", "file logs"])
