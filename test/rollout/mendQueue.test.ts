@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mendQueue } from "../../scripts/rollout/mendQueue.ts";
+import type { Tools } from "../../scripts/rollout/tools.ts";
+import { exampleStack } from "../stack/exampleStack.ts";
+
+// A file that is damaged for real, and the collector that comes up without it: test/real/telemetry.test.ts.
+
+/** What is said of a queue that was moved aside, of a collector that wrote this last. */
+async function saidAfter(words: string): Promise<string[]> {
+  const said: string[] = [];
+  const stdout = "file exporter_clickhouse__logs 0\n";
+  const tools = {
+    engine: {
+      tail: async () => `Extension is starting... {"name": "file_storage/queue"}\n${words}`,
+      stop: async () => undefined,
+      run: async () => ({ code: 0, stdout, stderr: "" }),
+    },
+    say: { note: (text: string) => said.push(text) },
+  } as unknown as Tools;
+  await mendQueue(exampleStack("dev"), "collector", "id", tools);
+  return said;
+}
+
+const file = "/var/lib/otelcol/queue/exporter_clickhouse__logs";
+
+test("a queue's file that found no room to be begun is not taken for a damaged one", async () => {
+  const refused = (why: string) => `Error: cannot start pipelines: ${why}`;
+  assert.equal((await saidAfter(refused("invalid database"))).length, 1);
+  assert.deepEqual(await saidAfter(refused(`write ${file}: no space left on device`)), []);
+});
