@@ -33,6 +33,8 @@ export interface Inspected extends ObservedContainer {
 export interface ObservedImage {
   readonly id: string;
   readonly digests: readonly string[];
+  /** What it was made for, as its own configuration says: "linux/arm64". */
+  readonly platform: string;
 }
 
 export interface CommandResult {
@@ -88,6 +90,8 @@ export interface Engine {
   /** Fails with the socket's own error where nothing answers. */
   ping(): Promise<void>;
   versions(): Promise<{ engine: string; compose: string }>;
+  /** What its containers run on: "linux/amd64". */
+  platform(): Promise<string>;
   containers(project: string): Promise<ObservedContainer[]>;
   image(reference: string): Promise<ObservedImage | undefined>;
   /** Gives an image another name, which keeps it here. */

@@ -92,14 +92,13 @@ export const catalogue: readonly Fault[] = [
   },
   {
     number: 11,
-    what: "an image is missing, its registry away or of another digest",
+    what: "an image is missing, its registry away, of another digest or for another machine",
     tests: [
       ["real/pull", "IMAGES=pull is refused"],
       ["real/registry"],
       ["real/exits", "0: a rollback works when the tags"],
       ["real/faults", "11: a registry that has had enough"],
     ],
-    open: "a wrong architecture from a registry",
   },
   {
     number: 12,

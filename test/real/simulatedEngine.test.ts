@@ -153,6 +153,7 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   const image = await engine.image(probe);
   seen.push(`image ${image?.id === undefined ? "no" : "yes"}`);
   seen.push(`image by its id ${(await engine.image(image!.id))?.id === image!.id}`);
+  seen.push(`image made for here ${image!.platform === (await engine.platform())}`);
   seen.push(`image nobody has ${String(await engine.image("letta-h-simulation:none"))}`);
   await engine.tag(image!.id, `${kept}1`);
   await engine.tag(image!.id, `${kept}1`);
