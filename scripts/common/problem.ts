@@ -94,6 +94,15 @@ export interface ProblemParts {
   readonly exit?: ExitCode;
 }
 
+/** What to do about what an engine or a database says it has run out of, wherever it says so. */
+const remedies: readonly (readonly [words: RegExp, next: string])[] = [
+  [/no space left on device/i, "docker system df"],
+  [
+    /non-overlapping IPv4 address pool/,
+    "docker network ls   (those nobody needs: docker network rm)",
+  ],
+];
+
 /** The one class for expected failures: anything else that is thrown is a bug in the tool. */
 export class Problem extends Error {
   readonly code: ProblemCode;
@@ -106,7 +115,8 @@ export class Problem extends Error {
     this.name = "Problem";
     this.code = code;
     this.details = parts.details ?? [];
-    this.next = parts.next;
+    const told = [message, ...this.details].join("\n");
+    this.next = parts.next ?? remedies.find(([words]) => words.test(told))?.[1];
     this.exit = parts.exit ?? exitOf[code];
   }
 }

@@ -9,7 +9,7 @@ import type { Tools } from "./tools.ts";
 /**
  * Has every image on the engine that the named settings stand for: present, pulled, or built.
  * @param needed settings such as LETTA_IMAGE
- * @throws Problem IMAGE_UNAVAILABLE, BUILD_FAILED
+ * @throws Problem IMAGE_UNAVAILABLE, BUILD_FAILED, DISK_TOO_SMALL
  */
 export async function obtainImages(
   settings: Settings,
@@ -23,6 +23,8 @@ export async function obtainImages(
   const pulls = questions.map(chooseImage).filter((choice) => choice.source === "pull");
   if (pulls.length > 0) {
     const failed = await pullAll(pulls, tools);
+    const full = failed?.find((one) => one.includes("no space left on device"));
+    if (full !== undefined) throw new Problem("DISK_TOO_SMALL", full);
     if (failed !== undefined && settings.get("IMAGES") === "pull") {
       throw new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
         details: failed,

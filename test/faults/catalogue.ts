@@ -103,17 +103,17 @@ export const catalogue: readonly Fault[] = [
   {
     number: 12,
     what: "the engine's disk is full",
-    tests: [["rollout/refuseGuarded"]],
-    open: "a full disk below the engine itself",
+    tests: [["rollout/refuseGuarded"], ["real/smallEngine", "12: "]],
   },
   {
     number: 13,
-    what: "a port, a network or a volume that is somebody else's",
+    what: "a port or a volume that is somebody else's, no addresses left for a network",
     tests: [
       ["real/refusals", "a taken port"],
       ["real/refusals", "a port that a container"],
+      ["real/smallEngine", "13: "],
     ],
-    open: "a subnet that is taken (none is asked for by number: only the engine's own could run out, for all), a volume with another owner",
+    open: "a volume with another owner",
   },
   {
     number: 14,

@@ -39,9 +39,11 @@ export interface Registry {
  * Stands for an image registry, which is not to be had here: read-only, the given images, as the
  * engine's own `docker save` lays them out. The engine trusts it as it is on 127.0.0.1.
  * @param images what is served, by name and tag: { "probe:1": "letta-test-pulled" }
+ * @param onLayer is called before a layer or a configuration is given out
  */
 export async function registry(
   images: Readonly<Record<string, string | ForOthers>>,
+  onLayer: () => void = () => undefined,
 ): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "registry-"));
   const blob = (digest: string) => join(folder, "blobs", ...digest.split(":"));
@@ -81,6 +83,7 @@ export async function registry(
       const errors = [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }];
       return reply.writeHead(404).end(JSON.stringify({ errors }));
     }
+    if (kind === "blobs") onLayer();
     const type = types.get(digest) ?? "application/octet-stream";
     const length = statSync(blob(digest)).size;
     const headers = { "content-type": type, "content-length": length };
