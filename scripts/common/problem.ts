@@ -13,6 +13,7 @@ export type ProblemCode =
   | "ENGINE_TOO_OLD"
   | "PORT_TAKEN"
   | "FOREIGN_CONTAINERS"
+  | "FOREIGN_VOLUMES"
   | "DISK_TOO_SMALL"
   | "STATE_UNUSABLE"
   | "IMAGE_UNAVAILABLE"
@@ -61,6 +62,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   ENGINE_TOO_OLD: 3,
   PORT_TAKEN: 3,
   FOREIGN_CONTAINERS: 3,
+  FOREIGN_VOLUMES: 3,
   DISK_TOO_SMALL: 3,
   STATE_UNUSABLE: 3,
   IMAGE_UNAVAILABLE: 3,

@@ -112,6 +112,12 @@ export function dockerEngine(
       const { Volumes: found } = await docker.listVolumes({ filters: JSON.stringify(filters) });
       return (found ?? []).map((volume) => volume.Name).sort();
     },
+    async volumeOwners() {
+      const { Volumes: found } = await docker.listVolumes();
+      const owner = (labels?: Record<string, string>) =>
+        labels?.["com.docker.compose.project"] ?? "";
+      return new Map((found ?? []).map((one) => [one.Name, owner(one.Labels)]));
+    },
     othersAtWork: async (project) => composeProcesses(project),
     sweep: () => sweepShots(docker),
     async publisher(port) {

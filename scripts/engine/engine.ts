@@ -140,6 +140,8 @@ export interface Engine {
   /** A path of an image as a tar archive; nothing of the image is run. */
   copyOut(image: string, path: string, to: Writable): Promise<void>;
   volumes(project: string): Promise<string[]>;
+  /** All volumes there are, with the project whose each says to be; empty where Compose made it not. */
+  volumeOwners(): Promise<ReadonlyMap<string, string>>;
   /** Who publishes a port of the host, among all containers. */
   publisher(port: number): Promise<string | undefined>;
   /** How many Compose processes of this host work on a project, whoever started them. */

@@ -111,9 +111,11 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/refusals", "a taken port"],
       ["real/refusals", "a port that a container"],
+      ["real/refusals", "a volume that somebody"],
       ["real/smallEngine", "13: "],
+      ["real/faults", "13: a database"],
     ],
-    open: "a volume with another owner",
+    open: "the proxy's and the server's volumes with another owner: no preflight, they do not start (exit 5), and nothing is lost",
   },
   {
     number: 14,

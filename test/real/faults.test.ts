@@ -226,6 +226,17 @@ test("6: one that fills up while no server runs does not keep the former one fro
   await story.holds("1.0.0");
 });
 
+test("13: a database and queues that have come to be another user's are their own again, and whole", async () => {
+  const { place } = story;
+  // As after a move to another machine: nothing runs, and somebody unpacked an archive.
+  docker("compose", "-p", place.project, "down");
+  const volumes = ["database", "telemetry"].map((name) => `${place.project}_${name}`);
+  const mounts = docker("volume", "inspect", "-f", "{{.Mountpoint}}", ...volumes).split("\n");
+  assert.equal(spawnSync("chown", ["-R", "4321:4321", ...mounts]).status, 0);
+  story.ends(await place.deploy("1.0.0"), 0);
+  await story.holds("1.0.0");
+});
+
 test("what serves on a newer schema is deployed again with nothing to do", async () => {
   const { place } = story;
   story.ends(await place.deploy("2.0.0"), 0);

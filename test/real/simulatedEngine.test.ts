@@ -106,6 +106,8 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   await engine.create(call, ["job", "web", "filed"]);
   await look("created");
   seen.push(`volumes ${(await engine.volumes(project)).join()}`);
+  const owners = [...(await engine.volumeOwners())].filter(([, owner]) => owner === project);
+  seen.push(`owned ${owners.map(([name]) => name).join()}`);
   await engine.start(await id("job"));
   await until("job", (state) => state === "exited");
   await engine.start(await id("web"));

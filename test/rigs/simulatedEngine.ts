@@ -258,6 +258,11 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
     copyOut: () => Promise.reject(new Error("a simulated image has no files")),
+    volumeOwners: () =>
+      look(
+        "owners of volumes",
+        () => new Map([...volumes].map((one) => [one, one.slice(0, one.lastIndexOf("_"))])),
+      ),
     volumes: (project) =>
       look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
     othersAtWork: () => look("others at work", () => 0),

@@ -19,6 +19,8 @@ export interface SmallEngine {
 /** Seven networks, of an address range that is nobody's else here. */
 const pool = { base: "10.217.0.0/25", size: 28 } as const;
 const range = pool.base.replace("/25", "/16");
+/** Without one of its own it would use docker0, and with none at all remove that from the machine. */
+const bridge = "letta-small0";
 const forward = ["DOCKER-USER", "-s", range, "-d", range, "-j", "ACCEPT"];
 
 /**
@@ -40,10 +42,12 @@ export async function smallEngine(
   must("mount", ["-o", "loop", disk, data]);
   // The machine's engine forwards nothing that is not its own, this one has no say in that.
   spawnSync("iptables", ["-I", ...forward]);
+  must("ip", ["link", "add", bridge, "type", "bridge"]);
+  must("ip", ["address", "add", "10.217.1.1/28", "dev", bridge]);
   const host = `unix://${root}/socket`;
   const places = ["--data-root", data, "--exec-root", join(root, "exec")];
   const own = ["--pidfile", join(root, "pid"), "--containerd-namespace", "small", "-H", host];
-  const networks = ["--bridge=none", "--iptables=false", "--ip6tables=false"];
+  const networks = ["--bridge", bridge, "--iptables=false", "--ip6tables=false"];
   const addresses = ["--default-address-pool", `base=${pool.base},size=${pool.size}`];
   const log = openSync(join(root, "log"), "w");
   const engine = spawn(
@@ -57,6 +61,7 @@ export async function smallEngine(
     await ended;
     spawnSync("umount", [data]);
     spawnSync("iptables", ["-D", ...forward]);
+    spawnSync("ip", ["link", "delete", bridge]);
     rmSync(root, { recursive: true, force: true });
   };
   try {

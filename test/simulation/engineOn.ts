@@ -248,6 +248,11 @@ export function engineOn(servers: SimulatedServers): Engine {
       }),
     runHeld: () => Promise.reject(status(500, "no database outside here")),
     copyOut: () => Promise.reject(status(500, "a simulated image has no files")),
+    volumeOwners: () =>
+      look(
+        "owners of volumes",
+        () => new Map([...servers.volumes].map((one) => [one, one.slice(0, one.lastIndexOf("_"))])),
+      ),
     volumes: (project) =>
       look("volumes", () => [...servers.volumes].filter((one) => one.startsWith(`${project}_`))),
     publisher: () => Promise.resolve(undefined),
