@@ -108,7 +108,9 @@ export async function carryOut(
     const done = await activate(activation, tools);
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {
-    throw await wayBack({ failed: sheet, settings: rollout.settings, error }, session);
+    const { settings, situation: before } = rollout;
+    const interrupted = { before, settings, stack: target.prepared.stack };
+    throw await wayBack({ failed: sheet, settings, error, interrupted }, session);
   }
 }
 

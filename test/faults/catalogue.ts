@@ -61,9 +61,10 @@ export const catalogue: readonly Fault[] = [
       ["ledger/clearHalfWritten"],
       ["real/faults", "6: a state directory that is full"],
       ["real/faults", "6: one that fills up"],
+      ["real/faults", "6: a state directory whose disk breaks"],
+      ["real/faults", "6: one whose disk breaks"],
       ["rollout/journaled", "a journal that cannot be written"],
     ],
-    open: "EIO: takes a block device that breaks",
   },
   {
     number: 7,
