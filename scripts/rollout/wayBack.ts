@@ -135,13 +135,14 @@ async function nothingBefore(
 }
 
 async function stranded(
-  { failed, settings }: WayBackAsked,
+  { failed, settings, error }: WayBackAsked,
   why: string,
   present: Release | undefined,
   second: unknown,
   tools: Tools,
 ): Promise<Problem> {
-  const details = [`first: ${why}`, `then: ${(second as Error).message}`];
+  const cause = error instanceof Problem ? error.details : [];
+  const details = [`first: ${why}`, ...cause, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
   details.push(...(await whatRuns(settings, tools)));
   await letRequestsFail(settings, tools);

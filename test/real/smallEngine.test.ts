@@ -81,8 +81,11 @@ test("12: one that fills up before a container is made leaves the former server 
   const failed = await story.withHook("pre-deploy", [engine.fill], () => place.deploy("1.1.0"));
   await story.serves("1.0.0");
   engine.free();
-  const said = story.ends(failed, 4, "ROLLED_BACK");
-  assert.match(said.details.join("\n"), /no space left on device/);
+  // There may be no room for the proof of the way back either: then a person is called.
+  assert.ok(failed.code === 4 || failed.code === 5, failed.stdout);
+  const said = story.ends(failed, failed.code);
+  assert.match(said.details.join("\n"), /mkdir .*no space left on device/);
+  story.ends(await place.deploy("1.0.0"), 0);
   await story.holds("1.0.0");
 });
 
