@@ -42,7 +42,7 @@ export function asProblem(error: unknown): Problem | undefined {
   }
   if (["EROFS", "ENOSPC", "EACCES", "EPERM", "EIO"].includes(code)) {
     return new Problem("STATE_UNUSABLE", message, {
-      next: "make the directory writable",
+      next: code === "EIO" ? "dmesg   (its disk is broken)" : "make the directory writable",
       cause: error,
     });
   }

@@ -13,6 +13,7 @@ export type ProblemCode =
   | "ENGINE_TOO_OLD"
   | "PORT_TAKEN"
   | "FOREIGN_CONTAINERS"
+  | "FOREIGN_VOLUMES"
   | "DISK_TOO_SMALL"
   | "STATE_UNUSABLE"
   | "IMAGE_UNAVAILABLE"
@@ -61,6 +62,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   ENGINE_TOO_OLD: 3,
   PORT_TAKEN: 3,
   FOREIGN_CONTAINERS: 3,
+  FOREIGN_VOLUMES: 3,
   DISK_TOO_SMALL: 3,
   STATE_UNUSABLE: 3,
   IMAGE_UNAVAILABLE: 3,
@@ -94,6 +96,15 @@ export interface ProblemParts {
   readonly exit?: ExitCode;
 }
 
+/** What to do about what an engine or a database says it has run out of, wherever it says so. */
+const remedies: readonly (readonly [words: RegExp, next: string])[] = [
+  [/no space left on device/i, "docker system df"],
+  [
+    /non-overlapping IPv4 address pool/,
+    "docker network ls   (those nobody needs: docker network rm)",
+  ],
+];
+
 /** The one class for expected failures: anything else that is thrown is a bug in the tool. */
 export class Problem extends Error {
   readonly code: ProblemCode;
@@ -106,7 +117,8 @@ export class Problem extends Error {
     this.name = "Problem";
     this.code = code;
     this.details = parts.details ?? [];
-    this.next = parts.next;
+    const told = [message, ...this.details].join("\n");
+    this.next = parts.next ?? remedies.find(([words]) => words.test(told))?.[1];
     this.exit = parts.exit ?? exitOf[code];
   }
 }

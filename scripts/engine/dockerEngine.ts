@@ -37,6 +37,10 @@ export function dockerEngine(
       const [engine, compose] = await Promise.all([docker.version(), composeVersion(cli)]);
       return { engine: engine.Version, compose };
     },
+    async platform() {
+      const { Os: os, Arch: architecture } = await docker.version();
+      return `${os}/${architecture}`;
+    },
     async containers(project) {
       const filters = { label: [`com.docker.compose.project=${project}`] };
       const found = await docker.listContainers({ all: true, filters });
@@ -45,7 +49,8 @@ export function dockerEngine(
     async image(reference) {
       try {
         const found = await docker.getImage(reference).inspect();
-        return { id: found.Id, digests: found.RepoDigests ?? [] };
+        const platform = `${found.Os}/${found.Architecture}`;
+        return { id: found.Id, digests: found.RepoDigests ?? [], platform };
       } catch (error) {
         if ((error as { statusCode?: number }).statusCode === 404) return undefined;
         throw error;
@@ -106,6 +111,12 @@ export function dockerEngine(
       const filters = { label: [`com.docker.compose.project=${project}`] };
       const { Volumes: found } = await docker.listVolumes({ filters: JSON.stringify(filters) });
       return (found ?? []).map((volume) => volume.Name).sort();
+    },
+    async volumeOwners() {
+      const { Volumes: found } = await docker.listVolumes();
+      const owner = (labels?: Record<string, string>) =>
+        labels?.["com.docker.compose.project"] ?? "";
+      return new Map((found ?? []).map((one) => [one.Name, owner(one.Labels)]));
     },
     othersAtWork: async (project) => composeProcesses(project),
     sweep: () => sweepShots(docker),

@@ -33,6 +33,8 @@ export interface Inspected extends ObservedContainer {
 export interface ObservedImage {
   readonly id: string;
   readonly digests: readonly string[];
+  /** What it was made for, as its own configuration says: "linux/arm64". */
+  readonly platform: string;
 }
 
 export interface CommandResult {
@@ -88,6 +90,8 @@ export interface Engine {
   /** Fails with the socket's own error where nothing answers. */
   ping(): Promise<void>;
   versions(): Promise<{ engine: string; compose: string }>;
+  /** What its containers run on: "linux/amd64". */
+  platform(): Promise<string>;
   containers(project: string): Promise<ObservedContainer[]>;
   image(reference: string): Promise<ObservedImage | undefined>;
   /** Gives an image another name, which keeps it here. */
@@ -136,6 +140,8 @@ export interface Engine {
   /** A path of an image as a tar archive; nothing of the image is run. */
   copyOut(image: string, path: string, to: Writable): Promise<void>;
   volumes(project: string): Promise<string[]>;
+  /** All volumes there are, with the project whose each says to be; empty where Compose made it not. */
+  volumeOwners(): Promise<ReadonlyMap<string, string>>;
   /** Who publishes a port of the host, among all containers. */
   publisher(port: number): Promise<string | undefined>;
   /** How many Compose processes of this host work on a project, whoever started them. */

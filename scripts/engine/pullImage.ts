@@ -9,11 +9,37 @@ interface PullEvent {
 }
 
 /**
- * Pulls an image. A failure in the middle comes only as an event with `error`, never as an
- * error of the stream: so every event is looked at.
+ * Pulls an image. Of one that is there for other platforms alone, it says for which.
  * @throws Error with the engine's own words
  */
 export async function pullImage(
+  docker: Docker,
+  reference: string,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await pull(docker, reference, report, signal);
+  } catch (error) {
+    const { message } = error as Error;
+    if (!message.includes("no matching manifest")) throw error;
+    const offered = await platforms(docker, reference).catch(() => []);
+    if (offered.length === 0) throw error;
+    throw new Error(`${message}: it is there for ${offered.join(", ")}`, { cause: error });
+  }
+}
+
+/** What the registry has it for. */
+async function platforms(docker: Docker, reference: string): Promise<string[]> {
+  const found = await docker.getImage(reference).distribution();
+  return found.Platforms.map((one) => `${one.os}/${one.architecture}`);
+}
+
+/**
+ * Pulls an image. A failure in the middle comes only as an event with `error`, never as an
+ * error of the stream: so every event is looked at.
+ */
+async function pull(
   docker: Docker,
   reference: string,
   report: Report,

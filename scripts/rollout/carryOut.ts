@@ -15,7 +15,7 @@ import { callHook } from "./callHook.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
-import { clearScratch } from "./recover.ts";
+import { clearScratch } from "./clearScratch.ts";
 import { rehearsalName, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
@@ -108,7 +108,9 @@ export async function carryOut(
     const done = await activate(activation, tools);
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {
-    throw await wayBack({ failed: sheet, settings: rollout.settings, error }, session);
+    const { settings, situation: before } = rollout;
+    const interrupted = { before, settings, stack: target.prepared.stack };
+    throw await wayBack({ failed: sheet, settings, error, interrupted }, session);
   }
 }
 

@@ -4,7 +4,12 @@ import { validateStack } from "../stack/validateStack.ts";
 import type { Images } from "./chooseImages.ts";
 import { databaseOf } from "./databaseOf.ts";
 import type { Change } from "./planChanges.ts";
-import { refuseFullDisk, refuseStateful, refuseTakenPorts } from "./preflight.ts";
+import {
+  refuseForeignVolumes,
+  refuseFullDisk,
+  refuseStateful,
+  refuseTakenPorts,
+} from "./preflight.ts";
 import type { PreparedStack } from "./prepareStack.ts";
 import { expectVersions } from "./readyEngine.ts";
 import type { Tools } from "./tools.ts";
@@ -25,7 +30,7 @@ export interface CheckedRollout {
 
 /**
  * Every check that comes before anything is touched: versions, the model, the collector's own
- * judgement, ports, disk, the database outside, parts that hold data.
+ * judgement, ports, volumes, disk, the database outside, parts that hold data.
  * @throws Problem of the check that fails first
  */
 export async function checkRollout(
@@ -40,6 +45,7 @@ export async function checkRollout(
       past ? undefined : validateStack(stack),
       judged ? undefined : validateCollector(collector, settings, changes, images, tools),
       refuseTakenPorts(stack, changes, tools),
+      refuseForeignVolumes(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);
     const uri = settings.secrets.get("LETTA_PG_URI");

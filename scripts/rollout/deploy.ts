@@ -5,6 +5,7 @@ import { writeFile } from "../ledger/writeFile.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { decide } from "./decide.ts";
 import { migrationEnded } from "./migrationEnded.ts";
+import { refuseFullDisk } from "./preflight.ts";
 import { readyDatabase } from "./readyDatabase.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
@@ -27,6 +28,7 @@ export function deploy(
   return session(settings, { ...asked, command: "deploy" }, tools, async (begun) => {
     await recover(settings, begun);
     const { directory } = begun;
+    await refuseFullDisk("run", begun.tools);
     const making = await makingOf(settings, begun);
     const target = await newTarget(settings, making, true, begun.tools);
     await readyPresent(settings, target, directory, begun.tools);

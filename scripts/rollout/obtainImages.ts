@@ -9,7 +9,7 @@ import type { Tools } from "./tools.ts";
 /**
  * Has every image on the engine that the named settings stand for: present, pulled, or built.
  * @param needed settings such as LETTA_IMAGE
- * @throws Problem IMAGE_UNAVAILABLE, BUILD_FAILED
+ * @throws Problem IMAGE_UNAVAILABLE, BUILD_FAILED, DISK_TOO_SMALL
  */
 export async function obtainImages(
   settings: Settings,
@@ -23,14 +23,16 @@ export async function obtainImages(
   const pulls = questions.map(chooseImage).filter((choice) => choice.source === "pull");
   if (pulls.length > 0) {
     const failed = await pullAll(pulls, tools);
+    const full = failed?.find((one) => one.includes("no space left on device"));
+    if (full !== undefined) throw new Problem("DISK_TOO_SMALL", full);
     if (failed !== undefined && settings.get("IMAGES") === "pull") {
       throw new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
-        details: [failed],
+        details: failed,
         next: "log in to the registry, or build here with IMAGES=local",
       });
     }
     if (failed !== undefined) {
-      const why = failed.split(": ").at(-1)?.trim();
+      const why = failed[0]?.split(": ").at(-1)?.trim();
       tools.say.note(`images cannot be pulled here (${why}): building from docker/ instead`);
       // Some may have come all the same: a registry of one's own beside one that is not to be had.
       questions = await Promise.all(wanted.map((recipe) => imageQuestion(settings, recipe, tools)));
@@ -42,8 +44,11 @@ export async function obtainImages(
   return described(wanted, questions.map(chooseImage), tools);
 }
 
-/** @returns what the engine said of the first that could not be pulled */
-async function pullAll(choices: readonly ImageChoice[], tools: Tools): Promise<string | undefined> {
+/** @returns what the engine said of each that could not be pulled; undefined where all came */
+async function pullAll(
+  choices: readonly ImageChoice[],
+  tools: Tools,
+): Promise<readonly string[] | undefined> {
   return tools.say.step(
     `pull ${choices.map((one) => one.role).join(", ")}`,
     async (report) => {
@@ -61,10 +66,12 @@ async function pullAll(choices: readonly ImageChoice[], tools: Tools): Promise<s
         ),
       );
       tools.signal.throwIfAborted();
-      const failed = results.find((one) => one.status === "rejected");
-      return failed === undefined
-        ? undefined
-        : String((failed.reason as Error).message).split("\n")[0];
+      const failed = results.flatMap((one, index) => {
+        if (one.status === "fulfilled") return [];
+        const words = String((one.reason as Error).message).split("\n")[0];
+        return [`${choices[index]!.reference}: ${words}`];
+      });
+      return failed.length === 0 ? undefined : failed;
     },
     (failed) => (failed === undefined ? "" : "not to be had"),
   );
@@ -78,13 +85,24 @@ async function described(
   const bySetting = new Map<string, string>();
   const idByReference = new Map<string, string>();
   const known = new Map<string, { name: string; repoDigest: string | null }>();
-  for (const { role, reference } of choices) {
-    bySetting.set(wanted.find((one) => one.role === role)!.setting, reference);
+  const platform = await tools.engine.platform();
+  for (const { role, reference, source } of choices) {
+    const { setting } = wanted.find((one) => one.role === role)!;
+    bySetting.set(setting, reference);
     const image = await tools.engine.image(reference);
     if (image === undefined) {
       throw new Problem("IMAGE_UNAVAILABLE", `${reference} is not on the engine`, {
         next: "npm run images -- build " + role,
       });
+    }
+    if (image.platform !== platform) {
+      // A registry that has the right one by then is asked again.
+      if (source === "pull") await tools.engine.untag(reference);
+      throw new Problem(
+        "IMAGE_UNAVAILABLE",
+        `${reference}: expected an image for ${platform}, got one for ${image.platform}`,
+        { next: `set ${setting} to one for ${platform}, or build it here with IMAGES=local` },
+      );
     }
     idByReference.set(reference, image.id);
     known.set(image.id, { name: reference, repoDigest: image.digests[0] ?? null });

@@ -22,14 +22,22 @@ export function pinned(images: Images): Images {
   return { ...images, bySetting, idByReference: new Map([...images.idByReference, ...ids]) };
 }
 
-/** Gives every image of a release a name of our own: it stays when all others are taken away. */
+/**
+ * Gives every image of a release a name of our own: it stays when all others are taken away. One
+ * that has it is let be: the engine would write to its disk, which may be full on a way back.
+ */
 export async function keepImages(
   settings: Settings,
   imageIds: Iterable<string>,
   tools: Tools,
 ): Promise<void> {
+  const kept = await tools.engine.tagged(keptPrefix(settings.project));
+  const isKept = (id: string) =>
+    kept.some((one) => one.id === id && one.reference === keptName(settings.project, id));
   await Promise.all(
-    [...new Set(imageIds)].map((id) => tools.engine.tag(id, keptName(settings.project, id))),
+    [...new Set(imageIds)]
+      .filter((id) => !isKept(id))
+      .map((id) => tools.engine.tag(id, keptName(settings.project, id))),
   );
 }
 

@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { isFree, portHolder } from "../engine/portHolder.ts";
+import { isMap, type ValueMap } from "../stack/mergeSources.ts";
 import { labels, type Stack } from "../stack/renderStack.ts";
 import type { Change } from "./planChanges.ts";
 import type { Tools } from "./tools.ts";
@@ -20,6 +21,40 @@ export function refuseForeign(project: string, observed: readonly ObservedContai
     details: foreign.map((one) => `${one.name} (${one.image}, ${one.state})`),
     next:
       "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
+  });
+}
+
+/**
+ * Refuses a volume that has the name of one of ours and that our Compose project did not make: a
+ * new part would write into somebody's data, or take a database for one that is still to be made.
+ * @throws Problem FOREIGN_VOLUMES naming each
+ */
+export async function refuseForeignVolumes(
+  { project, model }: Stack,
+  changes: readonly Change[],
+  tools: Tools,
+): Promise<void> {
+  const created = changes.filter((one) => one.action === "create").map((one) => one.service);
+  if (created.length === 0) return;
+  const [services, volumes] = [model["services"], model["volumes"] ?? {}] as ValueMap[];
+  const mounted = created.flatMap((one) => {
+    const mounts = (services![one] as ValueMap)["volumes"];
+    return (Array.isArray(mounts) ? mounts : []).map((mount) => String(mount).split(":")[0]!);
+  });
+  const owners = await tools.engine.volumeOwners();
+  const faults = Object.entries(volumes!).flatMap(([key, volume]) => {
+    const { external = false, name = `${project}_${key}` } = isMap(volume) ? volume : {};
+    const owner = owners.get(String(name)) ?? project;
+    if (external === true || !mounted.includes(key) || owner === project) return [];
+    return [`${String(name)}: ${owner === "" ? "made without Compose" : `made for ${owner}`}`];
+  });
+  if (faults.length === 0) return;
+  throw new Problem("FOREIGN_VOLUMES", "volumes of somebody else have the names of ours", {
+    details: [
+      ...faults,
+      `one that is meant for us is made with --label com.docker.compose.project=${project}`,
+    ],
+    next: `docker volume inspect ${faults[0]!.split(":")[0]}   (then set STACK_PROJECT to another name, or remove it)`,
   });
 }
 

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
-import { dropScratch } from "../database/dropScratch.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { isScratch, keptName } from "../database/scratchName.ts";
+import { keptName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
 import type { Release } from "../ledger/release.ts";
@@ -12,6 +11,7 @@ import { secretKey } from "../ledger/secretKey.ts";
 import { syncNewest } from "../ledger/syncNewest.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { activate } from "./activate.ts";
+import { clearScratch } from "./clearScratch.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { migrationEnded } from "./migrationEnded.ts";
 import { openDoor } from "./openDoor.ts";
@@ -161,15 +161,5 @@ async function clearAll(settings: Settings, session: Session): Promise<void> {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     session.tools.say.note(`copies of the database may be left: ${error.message}`);
-  }
-}
-
-/**
- * Drops the databases that the tool made for itself and that no unfinished release needs.
- * @throws Problem DATABASE_REFUSED
- */
-export async function clearScratch(server: DatabaseServer): Promise<void> {
-  for (const name of (await databases(server)).keys()) {
-    if (isScratch(server.name, name)) await dropScratch(server, name);
   }
 }

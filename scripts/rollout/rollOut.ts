@@ -14,7 +14,7 @@ import { describePlan } from "./describePlan.ts";
 import type { Change } from "./planChanges.ts";
 import { expectPassed, proveStack } from "./proveStack.ts";
 import { prune } from "./prune.ts";
-import { clearScratch } from "./recover.ts";
+import { clearScratch } from "./clearScratch.ts";
 import {
   refuseChangedKey,
   refuseOtherMajor,

@@ -9,6 +9,7 @@ import { gatherEvidence } from "./evidence.ts";
 import { goBack } from "./goBack.ts";
 import { openDoor } from "./openDoor.ts";
 import type { Session } from "./session.ts";
+import { startStopped, type Interrupted } from "./startStopped.ts";
 import type { Tools } from "./tools.ts";
 
 export interface WayBackAsked {
@@ -18,6 +19,8 @@ export interface WayBackAsked {
   readonly settings: Settings;
   /** Why it failed. */
   readonly error: unknown;
+  /** What there was before; unknown to whoever comes after a kill. */
+  readonly interrupted?: Interrupted;
 }
 
 /**
@@ -55,8 +58,30 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
       },
     );
   } catch (second) {
+    if (isDiskFailure(second) && (await isServing(asked, tools))) {
+      return servesAgain(failed, why, second);
+    }
     return stranded(asked, why, present, second, { directory, tools });
   }
+}
+
+/** Whether what was stopped for the failed release could simply be started again. */
+async function isServing({ failed, interrupted }: WayBackAsked, tools: Tools): Promise<boolean> {
+  if (interrupted === undefined) return false;
+  return startStopped(interrupted, failed.id, tools).catch(() => false);
+}
+
+/** Nothing was recorded of it: the next command finds the release unfinished and takes it back. */
+function servesAgain(failed: Release, why: string, second: unknown): Problem {
+  return new Problem(
+    "ROLLED_BACK",
+    `release ${failed.id} (${failed.tag}) failed with the disk of its state, what ran before runs again: ${why}`,
+    {
+      details: [`nothing could be read or written any more: ${(second as Error).message}`],
+      next: "dmesg   (then, on a disk that works, the same command again)",
+      cause: second,
+    },
+  );
 }
 
 type Place = Pick<Session, "directory" | "tools">;
@@ -113,13 +138,14 @@ async function nothingBefore(
 }
 
 async function stranded(
-  { failed, settings }: WayBackAsked,
+  { failed, settings, error }: WayBackAsked,
   why: string,
   present: Release | undefined,
   second: unknown,
   { directory, tools }: Place,
 ): Promise<Problem> {
-  const details = [`first: ${why}`, `then: ${(second as Error).message}`];
+  const cause = error instanceof Problem ? error.details : [];
+  const details = [`first: ${why}`, ...cause, `then: ${(second as Error).message}`];
   if (second instanceof Problem) details.push(...second.details);
   details.push(...(await whatRuns(settings, tools)));
   await letRequestsFail(failed, settings, { directory, tools });

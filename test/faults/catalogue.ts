@@ -61,9 +61,10 @@ export const catalogue: readonly Fault[] = [
       ["ledger/clearHalfWritten"],
       ["real/faults", "6: a state directory that is full"],
       ["real/faults", "6: one that fills up"],
+      ["real/faults", "6: a state directory whose disk breaks"],
+      ["real/faults", "6: one whose disk breaks"],
       ["rollout/journaled", "a journal that cannot be written"],
     ],
-    open: "EIO: takes a block device that breaks",
   },
   {
     number: 7,
@@ -92,29 +93,30 @@ export const catalogue: readonly Fault[] = [
   },
   {
     number: 11,
-    what: "an image is missing, its registry away or of another digest",
+    what: "an image is missing, its registry away, of another digest or for another machine",
     tests: [
       ["real/pull", "IMAGES=pull is refused"],
       ["real/registry"],
       ["real/exits", "0: a rollback works when the tags"],
       ["real/faults", "11: a registry that has had enough"],
     ],
-    open: "a wrong architecture from a registry",
   },
   {
     number: 12,
     what: "the engine's disk is full",
-    tests: [["rollout/refuseGuarded"]],
-    open: "a full disk below the engine itself",
+    tests: [["rollout/refuseGuarded"], ["real/smallEngine", "12: "]],
   },
   {
     number: 13,
-    what: "a port, a network or a volume that is somebody else's",
+    what: "a port or a volume that is somebody else's, no addresses left for a network",
     tests: [
       ["real/refusals", "a taken port"],
       ["real/refusals", "a port that a container"],
+      ["real/refusals", "a volume that somebody"],
+      ["real/smallEngine", "13: "],
+      ["real/faults", "13: a database"],
     ],
-    open: "a subnet that is taken (none is asked for by number: only the engine's own could run out, for all), a volume with another owner",
+    open: "the proxy's and the server's volumes with another owner: no preflight, they do not start (exit 5), and nothing is lost",
   },
   {
     number: 14,

@@ -2,13 +2,14 @@
 // One stack lives through all of them, its state on a small file system of its own.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
+import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
 import { clockThatGoesBack } from "./clockThatGoesBack.ts";
 import { Story } from "./story.ts";
 import { takeConnections } from "./takeConnections.ts";
@@ -16,19 +17,24 @@ import { docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 let story: Story;
+/** Below the state directory. */
+let disk: BreakingDisk;
 
 before(async () => {
   story = await Story.begin("faults", portsOf("faults"));
-  const state = join(story.place.root, ".stack");
-  mkdirSync(state, { mode: 0o700 });
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m,mode=0700", "none", state]);
-  assert.equal(mounted.status, 0, mounted.stderr.toString());
+  disk = breakingDisk(join(story.place.root, ".stack"));
   story.ends(await story.place.deploy("1.0.0"), 0);
   await story.write();
 });
 after(() => story?.remove());
 
 const fill = () => join(story.place.root, ".stack", "fill");
+/** To the last block: what is written much at a time is refused while there are some left. */
+const filling = () => {
+  const append = `dd if=/dev/zero of='${fill()}' bs=1k oflag=append conv=notrunc`;
+  return `(cat /dev/zero > '${fill()}'; ${append}) 2> /dev/null`;
+};
+
 test("2: whoever closes the reader of a deploy's story does not end the deploy", async () => {
   const { place } = story;
   const from = place.journal().length;
@@ -180,7 +186,7 @@ test("32: spans that are malformed, huge, too many or a bomb end no collector", 
 test("6: a state directory that is full is refused, and what it had stays whole", async () => {
   const { place } = story;
   const before = place.releases();
-  spawnSync("sh", ["-c", 'cat /dev/zero > "$0"', fill()]);
+  spawnSync("sh", ["-c", filling()]);
   const refused = await story.untouched(() => place.deploy("1.1.0"));
   const said = story.ends(refused, 3, "STATE_UNUSABLE");
   assert.match(said["message"]!, /ENOSPC/);
@@ -192,11 +198,46 @@ test("6: a state directory that is full is refused, and what it had stays whole"
 test("6: one that fills up while no server runs does not keep the former one from serving", async () => {
   const { place } = story;
   // What fails first may be a line before the migration or one after it.
-  const hook = [`cat /dev/zero > '${fill()}'`, "exit 0"];
+  const hook = [filling(), "exit 0"];
   const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
   assert.match(story.ends(failed, 4, "ROLLED_BACK").details.join("\n"), /ENOSPC/);
   await story.serves("1.0.0");
   rmSync(fill());
+  await story.holds("1.0.0");
+});
+
+test("6: a state directory whose disk breaks is told as that, while the former server serves", async () => {
+  const { place } = story;
+  const broken = await story.untouched(() =>
+    story.withHook("pre-deploy", [disk.breaking], () => place.deploy("1.1.0")),
+  );
+  disk.mend();
+  const said = story.ends(broken, 3, "STATE_UNUSABLE");
+  assert.match(said["message"]!, /^EIO: .*journal\.jsonl/);
+  await story.holds("1.0.0");
+});
+
+test("6: one whose disk breaks while no server runs does not keep the former one from serving", async () => {
+  const { place } = story;
+  await story.write();
+  const hook = [disk.breaking];
+  const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
+  await story.serves("1.0.0");
+  disk.mend();
+  assert.match(story.ends(failed, 4, "ROLLED_BACK")["message"]!, /EIO: /);
+  // On a disk that works the next command puts in order what could not be written down.
+  story.ends(await place.deploy("1.0.0"), 0);
+  await story.holds("1.0.0");
+});
+
+test("13: a database and queues that have come to be another user's are their own again, and whole", async () => {
+  const { place } = story;
+  // As after a move to another machine: nothing runs, and somebody unpacked an archive.
+  docker("compose", "-p", place.project, "down");
+  const volumes = ["database", "telemetry"].map((name) => `${place.project}_${name}`);
+  const mounts = docker("volume", "inspect", "-f", "{{.Mountpoint}}", ...volumes).split("\n");
+  assert.equal(spawnSync("chown", ["-R", "4321:4321", ...mounts]).status, 0);
+  story.ends(await place.deploy("1.0.0"), 0);
   await story.holds("1.0.0");
 });
 

@@ -26,6 +26,7 @@ const suites = [
   "rotate",
   "secrets",
   "security",
+  "smallEngine",
   "soak",
   "standin",
   "telemetry",

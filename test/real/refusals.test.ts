@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
@@ -57,6 +57,29 @@ test("a port that a container publishes is named with that container", async () 
   const said = await refused();
   docker("rm", "-f", "letta-test-holder");
   assert.match(said.details.join("\n"), /held by letta-test-holder/);
+});
+
+test("a volume that somebody else made, with Compose or without, is named and not touched", async () => {
+  const [plain, theirs] = [`${place.project}_database`, `${place.project}_letta`];
+  docker("volume", "create", plain);
+  docker("volume", "create", "--label", "com.docker.compose.project=theirs", theirs);
+  try {
+    const data = join(docker("volume", "inspect", "-f", "{{.Mountpoint}}", plain), "data");
+    writeFileSync(data, "somebody's");
+    const said = await refused();
+    assert.equal(said["code"], "FOREIGN_VOLUMES");
+    assert.equal(said["exit"], 3);
+    const told = said.details.join("\n");
+    assert.match(told, new RegExp(`^${plain}: made without Compose$`, "m"));
+    assert.match(told, new RegExp(`^${theirs}: made for theirs$`, "m"));
+    assert.match(String(said["next"]), /^docker volume inspect /);
+    assert.equal(readFileSync(data, "utf8"), "somebody's");
+    const listed = docker("volume", "ls", "-q", "-f", `name=^${place.project}_`);
+    assert.deepEqual(listed.split("\n").sort(), [plain, theirs]);
+  } finally {
+    docker("compose", "-p", place.project, "down");
+    docker("volume", "rm", plain, theirs);
+  }
 });
 
 test("containers of somebody else under our project's name are left alone", async () => {

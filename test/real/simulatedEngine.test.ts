@@ -106,6 +106,8 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   await engine.create(call, ["job", "web", "filed"]);
   await look("created");
   seen.push(`volumes ${(await engine.volumes(project)).join()}`);
+  const owners = [...(await engine.volumeOwners())].filter(([, owner]) => owner === project);
+  seen.push(`owned ${owners.map(([name]) => name).join()}`);
   await engine.start(await id("job"));
   await until("job", (state) => state === "exited");
   await engine.start(await id("web"));
@@ -153,6 +155,7 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   const image = await engine.image(probe);
   seen.push(`image ${image?.id === undefined ? "no" : "yes"}`);
   seen.push(`image by its id ${(await engine.image(image!.id))?.id === image!.id}`);
+  seen.push(`image made for here ${image!.platform === (await engine.platform())}`);
   seen.push(`image nobody has ${String(await engine.image("letta-h-simulation:none"))}`);
   await engine.tag(image!.id, `${kept}1`);
   await engine.tag(image!.id, `${kept}1`);

@@ -51,6 +51,8 @@ interface ServiceInFile {
 /** Compose's own start of one service takes its time: other calls come in between. */
 const composeTurns = 40;
 
+const platform = "linux/amd64";
+
 /**
  * Stands for a Docker engine with Compose on it, in memory: containers with their states,
  * volumes, images, and what Compose does with a rendered file. Its processes do nothing but
@@ -182,10 +184,11 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     },
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
+    platform: () => look("platform", () => platform),
     containers: (project) => look("containers", () => of(project).map((one) => one.observed)),
     image: (reference) =>
       look(`image ${reference}`, () =>
-        images.has(reference) ? { id: images.get(reference)!, digests: [] } : undefined,
+        images.has(reference) ? { id: images.get(reference)!, digests: [], platform } : undefined,
       ),
     tag: (image, reference) =>
       change(`tag ${reference}`, () => void images.set(reference, images.get(image) ?? image)),
@@ -255,6 +258,11 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
     copyOut: () => Promise.reject(new Error("a simulated image has no files")),
+    volumeOwners: () =>
+      look(
+        "owners of volumes",
+        () => new Map([...volumes].map((one) => [one, one.slice(0, one.lastIndexOf("_"))])),
+      ),
     volumes: (project) =>
       look("volumes", () => [...volumes].filter((one) => one.startsWith(`${project}_`))),
     othersAtWork: () => look("others at work", () => 0),

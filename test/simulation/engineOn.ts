@@ -14,6 +14,7 @@ export function imageIdOf(reference: string): string {
   return `sha256:${createHash("sha256").update(reference).digest("hex")}`;
 }
 
+const platform = "linux/amd64";
 const stopMs = 60;
 const composeMs = 40;
 
@@ -125,11 +126,12 @@ export function engineOn(servers: SimulatedServers): Engine {
     endpoint: "unix:///simulated",
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
+    platform: () => look("platform", () => platform),
     containers: (project) => look("containers", () => servers.of(project).map(observed)),
     image: (reference) =>
       look(`image ${reference.slice(0, 24)}`, () => {
         const id = idOf(reference);
-        return id === undefined ? undefined : { id, digests: [] };
+        return id === undefined ? undefined : { id, digests: [], platform };
       }),
     tag: (image, reference) =>
       change(`tag ${reference}`, 2, () => void names.set(reference, image)),
@@ -246,6 +248,11 @@ export function engineOn(servers: SimulatedServers): Engine {
       }),
     runHeld: () => Promise.reject(status(500, "no database outside here")),
     copyOut: () => Promise.reject(status(500, "a simulated image has no files")),
+    volumeOwners: () =>
+      look(
+        "owners of volumes",
+        () => new Map([...servers.volumes].map((one) => [one, one.slice(0, one.lastIndexOf("_"))])),
+      ),
     volumes: (project) =>
       look("volumes", () => [...servers.volumes].filter((one) => one.startsWith(`${project}_`))),
     publisher: () => Promise.resolve(undefined),

@@ -1,0 +1,107 @@
+// An engine that runs out of what it has: its disk, and the addresses of its networks. It is one of
+// its own, and whoever asks an engine here, asks that one.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import test, { after, before } from "node:test";
+import { contentTag } from "../../scripts/images/contentTag.ts";
+import { recipes } from "../../scripts/images/recipes.ts";
+import { registry } from "../rigs/registry.ts";
+import { smallEngine, type SmallEngine } from "../rigs/smallEngine.ts";
+import { buildStandins } from "../rigs/standin/buildStandins.ts";
+import { lookupIn } from "../collector/composed.ts";
+import { root } from "../stack/exampleStack.ts";
+import { portsOf } from "./portsOf.ts";
+import type { Told } from "./prodWorkspace.ts";
+import { Story } from "./story.ts";
+import { docker } from "./workspace.ts";
+
+let engine: SmallEngine;
+let story: Story;
+
+before(async () => {
+  await buildStandins();
+  const roles = recipes("prod", lookupIn("prod", {}));
+  const parts = ["probe", "postgres", "collector", "proxy"].map((name) =>
+    contentTag(
+      root,
+      roles.find((one) => one.role === name)!,
+    ),
+  );
+  engine = await smallEngine(["letta-stack-standin", ...parts], 3);
+  process.env["DOCKER_HOST"] = engine.host;
+  story = await Story.begin("small", portsOf("smallEngine"));
+});
+after(async () => {
+  await story?.remove();
+  await engine?.end();
+});
+
+const fill = () => void spawnSync("sh", ["-c", engine.fill]);
+
+test("13: a network that the engine has no addresses for is named, and what was there stays", async () => {
+  const network = (...args: string[]) => spawnSync("docker", ["network", ...args]).status === 0;
+  const taken: string[] = [];
+  while (network("create", `taken-${taken.length}`)) taken.push(`taken-${taken.length}`);
+  network("rm", taken.pop()!);
+  const told = await story.place.deploy("1.0.0");
+  for (const one of taken) assert.ok(network("rm", one), `${one} is not there any more`);
+  const said = story.ends(told, 5, "STEP_FAILED");
+  assert.match(
+    said.details.join("\n"),
+    /letta-test-small_(?:edge|backend|telemetry): .*address pool/,
+  );
+  assert.match(said["next"]!, /^docker network ls/);
+  story.ends(await story.place.deploy("1.0.0"), 0);
+  await story.write();
+});
+
+test("12: a deploy on a disk of the engine's that is full is refused before it is asked for anything", async () => {
+  fill();
+  const refused = await story.untouched(() => story.place.deploy("1.1.0"));
+  engine.free();
+  assert.match(story.ends(refused, 3, "DISK_TOO_SMALL")["message"]!, /: expected 1 GB free, got 0/);
+  await story.serves("1.0.0");
+});
+
+test("12: one that fills up while an image is pulled is told as that, and nothing is built instead", async () => {
+  const image = "letta-stack-standin:7.0.0";
+  const from = await registry({ "server:7.0.0": image }, fill);
+  docker("rmi", image); // what is here already would not be asked for
+  const more = { LETTA_IMAGE: from.reference("server") };
+  const refused = await story.untouched(() => story.place.deploy("7.0.0", [], more));
+  engine.free();
+  from.close();
+  const said = story.ends(refused, 3, "DISK_TOO_SMALL");
+  assert.match(said["message"]!, /server:7.0.0: .*no space left on device/);
+  await story.serves("1.0.0");
+});
+
+test("12: one that fills up before a container is made leaves the former server serving", async () => {
+  const { place } = story;
+  const failed = await story.withHook("pre-deploy", [engine.fill], () => place.deploy("1.1.0"));
+  await story.serves("1.0.0");
+  engine.free();
+  // There may be no room for the proof of the way back either: then a person is called.
+  assert.ok(failed.code === 4 || failed.code === 5, failed.stdout);
+  const said = story.ends(failed, failed.code);
+  assert.match(said.details.join("\n"), /mkdir .*no space left on device/);
+  story.ends(await place.deploy("1.0.0"), 0);
+  await story.holds("1.0.0");
+});
+
+test("12: one that fills up while a backup is proven ends the deploy before anything is touched", async () => {
+  const { place } = story;
+  const from = place.journal().length;
+  const refused = await story.untouched(async () => {
+    const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
+    await story.begins(/^prove the dump/, from, running);
+    fill();
+    const ran = await running.ended;
+    engine.free();
+    return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
+  });
+  const said = story.ends(refused, 3);
+  assert.match(said.details.join("\n"), /no space left on device/i);
+  assert.equal(said["next"], "docker system df");
+  await story.holds("1.0.0");
+});

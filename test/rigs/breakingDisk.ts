@@ -1,0 +1,40 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync } from "node:fs";
+
+export interface BreakingDisk {
+  /** A shell command: from then on whatever is read or written there fails with EIO. */
+  readonly breaking: string;
+  /** As after a repair: what had reached the disk is there again. */
+  mend(): void;
+}
+
+/** EXT4_IOC_SHUTDOWN without writing the journal out: what was not synced is gone, too. */
+const shutdown =
+  'open my $f, "<", $ARGV[0]; my $all = pack "L", 2; ioctl $f, 0x8004587d, $all or die $!';
+
+/**
+ * Puts a small file system into a folder's place that can break at a point in time, as a disk
+ * does; `umount` ends it. Takes root.
+ */
+export function breakingDisk(folder: string): BreakingDisk {
+  const image = `${folder}.disk`;
+  // Room is taken when something is written, so that a full disk is full.
+  const mount = () => must("mount", "-o", "loop,nodelalloc", image, folder);
+  mkdirSync(folder);
+  must("truncate", "-s", "32M", image);
+  must("mkfs.ext4", "-q", "-m", "0", image);
+  mount();
+  chmodSync(folder, 0o700);
+  return {
+    breaking: `perl -e '${shutdown}' '${folder}'`,
+    mend() {
+      must("umount", folder);
+      mount();
+    },
+  };
+}
+
+function must(program: string, ...args: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program}: ${stderr}`);
+}
