@@ -14,15 +14,21 @@ export function rolloutAnswer(
   const { schema } = outcome.decision;
   const version = outcome.checks.find((one) => one.name === "server version");
   const same = outcome.release === outcome.from;
+  // Whatever of the server had failed would have ended it.
+  const degraded = outcome.checks.filter((one) => one.outcome === "failed").map((one) => one.name);
+  const proven = degraded.length === 0 ? "proven" : "its server proven";
   const headline = same
     ? `nothing to do: release ${outcome.release} (${outcome.tag}) runs`
-    : `release ${outcome.release} (${outcome.tag}) runs, proven`;
+    : `release ${outcome.release} (${outcome.tag}) runs, ${proven}`;
   const proof = outcome.rehearsal?.wayBack;
   const rows = [
     ["database", describeWay(outcome)],
     ["requests", describeCutover(outcome)],
     ...(proof
       ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
+      : []),
+    ...(degraded.length > 0
+      ? [["telemetry", `degraded: ${degraded.join(", ")}; npm run doctor -- ${environment}`]]
       : []),
     ...(outcome.bake ? [["bake gate", `${words[outcome.bake.verdict]}: ${outcome.bake.why}`]] : []),
     [

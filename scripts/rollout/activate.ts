@@ -15,7 +15,7 @@ import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { madeDigests } from "./madeDigests.ts";
 import { keepImages } from "./pinImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
-import { checksSummary, expectPassed, proveStack } from "./proveStack.ts";
+import { checksSummary, expectProven, proveStack } from "./proveStack.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
@@ -103,8 +103,14 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
     },
     checksSummary,
   );
-  expectPassed(checks, settings.environment);
-  const compared = incident ? undefined : await bake({ sheet, target, directory, gate }, tools);
+  const changesCollector = stack.services.some(
+    (one) => one.name.startsWith("collector") && isTouched(one.name),
+  );
+  const circumstances = { incident, changesCollector };
+  expectProven(checks, circumstances, settings.environment, tools);
+  const compared = incident
+    ? undefined
+    : await bake({ sheet, target, directory, gate, circumstances }, tools);
   const release = await recorded(activation, at, compared, tools);
   return { release, changes, checks, cutover, awaySeconds, compared };
 }

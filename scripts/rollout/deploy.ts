@@ -10,6 +10,7 @@ import { readyDatabase } from "./readyDatabase.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
+import { settledContainers } from "./settleServers.ts";
 import { session, type Session } from "./session.ts";
 import { newTarget, type Making, type Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
@@ -32,7 +33,8 @@ export function deploy(
     const making = await makingOf(settings, begun);
     const target = await newTarget(settings, making, true, begun.tools);
     await readyPresent(settings, target, directory, begun.tools);
-    const now = { ...making, observed: await begun.tools.engine.containers(settings.project) };
+    const observed = await settledContainers(settings, target.prepared.stack, begun.tools);
+    const now = { ...making, observed };
     const decision = await decide(settings, target, now, undefined, begun.tools);
     refuseUnsafe(decision, settings, "deploy");
     return rollOut({ kind: "deploy", settings, target, decision, making: now, asked }, begun);

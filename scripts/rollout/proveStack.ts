@@ -10,6 +10,7 @@ import {
   type Check,
 } from "../verification/verify.ts";
 import { expectationOf } from "./expectationOf.ts";
+import { judgeProof, type ProofCircumstances } from "./judgeProof.ts";
 import type { PreparedStack } from "./prepareStack.ts";
 import type { Tools } from "./tools.ts";
 
@@ -57,10 +58,30 @@ export function expectPassed(checks: readonly Check[], environment: string): voi
   });
 }
 
-/** "9 checks passed, 1 skipped (Grafana link: GRAFANA is off)". */
+/**
+ * The same for what a release answers for; what else failed is told.
+ * @throws Problem STEP_FAILED
+ */
+export function expectProven(
+  checks: readonly Check[],
+  circumstances: ProofCircumstances,
+  environment: string,
+  tools: Pick<Tools, "say">,
+): void {
+  const { counted, degraded } = judgeProof(checks, circumstances);
+  expectPassed(counted, environment);
+  for (const { name, detail } of degraded)
+    tools.say.note(`telemetry is degraded, the release goes on: ${name}: ${detail}`);
+}
+
+/** "9 checks passed, 1 failed (canary trace), 1 skipped (Grafana link: GRAFANA is off)". */
 export function checksSummary(checks: readonly Check[]): string {
-  const passed = checks.filter((one) => one.outcome === "passed").length;
-  const skipped = checks.filter((one) => one.outcome === "skipped");
-  const reasons = skipped.map((one) => `${one.name}: ${one.detail}`).join("; ");
-  return `${passed} checks passed${skipped.length > 0 ? `, ${skipped.length} skipped (${reasons})` : ""}`;
+  const of = (outcome: Check["outcome"]) => checks.filter((one) => one.outcome === outcome);
+  const failed = of("failed").map((one) => one.name);
+  const skipped = of("skipped").map((one) => `${one.name}: ${one.detail}`);
+  return [
+    `${of("passed").length} checks passed`,
+    ...(failed.length > 0 ? [`${failed.length} failed (${failed.join(", ")})`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} skipped (${skipped.join("; ")})`] : []),
+  ].join(", ");
 }

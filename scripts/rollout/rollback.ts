@@ -10,6 +10,7 @@ import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
 import type { AskedWay } from "./askableWays.ts";
 import { recover } from "./recover.ts";
+import { settledContainers } from "./settleServers.ts";
 import { session } from "./session.ts";
 import { refuseMissingSecrets } from "./refuseMissingSecrets.ts";
 import { pastTarget, type Making, type Target } from "./target.ts";
@@ -45,7 +46,8 @@ export function rollback(
     const making = await makingOf(settings, begun);
     const target = await rollbackTarget(settings, asked, making, begun.tools);
     await readyPresent(settings, target, directory, begun.tools);
-    const now = { ...making, observed: await begun.tools.engine.containers(settings.project) };
+    const observed = await settledContainers(settings, target.prepared.stack, begun.tools);
+    const now = { ...making, observed };
     const decision = await decide(settings, target, now, asked.way, begun.tools);
     await refuseWithLosses(decision, target.settings, directory);
     const parts = { kind: "rollback", settings, target, decision, making: now, asked } as const;

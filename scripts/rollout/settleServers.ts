@@ -1,3 +1,4 @@
+import type { ObservedContainer } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { findDoor } from "./findDoor.ts";
@@ -28,4 +29,17 @@ export async function settleServers(
     }
     await door?.open();
   });
+}
+
+/** The containers there are, with one server of two where a way back in vain has left them. */
+export async function settledContainers(
+  settings: Settings,
+  stack: Pick<Stack, "project" | "server" | "services">,
+  tools: Tools,
+): Promise<readonly ObservedContainer[]> {
+  const observed = await tools.engine.containers(settings.project);
+  const servers = observed.filter((one) => one.service === stack.server.service);
+  if (servers.length < 2) return observed;
+  await settleServers(settings, stack, tools);
+  return tools.engine.containers(settings.project);
 }

@@ -5,6 +5,8 @@ export interface Check {
   readonly outcome: "passed" | "failed" | "skipped";
   /** What was seen; for a skipped check why it could not be made. */
   readonly detail: string;
+  /** Where it says nothing of whether the server works. */
+  readonly about?: "telemetry";
 }
 
 /** What a proof is made with. */

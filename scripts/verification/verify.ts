@@ -27,12 +27,17 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
   const door = await doorOf(expected, tools);
   const health = () => healthEndpoint(door);
   const production = await productionChecks(proofs, expected.delivery, health);
-  return [...proofs.flatMap((one) => one.checks), ...server, spans, grafana, ...production];
+  const sent = proofs.flatMap((one) => one.checks);
+  return [...ofTelemetry(sent), ...server, ...ofTelemetry([spans, grafana, ...production])];
+}
+
+function ofTelemetry(checks: readonly Check[]): Check[] {
+  return checks.map((one) => ({ ...one, about: "telemetry" }));
 }
 
 /** The part of the proof that needs no server: canaries through the collector's own doors. */
 export async function verifyTelemetry(expected: Expectation, tools: Tools): Promise<Check[]> {
-  return (await proveTelemetry(expected, tools)).flatMap((one) => one.checks);
+  return ofTelemetry((await proveTelemetry(expected, tools)).flatMap((one) => one.checks));
 }
 
 /**
@@ -47,11 +52,15 @@ export async function verifyServer(expected: Expectation, tools: Tools): Promise
 /** The part of the proof that follows a request of ours from the server into the sinks. */
 export async function verifySpans(expected: Expectation, tools: Tools): Promise<Check[]> {
   const visitor = `letta-stack-canary/${tools.randomId()}`;
-  return [await spansArrive(expected, visitor, readThroughServer(expected, visitor), tools)];
+  const read = readThroughServer(expected, visitor);
+  return ofTelemetry([await spansArrive(expected, visitor, read, tools)]);
 }
 
+/** The check of telemetry that the server has a part in. */
+export const spansCheck = "server's spans";
+
 function spansArrive(expected: Expectation, visitor: string, read: Promise<Seen>, tools: Tools) {
-  return check("server's spans", async () => {
+  return check(spansCheck, async () => {
     const seen = await read;
     return typeof seen === "string" ? serverSpans(expected, visitor, tools) : seen;
   });
@@ -63,7 +72,7 @@ export async function verifyQuickly(expected: Expectation, tools: Tools): Promis
     check("collector healthy", async () => collectorHealthy(await doorOf(expected, tools))),
     verifyServer(expected, tools),
   ]);
-  return [healthy, ...server];
+  return [...ofTelemetry([healthy]), ...server];
 }
 
 function serverChecks(expected: Expectation, read: Promise<Seen>): Promise<Check[]> {

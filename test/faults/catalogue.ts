@@ -226,6 +226,7 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/delivery", "a collector that is killed"],
       ["real/telemetry", "with its collector killed"],
+      ["real/faults", "26: telemetry that does not arrive"],
     ],
   },
   {

@@ -11,7 +11,8 @@ import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
 import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
 import { clockThatGoesBack } from "./clockThatGoesBack.ts";
-import { Story } from "./story.ts";
+import type { Check } from "../../scripts/verification/verify.ts";
+import { Story, type Said } from "./story.ts";
 import { takeConnections } from "./takeConnections.ts";
 import { docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
@@ -148,6 +149,26 @@ test("16: all parts, killed at once and started in the wrong order, come back by
   // As after a reboot: nobody but the engine starts anything again.
   while ((await place.tell("verify", ["prod"])).code !== 0) await sleep(200);
   await story.holds("1.0.0");
+});
+
+test("26: telemetry that does not arrive keeps nobody from deploying or going back", async () => {
+  const { place } = story;
+  const before = await place.version();
+  // The collector goes on writing into its files, and nobody finds them where they should be.
+  const inCollector = (script: string) =>
+    docker("exec", story.container("collector"), "/probe/busybox", "sh", "-ec", script);
+  inCollector(
+    "cd /var/lib/otelcol; bb=/probe/busybox; $bb mkdir away; $bb mv traces* metrics* logs* away",
+  );
+  const degraded = ({ checks }: Said) =>
+    (checks as unknown as Check[]).filter((one) => one.outcome === "failed").map((one) => one.name);
+  const deployed = degraded(
+    story.ends(await place.deploy(before === "1.0.0" ? "1.1.0" : "1.0.0"), 0),
+  );
+  assert.ok(deployed.includes("canary trace"), deployed.join());
+  assert.ok(degraded(story.ends(await place.rollback(), 0)).includes("canary trace"));
+  inCollector("cd /var/lib/otelcol; /probe/busybox mv away/* .; /probe/busybox rmdir away");
+  await story.holds(before);
 });
 
 test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {

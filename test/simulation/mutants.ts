@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
     file: "ledger/writeFile.ts",
     from: "const beside = `${path}.${process.pid}.new`;",
     to: "const beside = path;",
-    seed: 530,
+    seed: 15,
   },
   {
     name: "a new release's name is not synced",
@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/proveStack.ts",
     from: "if (failed.length === 0) return;",
     to: "return;",
-    seed: 330,
+    seed: 1_605,
   },
   {
     name: "the server is not stopped for the database's work",
@@ -106,7 +106,7 @@ export const mutants: readonly Mutant[] = [
     file: "database/swapNames.ts",
     from: '  await alterDatabases(\n    server,\n    names.flat(),\n    ["BEGIN;", ...renames, "COMMIT"].join("\\n"),\n    `the databases could not be renamed (${pairs})`,\n  );',
     to: "  for (const one of renames) await alterDatabases(server, names.flat(), one, pairs);",
-    seed: 310,
+    seed: 195,
   },
   {
     name: "servers of two schemas come to be beside each other",
@@ -182,13 +182,13 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/deploy.ts",
     from: "await migrationEnded(settings, target.prepared.stack, tools);",
     to: "void migrationEnded;",
-    seed: 20_286_030,
+    seed: 4_565,
   },
   {
     name: "nobody writes down that requests were let in",
     file: "rollout/cutOver.ts",
     from: 'if (sheet.way === "migrate") letIn(activation.directory, sheet.id);',
     to: "void letIn;",
-    seed: 3270,
+    seed: 3_470,
   },
 ];

@@ -34,7 +34,8 @@ export async function verifyServer(expected: Expectation, { engine }: Tools): Pr
 export async function verifyTelemetry(expected: Expectation, { engine }: Tools): Promise<Check[]> {
   const containers = await engine.containers(expected.project);
   const is = containers.some((one) => one.service === "collector" && one.health === "healthy");
-  return [{ name: "collector healthy", outcome: is ? "passed" : "failed", detail: "" }];
+  const outcome = is ? "passed" : "failed";
+  return [{ name: "collector healthy", outcome, detail: "", about: "telemetry" }];
 }
 
 /** All of it. */
@@ -47,6 +48,8 @@ export async function verify(expected: Expectation, tools: Tools): Promise<Check
 export function verifyQuickly(expected: Expectation, tools: Tools): Promise<Check[]> {
   return verify(expected, tools);
 }
+
+export const spansCheck = "server's spans";
 
 /** Spans are taken as delivered. */
 export function verifySpans(): Promise<Check[]> {
