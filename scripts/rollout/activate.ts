@@ -13,6 +13,7 @@ import { cutOver, migrationOf } from "./cutOver.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { madeDigests } from "./madeDigests.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import { keepImages } from "./pinImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { checksSummary, expectProven, proveStack } from "./proveStack.ts";
@@ -103,9 +104,7 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
     },
     checksSummary,
   );
-  const changesCollector = stack.services.some(
-    (one) => one.name.startsWith("collector") && isTouched(one.name),
-  );
+  const changesCollector = stack.services.some(({ name }) => isCollector(name) && isTouched(name));
   const circumstances = { incident, changesCollector };
   expectProven(checks, circumstances, settings.environment, tools);
   const compared = incident
@@ -130,7 +129,7 @@ function expectRevision({ id, revision: expected }: Release, at: readonly string
  * @throws Problem STEP_FAILED where something differs
  */
 async function recorded(
-  { sheet, target, directory }: Activation,
+  { sheet, target, directory, incident }: Activation,
   at: readonly string[],
   compared: Comparison | undefined,
   tools: Tools,
@@ -139,8 +138,11 @@ async function recorded(
   const migration = sheet.way === "migrate" ? "done" : "idle";
   return tools.say.step("compare with the release, record", async () => {
     const containers = await tools.engine.containers(stack.project);
+    // A collector that does not come up has been told, and waits for nobody's incident.
+    const isMeant = ({ service, action }: Change) =>
+      action === "none" || (incident && isCollector(service) && action === "start");
     const differing = planChanges(stack, containers, target.images.idByReference, migration).filter(
-      (one) => one.action !== "none",
+      (one) => !isMeant(one),
     );
     if (differing.length > 0) {
       throw new Problem("STEP_FAILED", "what runs is not what the release says", {

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyTables } from "./readyTables.ts";
 import { reloadPart } from "./reloadPart.ts";
@@ -74,19 +77,36 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
       if (change === undefined || change.action === "none") continue;
       if (service.name === stack.server.migrate && execution.migrates === false) continue;
       tools.signal.throwIfAborted();
-      if (service.name === "collector") await readyTables(execution.settings, tools);
-      await tools.say.step(
-        stepNames[service.name] ?? `${service.name} ready`,
-        () => startPart(execution, service, ids, starting, tools),
-        undefined,
-        { service: service.name, image: service.image },
-      );
+      await orGoOn(execution, service, tools, async () => {
+        if (service.name === "collector") await readyTables(execution.settings, tools);
+        await tools.say.step(
+          stepNames[service.name] ?? `${service.name} ready`,
+          () => startPart(execution, service, ids, starting, tools),
+          undefined,
+          { service: service.name, image: service.image },
+        );
+      });
     }
     await Promise.all(starting);
     await reloadParts(execution, ids, tools);
   } finally {
     // Whatever went wrong: nobody may clean up while Compose still starts something.
     await Promise.allSettled(starting);
+  }
+}
+
+/** In an incident nobody waits for telemetry: a server that is needed now comes without it. */
+async function orGoOn(
+  { incident = false }: Execution,
+  { name }: StackService,
+  tools: Tools,
+  bringUp: () => Promise<void>,
+): Promise<void> {
+  try {
+    await bringUp();
+  } catch (error) {
+    if (!incident || !isCollector(name) || !(error instanceof Problem)) throw error;
+    tools.say.note([`goes on without telemetry: ${error.message}`, ...error.details].join("\n  "));
   }
 }
 
@@ -115,8 +135,8 @@ async function drainCollectors(execution: Execution, tools: Tools): Promise<void
   const replaced = changes.filter((one) => one.causes.includes("image changed"));
   const limit = incident ? 5 : Number(settings.get("COLLECTOR_WAIT_SECONDS"));
   for (const one of await tools.engine.containers(stack.project)) {
-    const isCollector = /^collector(?:-\d+)?$/.test(one.service) && one.state === "running";
-    if (!isCollector || !replaced.some((change) => change.service === one.service)) continue;
+    const runs = isCollector(one.service) && one.state === "running";
+    if (!runs || !replaced.some((change) => change.service === one.service)) continue;
     await drainCollector(one, limit, !incident, tools);
   }
 }

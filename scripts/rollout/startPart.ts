@@ -4,6 +4,7 @@ import type { StackService } from "../stack/readServices.ts";
 import { composeCall } from "./composeCall.ts";
 import { databaseOf } from "./databaseOf.ts";
 import type { Execution } from "./execute.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import { mendQueue } from "./mendQueue.ts";
 import type { Tools } from "./tools.ts";
 import { waitFor } from "./waitFor.ts";
@@ -14,8 +15,7 @@ export async function startPart(...given: Parameters<typeof startOnce>): Promise
   try {
     await startOnce(...given);
   } catch (error) {
-    const isCollector = /^collector(?:-\d+)?$/.test(name);
-    if (!isCollector || !(await mendQueue(stack, name, ids.get(name)!, tools))) throw error;
+    if (!isCollector(name) || !(await mendQueue(stack, name, ids.get(name)!, tools))) throw error;
     await startOnce(...given);
   }
 }

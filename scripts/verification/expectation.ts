@@ -1,3 +1,4 @@
+import { isCollector } from "../stack/isCollector.ts";
 import type { Delivery } from "../collector/readDelivery.ts";
 import { gathersMs } from "../stack/gathersMs.ts";
 import type { PublishedPort, StackService } from "../stack/readServices.ts";
@@ -57,7 +58,7 @@ export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts
   return {
     project: stack.project,
     collectors: stack.services
-      .filter((one) => /^collector(?:-\d+)?$/.test(one.name))
+      .filter((one) => isCollector(one.name))
       .map((one) => expectedCollector(one, stack)),
     grpcPort: published("collector", 4317) ?? 4317,
     clickHouse: clickHouseOf(stack, parts.delivery, reader),

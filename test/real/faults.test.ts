@@ -154,20 +154,25 @@ test("16: all parts, killed at once and started in the wrong order, come back by
 test("26: telemetry that does not arrive keeps nobody from deploying or going back", async () => {
   const { place } = story;
   const before = await place.version();
-  // The collector goes on writing into its files, and nobody finds them where they should be.
-  const inCollector = (script: string) =>
-    docker("exec", story.container("collector"), "/probe/busybox", "sh", "-ec", script);
-  inCollector(
-    "cd /var/lib/otelcol; bb=/probe/busybox; $bb mkdir away; $bb mv traces* metrics* logs* away",
-  );
+  const image = docker("inspect", "-f", "{{.Image}}", story.container("permissions"));
+  const volume = `${place.project}_telemetry:/telemetry`;
+  const work = ["--workdir", "/telemetry", "--entrypoint", "/bin/busybox", image, "sh", "-ec"];
+  const inTelemetry = (script: string) =>
+    docker("run", "--rm", "--network", "none", "-v", volume, ...work, `bb=/bin/busybox; ${script}`);
   const degraded = ({ checks }: Said) =>
     (checks as unknown as Check[]).filter((one) => one.outcome === "failed").map((one) => one.name);
-  const deployed = degraded(
-    story.ends(await place.deploy(before === "1.0.0" ? "1.1.0" : "1.0.0"), 0),
-  );
-  assert.ok(deployed.includes("canary trace"), deployed.join());
-  assert.ok(degraded(story.ends(await place.rollback(), 0)).includes("canary trace"));
-  inCollector("cd /var/lib/otelcol; /probe/busybox mv away/* .; /probe/busybox rmdir away");
+  // The collector goes on writing into its files, and nobody finds them where they should be.
+  inTelemetry("$bb mkdir away; $bb mv *.json away");
+  const next = before === "1.0.0" ? "1.1.0" : "1.0.0";
+  const deployed = degraded(story.ends(await place.deploy(next), 0));
+  assert.ok(deployed.includes("canary trace"), `after the deploy: ${deployed.join()}`);
+  // One that has no room for its queue does not even start.
+  inTelemetry("$bb mv queue away; $bb touch queue");
+  docker("kill", story.container("collector"));
+  const back = degraded(story.ends(await place.rollback(), 0));
+  assert.ok(back.includes("collector healthy"), `after the rollback: ${back.join()}`);
+  inTelemetry("$bb rm queue; $bb rm -f *.json; $bb mv away/* .; $bb rmdir away");
+  story.ends(await place.deploy(before), 0);
   await story.holds(before);
 });
 

@@ -112,7 +112,7 @@ function expectStartable(place: ProdWorkspace): void {
   assert.ok(existsSync(join(place.state, "releases", former.id, "compose.yaml")));
 }
 
-/** No secret in what was said, in the state or in a container's log. */
+/** No secret in what was said, in the state, in a container's log or in telemetry. */
 export function expectNoSecrets(place: ProdWorkspace): void {
   const file = join(place.root, "env/prod.secrets.env");
   const { assignments } = parseEnvFile(readFileSync(file), file);
@@ -127,6 +127,12 @@ export function expectNoSecrets(place: ProdWorkspace): void {
     const { stdout, stderr } = spawnSync("docker", ["logs", id], { encoding: "utf8" });
     places.set(`the log of ${service}`, stdout + stderr);
   }
+  const telemetry = "cat /var/lib/otelcol/*.json*";
+  const collector = containerIds(place.project)["collector"]!;
+  const read = ["exec", collector, "/probe/busybox", "sh", "-c", `/probe/busybox ${telemetry}`];
+  const { stdout } = spawnSync("docker", read, { encoding: "utf8", maxBuffer: 1 << 28 });
+  assert.ok(stdout.includes("resourceSpans"), "no telemetry is there to be looked through");
+  places.set("telemetry", stdout);
   const found = [...places].filter(([, text]) => secrets.some((one) => text.includes(one)));
   assert.deepEqual(
     found.map(([name]) => name),
