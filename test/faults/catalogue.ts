@@ -241,7 +241,7 @@ export const catalogue: readonly Fault[] = [
     number: 28,
     what: "ClickHouse is away when the collector starts",
     tests: [["real/doctor", "a collector whose ClickHouse is away at its start"]],
-    open: "a rollout that goes on without it: telemetry belongs to every proof, so it fails and tells why",
+    open: "a first rollout without it: who makes or changes a collector has to show that all arrives",
   },
   {
     number: 29,
