@@ -62,7 +62,7 @@ export async function command(declaration: Declaration): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const problem = asProblem(error);
-    const next = problem?.next;
+    const next = problem && nextCommand(problem, asked?.environment);
     const exit = problem?.exit ?? 1;
     process.exitCode = exit;
     const traced = await traceOf({ exit, error });
@@ -82,7 +82,7 @@ export async function command(declaration: Declaration): Promise<void> {
       };
       process.stdout.write(hide(`${JSON.stringify(object)}\n`));
     } else {
-      process.stderr.write(hide(problem ? described(problem) : bug(error)));
+      process.stderr.write(hide(problem ? described(problem, next) : bug(error)));
     }
     if (asked?.verbose && problem?.cause)
       process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
@@ -93,10 +93,15 @@ export async function command(declaration: Declaration): Promise<void> {
   }
 }
 
-function described(problem: Problem): string {
-  const details = problem.details.map((line) => `  ${line}\n`).join("");
-  const next = problem.next === undefined ? "" : `next: ${problem.next}\n`;
-  return `${problem.message}\n${details}${next}`;
+/** Whoever has failed is told what to do next; where nobody knows better, to have all looked at. */
+function nextCommand({ next, exit }: Problem, environment: string | undefined): string | undefined {
+  if (next !== undefined || exit === 2) return next;
+  return environment === undefined ? "npm run doctor" : `npm run doctor -- ${environment}`;
+}
+
+function described({ message, details }: Problem, next: string | undefined): string {
+  const lines = details.map((line) => `  ${line}\n`).join("");
+  return `${message}\n${lines}${next === undefined ? "" : `next: ${next}\n`}`;
 }
 
 function bug(error: unknown): string {
