@@ -69,6 +69,8 @@ function run(files: readonly string[], flags: readonly string[], shows: boolean)
 }
 
 const failed: string[] = [];
+/** What the failed ones came to, once more for the end: whoever looks has minutes of others' lines above. */
+const failures: string[] = [];
 /** Runs one file after the other, and shows what each wrote when it has ended. */
 async function lane(queue: string[]): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -77,7 +79,9 @@ async function lane(queue: string[]): Promise<void> {
     const { isGood, written } = await run([file], within(12), false);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     process.stdout.write(`${isGood ? "✔" : "✖"} ${file}, ${seconds} s\n${written.toString()}`);
-    if (!isGood) failed.push(file);
+    if (isGood) continue;
+    failed.push(file);
+    failures.push(...written.toString().split("✖ failing tests:\n").slice(1));
   }
 }
 
@@ -100,5 +104,6 @@ else {
   );
 }
 if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);
+process.stderr.write(failures.join(""));
 if (failed.length > 0) process.stderr.write(`failed: ${failed.join(", ")}\n`);
 process.exitCode = chosen.length > 0 && failed.length === 0 ? 0 : 1;

@@ -29,12 +29,16 @@ export function breakingDisk(folder: string): BreakingDisk {
     breaking: `perl -e '${shutdown}' '${folder}'`,
     mend() {
       must("umount", folder);
+      // A container that is just being made has a copy of all mounts for a moment. While that is
+      // there, so is the broken file system, and mounting would bring that one back.
+      while (must("losetup", "-j", image) !== "") continue;
       mount();
     },
   };
 }
 
-function must(program: string, ...args: readonly string[]): void {
-  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
+function must(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
+  return stdout;
 }
