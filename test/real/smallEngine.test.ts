@@ -89,9 +89,7 @@ test("12: one that fills up while an image is pulled is told as that, and nothin
   const from = await registry({ "server:7.0.0": image }, fill);
   docker("rmi", image); // what is here already would not be asked for
   const more = { LETTA_IMAGE: from.reference("server") };
-  const refused = await story.untouched(() =>
-    filled(() => story.place.deploy("7.0.0", [], more)),
-  );
+  const refused = await story.untouched(() => filled(() => story.place.deploy("7.0.0", [], more)));
   from.close();
   const said = story.ends(refused, 3, "DISK_TOO_SMALL");
   assert.match(said["message"]!, /server:7.0.0: .*no space left on device/);
