@@ -3,6 +3,7 @@ import type { StepRecord } from "../rollout/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Answer } from "./declaration.ts";
 import { table } from "./table.ts";
+import { toldProof } from "./toldProof.ts";
 
 /** What a deploy or a rollback came to, for scripts and for people. */
 export function rolloutAnswer(
@@ -14,12 +15,10 @@ export function rolloutAnswer(
   const { schema } = outcome.decision;
   const version = outcome.checks.find((one) => one.name === "server version");
   const same = outcome.release === outcome.from;
-  // Whatever of the server had failed would have ended it.
-  const degraded = outcome.checks.filter((one) => one.outcome === "failed").map((one) => one.name);
-  const proven = degraded.length === 0 ? "proven" : "its server proven";
+  const told = toldProof(outcome.checks, environment);
   const headline = same
     ? `nothing to do: release ${outcome.release} (${outcome.tag}) runs`
-    : `release ${outcome.release} (${outcome.tag}) runs, ${proven}`;
+    : `release ${outcome.release} (${outcome.tag}) runs, ${told.proven}`;
   const proof = outcome.rehearsal?.wayBack;
   const rows = [
     ["database", describeWay(outcome)],
@@ -27,9 +26,7 @@ export function rolloutAnswer(
     ...(proof
       ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
       : []),
-    ...(degraded.length > 0
-      ? [["telemetry", `degraded: ${degraded.join(", ")}; npm run doctor -- ${environment}`]]
-      : []),
+    ...told.rows,
     ...(outcome.bake ? [["bake gate", `${words[outcome.bake.verdict]}: ${outcome.bake.why}`]] : []),
     [
       "next",

@@ -1,12 +1,14 @@
 import type { UpOutcome } from "../rollout/up.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { table } from "./table.ts";
+import { toldProof } from "./toldProof.ts";
 
 /** What a person wants to know when the stack stands: what runs, where, and what next. */
 export function upSummary(settings: Settings, outcome: UpOutcome): string {
   const environment = settings.environment;
   const changed = outcome.changes.filter((one) => one.action !== "none");
   const { stack } = outcome.prepared;
+  const told = toldProof(outcome.checks, environment);
   const rows = stack.services
     .filter((service) => service.kind === "service")
     .map((service) => [
@@ -17,7 +19,7 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
   const headline =
     changed.length === 0
       ? `nothing to do: release ${outcome.release} runs`
-      : `release ${outcome.release} runs, proven`;
+      : `release ${outcome.release} runs, ${told.proven}`;
   const facts = [
     [
       "server",
@@ -27,6 +29,7 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
       "telemetry",
       `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`,
     ],
+    ...told.rows,
     ["traces", `npm run traces -- ${environment}`],
     ...(settings.has("GRAFANA_URL")
       ? [["Grafana", `${settings.get("GRAFANA_URL")}  (admin)`]]

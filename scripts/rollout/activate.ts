@@ -5,6 +5,7 @@ import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import type { Check } from "../verification/verify.ts";
 import { bake } from "./bake.ts";
 import type { BakeGate, Comparison } from "./bakeGate.ts";
@@ -13,11 +14,11 @@ import { cutOver, migrationOf } from "./cutOver.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { madeDigests } from "./madeDigests.ts";
-import { isCollector } from "../stack/isCollector.ts";
 import { keepImages } from "./pinImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { checksSummary, expectProven, proveStack } from "./proveStack.ts";
 import type { Target } from "./target.ts";
+import { telemetryCounts } from "./telemetryCounts.ts";
 import type { Tools } from "./tools.ts";
 
 export interface Activation {
@@ -105,7 +106,10 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
     checksSummary,
   );
   const changesCollector = stack.services.some(({ name }) => isCollector(name) && isTouched(name));
-  const circumstances = { incident, changesCollector };
+  const circumstances = {
+    telemetryCounts: telemetryCounts(settings, incident),
+    changesCollector,
+  };
   expectProven(checks, circumstances, settings.environment, tools);
   const compared = incident
     ? undefined
@@ -138,9 +142,10 @@ async function recorded(
   const migration = sheet.way === "migrate" ? "done" : "idle";
   return tools.say.step("compare with the release, record", async () => {
     const containers = await tools.engine.containers(stack.project);
-    // A collector that does not come up has been told, and waits for nobody's incident.
+    // A collector that does not come up has been told, where it does not count.
+    const goesWithout = !telemetryCounts(target.settings, incident);
     const isMeant = ({ service, action }: Change) =>
-      action === "none" || (incident && isCollector(service) && action === "start");
+      action === "none" || (goesWithout && isCollector(service) && action === "start");
     const differing = planChanges(stack, containers, target.images.idByReference, migration).filter(
       (one) => !isMeant(one),
     );

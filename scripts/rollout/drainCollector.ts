@@ -19,7 +19,7 @@ const copy = `[ -d ${queue} ] || exit 0
  * Before another version of the collector takes over its queue's files: waits until nothing
  * waits in them, and keeps a copy, for the case that the other version cannot read them.
  * @param limitSeconds how long its sinks have to take what waits
- * @param insists false in an incident: what still waits is then left to the other version
+ * @param insists false where telemetry does not count: what still waits is left to the other version
  * @throws Problem STEP_FAILED where something still waits and that matters
  */
 export async function drainCollector(

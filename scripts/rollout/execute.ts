@@ -2,16 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { StackService } from "../stack/readServices.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
-import { isCollector } from "../stack/isCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyTables } from "./readyTables.ts";
 import { reloadPart } from "./reloadPart.ts";
 import { startPart } from "./startPart.ts";
 import { stopAll } from "./stopAll.ts";
+import { telemetryCounts } from "./telemetryCounts.ts";
 import type { Tools } from "./tools.ts";
 
 export interface Execution {
@@ -24,7 +24,7 @@ export interface Execution {
   readonly postgres: string;
   /** Whether the migration step runs, or is only made as the release says. */
   readonly migrates?: boolean;
-  /** In an incident nobody waits for sinks that are away. */
+  /** Where telemetry counts for nothing, nobody waits for sinks that are away. */
   readonly incident?: boolean;
 }
 
@@ -77,7 +77,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
       if (change === undefined || change.action === "none") continue;
       if (service.name === stack.server.migrate && execution.migrates === false) continue;
       tools.signal.throwIfAborted();
-      await orGoOn(execution, service, tools, async () => {
+      await orGoOn(execution, service.name, tools, async () => {
         if (service.name === "collector") await readyTables(execution.settings, tools);
         await tools.say.step(
           stepNames[service.name] ?? `${service.name} ready`,
@@ -95,17 +95,18 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   }
 }
 
-/** In an incident nobody waits for telemetry: a server that is needed now comes without it. */
+/** Where telemetry does not count, what fails with a collector is told, and the rest goes on. */
 async function orGoOn(
-  { incident = false }: Execution,
-  { name }: StackService,
+  { settings, incident = false }: Execution,
+  service: string,
   tools: Tools,
-  bringUp: () => Promise<void>,
+  work: () => Promise<void>,
 ): Promise<void> {
   try {
-    await bringUp();
+    await work();
   } catch (error) {
-    if (!incident || !isCollector(name) || !(error instanceof Problem)) throw error;
+    const counts = !isCollector(service) || telemetryCounts(settings, incident);
+    if (counts || !(error instanceof Problem)) throw error;
     tools.say.note([`goes on without telemetry: ${error.message}`, ...error.details].join("\n  "));
   }
 }
@@ -133,11 +134,12 @@ async function reloadParts(
 async function drainCollectors(execution: Execution, tools: Tools): Promise<void> {
   const { changes, settings, stack, incident = false } = execution;
   const replaced = changes.filter((one) => one.causes.includes("image changed"));
-  const limit = incident ? 5 : Number(settings.get("COLLECTOR_WAIT_SECONDS"));
+  const insists = telemetryCounts(settings, incident);
+  const limit = insists ? Number(settings.get("COLLECTOR_WAIT_SECONDS")) : 5;
   for (const one of await tools.engine.containers(stack.project)) {
     const runs = isCollector(one.service) && one.state === "running";
     if (!runs || !replaced.some((change) => change.service === one.service)) continue;
-    await drainCollector(one, limit, !incident, tools);
+    await orGoOn(execution, one.service, tools, () => drainCollector(one, limit, insists, tools));
   }
 }
 

@@ -1,7 +1,7 @@
 import { spansCheck, type Check } from "../verification/verify.ts";
 
 export interface ProofCircumstances {
-  readonly incident: boolean;
+  readonly telemetryCounts: boolean;
   /** Whether the release made or changed a collector. */
   readonly changesCollector: boolean;
 }
@@ -16,15 +16,15 @@ export interface JudgedProof {
 /**
  * Which checks a release answers for. A sink that is away must not keep anybody from
  * deploying a repair, nor in an incident from going back: there only the server counts. Whoever
- * changes a collector has to show that all still arrives. Pure.
+ * changes a collector has to show that all still arrives, unless telemetry counts for nothing. Pure.
  */
 export function judgeProof(
   checks: readonly Check[],
-  { incident, changesCollector }: ProofCircumstances,
+  { telemetryCounts, changesCollector }: ProofCircumstances,
 ): JudgedProof {
   const telemetry = checks.filter((one) => one.outcome === "failed" && one.about === "telemetry");
   // Where canaries do not arrive either, spans that are missing say nothing of the server.
   const explains = telemetry.some((one) => one.name !== spansCheck);
-  const degraded = incident || (!changesCollector && explains) ? telemetry : [];
+  const degraded = !telemetryCounts || (!changesCollector && explains) ? telemetry : [];
   return { counted: checks.filter((one) => !degraded.includes(one)), degraded };
 }

@@ -12,6 +12,7 @@ const own = new RegExp(
     ".*_SECONDS",
     "BAKE_GATE.*",
     "CUTOVER",
+    "TELEMETRY_REQUIRED",
     ".*_KEEP",
     "BACKUPS_DAYS",
     "OTEL_RELEASE_URL",

@@ -13,6 +13,11 @@ function password(whose: string): Declaration {
 /** Telemetry: where it goes, in which portions, and at which ports it is taken in. */
 export const telemetryDeclarations = declare({
   OTEL_VERSION: { about: "version of the collector", ...kind.version, required },
+  TELEMETRY_REQUIRED: {
+    about: "whether what makes or changes a collector fails where telemetry does not arrive",
+    ...kind.flag,
+    required,
+  },
 
   CLICKHOUSE: {
     about: "whether ClickHouse is part of the stack, or outside if anywhere",

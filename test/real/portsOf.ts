@@ -33,6 +33,7 @@ const suites = [
   "up",
   "upAgain",
   "lettaFaults",
+  "firstSink",
 ] as const;
 
 /**

@@ -47,6 +47,16 @@ test("a migration that fails stops the rest, gives its lock back and shows its l
   assert.deepEqual(on.steps.at(-1), { name: "migrations", seconds: 0, outcome: "failed" });
 });
 
+test("a collector that does not come up ends a start, but in an incident the server comes", async () => {
+  const broken = { behaviours: { collector: { ends: 1 } } };
+  const start = rolloutOn(broken);
+  await assert.rejects(roll(start, devStack, fresh), { code: "STEP_FAILED" });
+  assert.equal(start.engine.changes.at(-1), "compose start collector");
+  const incident = rolloutOn(broken);
+  await roll(incident, devStack, fresh, true);
+  assert.equal(incident.engine.changes.at(-1), "start server");
+});
+
 test("permissions that cannot be set stop what needs them", async () => {
   const on = rolloutOn({ behaviours: { permissions: { ends: 2 } } });
   await assert.rejects(roll(on, devStack, fresh), { code: "STEP_FAILED" });

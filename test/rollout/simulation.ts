@@ -84,12 +84,18 @@ export function changesOf(stack: Stack, action: Change["action"]): Change[] {
 }
 
 /** Executes changes as `up` does: what was begun and interrupted is undone. */
-export async function roll(on: Rollout, stack: Stack, changes: readonly Change[]): Promise<void> {
+export async function roll(
+  on: Rollout,
+  stack: Stack,
+  changes: readonly Change[],
+  incident = false,
+): Promise<void> {
   const settings = exampleSettings();
   const file = join(folder, "compose.yaml");
   writeFileSync(file, stack.text);
   try {
-    await execute({ settings, stack, file, changes, postgres: "postgres:17" }, on.tools);
+    const execution = { settings, stack, file, changes, postgres: "postgres:17", incident };
+    await execute(execution, on.tools);
   } catch (error) {
     if (on.tools.signal.aborted) throw await undo(settings, stack, changes, on.tools);
     throw error;

@@ -24,6 +24,8 @@ export interface ClickHouseParts {
   /** Reached under its name by containers of the same network, which is made for it. */
   readonly network: string;
   readonly port: number;
+  /** The machine's address that the port is at, where it is not loopback. */
+  readonly host?: string;
 }
 
 const user = "default";
@@ -35,19 +37,19 @@ const password = "clickHouseOfTheRigs1";
  * query at a time, so throughput measured through it is a lower bound.
  */
 export function clickHouse(parts: ClickHouseParts): ClickHouse {
-  const { name, network, port } = parts;
+  const { name, network, port, host = "127.0.0.1" } = parts;
   const lookup = lookupOf(exampleValues("dev"));
   const recipe = recipes("dev", lookup).find(({ role }) => role === "clickhouse")!;
   docker("network", "create", network);
   const argv = [
     ["create", "--init", "--name", name, "--network", network, "--stop-timeout", "60"],
-    ["-p", `127.0.0.1:${port}:8123`, "-v", `${name}:/var/lib/clickhouse`, "--memory", "2g"],
+    ["-p", `${host}:${port}:8123`, "-v", `${name}:/var/lib/clickhouse`, "--memory", "2g"],
     ["--env", `CLICKHOUSE_USER=${user}`, "--env", `CLICKHOUSE_PASSWORD=${password}`],
     [contentTag(root, recipe)],
   ];
   docker(...argv.flat());
   const ask = async (sql: string, database = "default") => {
-    const reply = await request(`http://127.0.0.1:${port}/?database=${database}`, {
+    const reply = await request(`http://${host}:${port}/?database=${database}`, {
       method: "POST",
       headers: { "X-ClickHouse-User": user, "X-ClickHouse-Key": password },
       body: sql,
