@@ -1,11 +1,26 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadFigures, startLoad, type LoadFigures } from "../test/rigs/load/requestLoad.ts";
+import { lettaStreams } from "../test/rigs/load/lettaStreams.ts";
+import {
+  loadFigures,
+  startLoad,
+  type LoadFigures,
+  type Streams,
+} from "../test/rigs/load/requestLoad.ts";
+import { openAi, type OpenAi } from "../test/rigs/openAi.ts";
+import { gateway } from "../test/rigs/otlp/collector.ts";
 import { down, prodBench, project } from "./prodBench.ts";
 import type { Row } from "./releases.ts";
 
-/** Requests a second: as many as real Letta answers on two cores beside a deploy, or `rate=N`. */
+/**
+ * Requests a second, four of five reads, one a write: as many as real Letta answers on two cores
+ * beside a deploy. With `rate=N` so many, and with `health=P` P of a hundred of them ask for its
+ * health alone.
+ */
 const usual = 5;
+/** How long a stream takes, and how often one is opened: each is an agent's answer. */
+const streamSeconds = 8;
+const streamEverySeconds = 4;
 
 /** So that a span of each request is to be found. */
 const everyTrace = { OTEL_SAMPLING_PERCENT: "100" };
@@ -17,16 +32,27 @@ const deliveredMs = 20_000;
  * otherwise; then the same upgrade by hand with plain Compose. Takes some eight minutes.
  */
 export async function cutover(): Promise<Row[]> {
-  const rate = process.argv.find((word) => word.startsWith("rate="))?.slice("rate=".length);
-  const perSecond = Number(rate ?? usual);
+  const [perSecond, healthPercent] = [wordOf("rate", usual), wordOf("health", 0)];
   const { good, file, plain, door, password, environment, close } = prodBench();
   const rows: Row[] = [];
   const answered: string[] = [];
+  let models: OpenAi | undefined;
+  let streams: Streams | undefined;
+  const openStreams = async () => {
+    models ??= await openAi(gateway(), streamSeconds);
+    streams = await lettaStreams({ door, password }, models, streamEverySeconds);
+  };
   const measured = async (
     what: string,
     work: () => Promise<{ said: { cutover?: string } } | void>,
   ) => {
-    const load = startLoad({ door, password, perSecond });
+    const load = startLoad({
+      door,
+      password,
+      perSecond,
+      healthPercent,
+      ...(streams && { streams }),
+    });
     const done = await work();
     const seen = await load.stop();
     answered.push(...seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : [])));
@@ -45,6 +71,7 @@ export async function cutover(): Promise<Row[]> {
     good("deploy", ["prod", tag], { ...everyTrace, ...more });
   try {
     await deploy("0.15.1");
+    await openStreams();
     const older = file();
     row(
       await measured("nothing done", () => new Promise((resolve) => setTimeout(resolve, 20_000))),
@@ -76,13 +103,21 @@ export async function cutover(): Promise<Row[]> {
     });
     down(environment);
     if ((await plain(older)) !== 0) throw new Error("plain Compose does not bring it up");
+    await openStreams();
     const byHand = await measured("upgrade by hand", async () => void (await plain(newer)));
     row(upgrade, byHand.figures);
     for (const one of [back, swap, swapBack, setting, collector, body]) row(one);
     return rows;
   } finally {
     close();
+    models?.close();
   }
+}
+
+/** A number among the words of the command line: `rate=100`. */
+function wordOf(name: string, otherwise: number): number {
+  const word = process.argv.find((one) => one.startsWith(`${name}=`));
+  return word === undefined ? otherwise : Number(word.slice(name.length + 1));
 }
 
 /** What the load called its requests, of all spans in the collector's files. */

@@ -4,9 +4,9 @@ import { join } from "node:path";
 
 /** The suites of each turn, below test/real/: about as long as each other. */
 const turns = [
-  ["killed"],
+  ["killed", "rotate", "registry"],
   ["faults", "smallEngine", "bakeGate", "newestClickHouse", "firstSink"],
-  ["canary", "backends", "delivery", "doctor", "configurations", "grafana"],
+  ["canary", "backends", "delivery", "doctor", "configurations", "grafana", "database", "pull"],
 ];
 
 const day = 86_400_000;

@@ -50,6 +50,8 @@ export async function mendQueue(
     volumes: { [volume]: "/telemetry" },
   });
   const moved = [...stdout.matchAll(/^file (\S+) (\d+)$/gm)];
+  // It was stopped for the look alone: whoever goes on without it leaves it trying.
+  if (moved.length === 0) await tools.engine.start(id);
   for (const [, name = "", bytes] of moved) {
     const lost = name.startsWith("receiver_")
       ? "the log file is read from its beginning once more"

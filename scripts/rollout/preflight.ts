@@ -1,4 +1,5 @@
 import { statfsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { isFree, portHolder } from "../engine/portHolder.ts";
@@ -105,14 +106,11 @@ export async function refuseTakenPorts(
     touched.some((change) => change.service === one.name),
   )) {
     const own = observed.find((one) => one.service === service.name)?.name;
-    for (const port of service.ports) {
-      if (await isFree(port.host, port.published)) continue;
-      const publisher = await tools.engine.publisher(port.published);
-      if (publisher !== undefined && publisher === own) continue;
-      const holder = publisher ?? portHolder(port.published);
-      faults.push(
-        `${port.host}:${port.published} (${service.name}): held by ${holder ?? "another process"}`,
-      );
+    for (const { host, published } of service.ports) {
+      const holder = await holderOf(host, published, own, tools);
+      if (holder !== undefined) {
+        faults.push(`${host}:${published} (${service.name}): held by ${holder}`);
+      }
     }
   }
   if (faults.length > 0) {
@@ -120,6 +118,19 @@ export async function refuseTakenPorts(
       details: faults,
       next: `stop their holders, or change the ports in env/${stack.environment}.env`,
     });
+  }
+}
+
+const looks = 3;
+
+/** Who else listens there. A part that is started again and again comes and goes between two looks. */
+async function holderOf(host: string, port: number, own: string | undefined, { engine }: Tools) {
+  for (let look = 1; ; look += 1) {
+    if (await isFree(host, port)) return undefined;
+    const publisher = await engine.publisher(port);
+    if (publisher !== undefined) return publisher === own ? undefined : publisher;
+    if (look === looks) return portHolder(port) ?? "another process";
+    await sleep(200);
   }
 }
 

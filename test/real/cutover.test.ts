@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
-import { startLoad, loadFigures } from "../rigs/load/requestLoad.ts";
+import { loadFigures, standinStreams, startLoad } from "../rigs/load/requestLoad.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
@@ -36,7 +36,12 @@ function complaints(): string {
 /** Does something under load. @returns what the load and the command came to */
 async function underLoad<Result>(work: () => Promise<Result>) {
   const door = `https://127.0.0.1:${firstPort}`;
-  const load = startLoad({ door, password: place.password, perSecond: 20, streamSeconds: 6 });
+  const load = startLoad({
+    door,
+    password: place.password,
+    perSecond: 20,
+    streams: standinStreams(6),
+  });
   try {
     const result = await work();
     const figures = loadFigures(await load.stop());

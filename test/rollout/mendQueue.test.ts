@@ -6,14 +6,20 @@ import { exampleStack } from "../stack/exampleStack.ts";
 
 // A file that is damaged for real, and the collector that comes up without it: test/real/telemetry.test.ts.
 
-/** What is said of a queue that was moved aside, of a collector that wrote this last. */
-async function saidAfter(words: string): Promise<string[]> {
+/**
+ * What is said and done about a collector that wrote this last.
+ * @param stdout what was moved aside
+ */
+async function saidAfter(
+  words: string,
+  stdout = "file exporter_clickhouse__logs 0\n",
+): Promise<string[]> {
   const said: string[] = [];
-  const stdout = "file exporter_clickhouse__logs 0\n";
   const tools = {
     engine: {
       tail: async () => `Extension is starting... {"name": "file_storage/queue"}\n${words}`,
       stop: async () => undefined,
+      start: async () => said.push("started again"),
       run: async () => ({ code: 0, stdout, stderr: "" }),
     },
     say: { note: (text: string) => said.push(text) },
@@ -28,4 +34,8 @@ test("a queue's file that found no room to be begun is not taken for a damaged o
   const refused = (why: string) => `Error: cannot start pipelines: ${why}`;
   assert.equal((await saidAfter(refused("invalid database"))).length, 1);
   assert.deepEqual(await saidAfter(refused(`write ${file}: no space left on device`)), []);
+});
+
+test("one that was stopped for the look, and nothing was moved, goes on trying", async () => {
+  assert.deepEqual(await saidAfter("cannot connect: connection refused", ""), ["started again"]);
 });

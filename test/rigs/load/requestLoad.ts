@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** One request of the load, as whoever made it saw it. */
 export interface Seen {
-  /** As Letta puts it on the request's span, as `source`; a stream has none. */
+  /** As Letta puts it on the request's span, as `source`; streams and looks at its health have none. */
   readonly name?: string;
   /** Milliseconds on the caller's clock. */
   readonly at: number;
@@ -19,8 +19,30 @@ export interface LoadAsked {
   readonly door: string;
   readonly password: string;
   readonly perSecond: number;
-  /** Opens a stream of the stand-in each second, which takes so many; none where it is left out. */
-  readonly streamSeconds?: number;
+  /** How many of a hundred requests ask for the server's health alone; none where it is left out. */
+  readonly healthPercent?: number;
+  /** None where it is left out. */
+  readonly streams?: Streams;
+}
+
+/** Answers that come a word at a time, and how one looks that nobody has cut. */
+export interface Streams {
+  /** How often one is opened. */
+  readonly everySeconds: number;
+  /** @param number of those that were opened, from 1 */
+  path(number: number): string;
+  /** Posted as JSON; without it the path is got. */
+  readonly body?: object;
+  isWhole(text: string): boolean;
+}
+
+/** The stand-in's own, which take so many seconds, one each second. */
+export function standinStreams(seconds: number): Streams {
+  return {
+    everySeconds: 1,
+    path: () => `/v1/stream/?seconds=${seconds}`,
+    isWhole: (text) => text.endsWith(`${seconds} of ${seconds}\n\n`),
+  };
 }
 
 /** What the load came to, of all its requests or of those of a while. */
@@ -38,14 +60,15 @@ export interface Load {
   stop(): Promise<readonly Seen[]>;
 }
 
-/** How each request in turn looks: four reads of the database, one write. */
+/** Of the requests that the database answers, one in so many writes. */
 const turns = 5;
 
 /**
  * Stands for a server's clients: requests at an even rate, whatever becomes of those before,
  * over connections that are kept, as clients keep them.
  */
-export function startLoad({ door, password, perSecond, streamSeconds }: LoadAsked): Load {
+export function startLoad(load: LoadAsked): Load {
+  const { door, password, perSecond, healthPercent = 0, streams } = load;
   const agent = new Agent({ keepAlive: true, maxSockets: 8192, rejectUnauthorized: false });
   const seen: Seen[] = [];
   const run = randomBytes(4).toString("hex");
@@ -53,13 +76,24 @@ export function startLoad({ door, password, perSecond, streamSeconds }: LoadAske
   const one = (number: number) => {
     const at = performance.now();
     sent += 1;
+    // Spread evenly: of a hundred in a row every so many.
+    const [before, after] = [number - 1, number].map((one) =>
+      Math.floor((one * healthPercent) / 100),
+    );
+    const isHealth = before !== after;
     const name = `load=${run}-${number}`;
     const done = (outcome: number | string) =>
-      void seen.push({ name, at, ms: performance.now() - at, outcome });
-    const isWrite = number % turns === 0;
+      void seen.push({
+        ...(isHealth ? {} : { name }),
+        at,
+        ms: performance.now() - at,
+        outcome,
+      });
+    const isWrite = !isHealth && (number - after!) % turns === 0;
+    const path = isHealth ? "/v1/health/" : isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1";
     const body = JSON.stringify({ label: "load", value: String(number) });
     const asked = request(
-      `${door}${isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1"}`,
+      door + path,
       {
         agent,
         method: isWrite ? "POST" : "GET",
@@ -81,30 +115,43 @@ export function startLoad({ door, password, perSecond, streamSeconds }: LoadAske
     asked.once("error", (error) => done(codeOf(error)));
     asked.end(isWrite ? body : undefined);
   };
-  const stream = (seconds: number) => {
+  const stream = (path: string, { body, isWhole }: Streams) => {
     const at = performance.now();
     sent += 1;
     let [ms, text] = [0, ""];
     const done = (outcome: number | string) => void seen.push({ at, ms, outcome });
-    const asked = request(`${door}/v1/stream/?seconds=${seconds}`, { agent }, (reply) => {
-      ms = performance.now() - at;
-      reply.on("data", (chunk: Buffer) => (text += chunk.toString()));
-      const isWhole = () =>
-        reply.statusCode === 200 && text.endsWith(`${seconds} of ${seconds}\n\n`);
-      reply.once("close", () => done(isWhole() ? 200 : `stream cut after ${JSON.stringify(text)}`));
-      reply.once("error", () => undefined); // told by its close
-    });
+    const sending = body === undefined ? undefined : JSON.stringify(body);
+    const asked = request(
+      door + path,
+      {
+        agent,
+        method: sending === undefined ? "GET" : "POST",
+        headers: {
+          authorization: `Bearer ${password}`,
+          ...(sending === undefined ? {} : { "content-type": "application/json" }),
+        },
+      },
+      (reply) => {
+        ms = performance.now() - at;
+        reply.on("data", (chunk: Buffer) => (text += chunk.toString()));
+        reply.once("close", () => {
+          const isGood = reply.statusCode === 200 && isWhole(text);
+          done(isGood ? 200 : `${reply.statusCode}, stream cut after ${text.slice(-200)}`);
+        });
+        reply.once("error", () => undefined); // told by its close
+      },
+    );
     asked.once("error", (error) => ms === 0 && done(codeOf(error)));
-    asked.end();
+    asked.end(sending);
   };
   const begun = performance.now();
   let [numbered, opened] = [0, 0];
   const timer = setInterval(() => {
     const seconds = (performance.now() - begun) / 1000;
     while (numbered < Math.floor(seconds * perSecond)) one((numbered += 1));
-    if (streamSeconds === undefined || opened >= Math.floor(seconds)) return;
+    if (streams === undefined || opened >= Math.floor(seconds / streams.everySeconds)) return;
     opened += 1;
-    stream(streamSeconds);
+    stream(streams.path(opened), streams);
   }, 5);
   return {
     async stop() {
