@@ -40,14 +40,14 @@ export async function cutover(): Promise<Row[]> {
   let streams: Streams | undefined;
   const openStreams = async () => {
     models ??= await openAi(gateway(), streamSeconds);
-    streams = await lettaStreams({ door, password }, models, streamEverySeconds);
+    streams = await lettaStreams({ door: door(), password }, models, streamEverySeconds);
   };
   const measured = async (
     what: string,
     work: () => Promise<{ said: { cutover?: string } } | void>,
   ) => {
     const load = startLoad({
-      door,
+      door: door(),
       password,
       perSecond,
       healthPercent,

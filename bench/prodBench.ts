@@ -3,11 +3,13 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gateway } from "../test/rigs/otlp/collector.ts";
 import { request } from "../scripts/verification/request.ts";
 
 const root = join(import.meta.dirname, "..");
 export const project = "letta-bench-prod";
-const door = "https://127.0.0.1:18443";
+const port = "18443";
+const door = `https://127.0.0.1:${port}`;
 const password = "benchBenchBenchBenchBenchBenchBench2";
 
 interface Ran {
@@ -34,8 +36,8 @@ export function prodBench() {
     STATE_DIR: join(folder, "state"),
     IMAGES: "auto",
     BAKE_SECONDS: "1",
-    PROXY_PUBLISH_HOST: "127.0.0.1",
-    PROXY_HTTPS_PORT: "18443",
+    PROXY_PUBLISH_HOST: "0.0.0.0",
+    PROXY_HTTPS_PORT: port,
     OTEL_GRPC_PORT: "18444",
     OTEL_HTTP_PORT: "18445",
     OTEL_HEALTH_PORT: "18446",
@@ -47,7 +49,8 @@ export function prodBench() {
     environment,
     folder,
     state,
-    door,
+    /** As from another machine: by loopback each connection takes six files of the engine's proxy. */
+    door: () => `https://${gateway()}:${port}`,
     password,
     run,
     /** Runs what has to go well. */

@@ -66,6 +66,11 @@ export const stackDeclarations = declare({
   SERVER_MEMORY: { about: "memory limit of the server", ...kind.bytes, required },
   POSTGRES_MEMORY: { about: "memory limit of the bundled database", ...kind.bytes, required },
   COLLECTOR_MEMORY: { about: "memory limit of the collector", ...kind.bytes, required },
+  PROXY_MEMORY: {
+    about: "memory limit of the proxy: a request that it holds takes some 60 KB",
+    ...kind.bytes,
+    required,
+  },
   CLICKHOUSE_MEMORY: { about: "memory limit of the bundled ClickHouse", ...kind.bytes },
   GRAFANA_MEMORY: { about: "memory limit of Grafana", ...kind.bytes },
 

@@ -38,24 +38,25 @@ export function proxyUpstream(port: string, holdMax: string): string[] {
     "header @relayed Connection close",
     ...upstream(`@${gate.holding} ${at(gate.held)}`, [
       `lb_try_duration ${holdMax || longestHold}`,
+      // Each try of each request that waits is work, which the server's boot needs more.
+      "lb_try_interval 500ms",
       // Those who waited do not all fall upon a server that has just booted.
       `unhealthy_request_count ${atOnce}`,
     ]),
-    ...upstream(`@${gate.open} ${at(gate.open)}`, [`lb_try_duration ${patience}`]),
-    ...upstream(`${gate.service}:${port}`, [`lb_try_duration ${patience}`]),
+    ...upstream(`@${gate.open} ${at(gate.open)}`, patience),
+    ...upstream(`${gate.service}:${port}`, patience),
   ];
 }
 
 /** Of the requests that were held, so many are answered at once. */
 const atOnce = 32;
 /** Without a hold a server that is away is told soon; its engine starts it again by then or not. */
-const patience = "5s";
+const patience = ["lb_try_duration 5s", "lb_try_interval 250ms"];
 
 function upstream(to: string, more: readonly string[]): string[] {
   return caddyBlock(`reverse_proxy ${to}`, [
     "flush_interval -1",
     ...more,
-    "lb_try_interval 250ms",
     ...caddyBlock("transport http", [
       "read_timeout 30m", // between two pieces of an answer
       // Less than the 5 s after which the server closes an idle connection: a POST sent into one

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { loadFigures, standinStreams, startLoad } from "../rigs/load/requestLoad.ts";
+import { gateway } from "../rigs/otlp/collector.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { Story } from "./story.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -12,7 +15,7 @@ const firstPort = portsOf("cutover");
 let place: StandinWorkspace;
 
 before(async () => {
-  place = await standinWorkspace("cutover", firstPort);
+  place = await standinWorkspace("cutover", firstPort, { PROXY_PUBLISH_HOST: "0.0.0.0" });
   const { code, stderr } = await place.deploy("1.0.0");
   assert.equal(code, 0, stderr);
 });
@@ -35,9 +38,8 @@ function complaints(): string {
 
 /** Does something under load. @returns what the load and the command came to */
 async function underLoad<Result>(work: () => Promise<Result>) {
-  const door = `https://127.0.0.1:${firstPort}`;
   const load = startLoad({
-    door,
+    door: `https://127.0.0.1:${firstPort}`,
     password: place.password,
     perSecond: 20,
     streams: standinStreams(6),
@@ -90,6 +92,29 @@ test("a version that does not become healthy goes back, and no request fails", a
   assert.notEqual(result.code, 0);
   assert.deepEqual(figures.failed, {});
   assert.deepEqual(await place.version(), "1.1.0");
+});
+
+test("four thousand requests that wait at the same time are all answered", async () => {
+  const story = new Story(place);
+  const from = place.journal().length;
+  const seen = await story.withHook("pre-migrate", ["sleep 12"], async () => {
+    const running = place.start("deploy", ["prod", "4.0.0", "--yes", "--json"]);
+    await story.begins(/^hook pre-migrate/, from, running);
+    const load = startLoad({
+      // Not by loopback, where each connection takes six files of the engine's own proxy.
+      door: `https://${gateway()}:${firstPort}`,
+      password: place.password,
+      perSecond: 400,
+      healthPercent: 100,
+    });
+    await sleep(10_000);
+    const answered = await load.stop();
+    story.ends(await story.told(running), 0);
+    return answered;
+  });
+  const { requests, failed } = loadFigures(seen);
+  assert.deepEqual(failed, {});
+  assert.ok(requests > 3900, `${requests}`);
 });
 
 test("one server is left, and a proxy that is started again finds it", async () => {
