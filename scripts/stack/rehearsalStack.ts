@@ -61,6 +61,8 @@ function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
   const tmpfs: Value[] = [...((service["tmpfs"] as Value[] | undefined) ?? []), ...emptied.sort()];
   return {
     ...own,
+    // What serves comes first where there is not enough for both.
+    cpu_shares: 128,
     // A server that ends has failed: it is not started again.
     ...(restart === "no" ? { restart } : {}),
     environment: { ...Object.fromEntries(environment), LETTA_PG_URI: `\${${rehearsalUri}}` },
