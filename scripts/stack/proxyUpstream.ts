@@ -1,3 +1,4 @@
+import { durationMs } from "../common/durationMs.ts";
 import { caddyBlock } from "./caddyBlock.ts";
 
 /** What the proxy goes by when the server is replaced; the tool writes these files (`findDoor`). */
@@ -22,7 +23,7 @@ export const longestHold = "120s";
  * take. While it is replaced they wait here instead of failing: what the files of `gate` say
  * is read anew before each try, so no reload is needed, and a try that reaches nobody is made
  * again whatever its method, as nothing was sent (Caddy 2.11, measured).
- * @param holdMax how long a request may be held; empty for `longestHold`
+ * @param holdMax how long a hold may take; empty for `longestHold`
  */
 export function proxyUpstream(port: string, holdMax: string): string[] {
   const at = (file: string) => `{file.${gate.folder}/${file}}:${port}`;
@@ -37,9 +38,10 @@ export function proxyUpstream(port: string, holdMax: string): string[] {
     "@relayed remote_ip 127.0.0.1 ::1",
     "header @relayed Connection close",
     ...upstream(`@${gate.holding} ${at(gate.held)}`, [
-      `lb_try_duration ${holdMax || longestHold}`,
+      // When the hold has ended there are all those before it, for as long again at most.
+      `lb_try_duration ${2 * durationMs(holdMax || longestHold)}ms`,
       // Each try of each request that waits is work, which the server's boot needs more.
-      "lb_try_interval 500ms",
+      "lb_try_interval 1s",
       // Those who waited do not all fall upon a server that has just booted.
       `unhealthy_request_count ${atOnce}`,
     ]),

@@ -80,11 +80,13 @@ for (const environment of environmentNames) {
     assert.ok(!stage.text.includes("@postgres:5432"));
   });
 
-  test(`a rehearsal of ${environment} runs what the release runs, within its limits`, () => {
+  test(`a rehearsal of ${environment} runs what the release runs, within its limits, and gives way to it`, () => {
     for (const [name, service] of services) {
       const origin = of(stack, name.endsWith("-migrate") ? "migrate" : "server");
       for (const key of ["image", "entrypoint", "command", "mem_limit", "read_only", "healthcheck"])
         assert.deepEqual(service[key], origin[key], `${name}.${key}`);
+      const usual = 1024; // the engine's, which what serves has
+      assert.ok((service["cpu_shares"] as number) < usual && !("cpu_shares" in origin), name);
     }
   });
 
