@@ -8,13 +8,13 @@ import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Cutover } from "./chooseCutover.ts";
 import { checkRollout } from "./checkRollout.ts";
+import { clearScratch } from "./clearScratch.ts";
 import type { Decision } from "./decide.ts";
 import { refuseUngated } from "./describeGate.ts";
 import { describePlan } from "./describePlan.ts";
 import type { Change } from "./planChanges.ts";
 import { expectPassed, proveStack } from "./proveStack.ts";
 import { prune } from "./prune.ts";
-import { clearScratch } from "./clearScratch.ts";
 import {
   refuseChangedKey,
   refuseOtherMajor,

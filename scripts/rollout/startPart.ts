@@ -1,10 +1,10 @@
 import { withMigrationLock } from "../database/migrationLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import type { StackService } from "../stack/readServices.ts";
 import { composeCall } from "./composeCall.ts";
 import { databaseOf } from "./databaseOf.ts";
 import type { Execution } from "./execute.ts";
-import { isCollector } from "../stack/isCollector.ts";
 import { mendQueue } from "./mendQueue.ts";
 import type { Tools } from "./tools.ts";
 import { waitFor } from "./waitFor.ts";

@@ -1,6 +1,6 @@
-import { isCollector } from "../stack/isCollector.ts";
 import type { Delivery } from "../collector/readDelivery.ts";
 import { gathersMs } from "../stack/gathersMs.ts";
+import { isCollector } from "../stack/isCollector.ts";
 import type { PublishedPort, StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { ClickHouseReader } from "./askClickHouse.ts";
