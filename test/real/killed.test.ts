@@ -268,7 +268,8 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     await stopCompose(first.child.pid!);
     await first.ended;
     const lines = place.journal().length;
-    assert.match(place.journal().at(-1)!.step, /^create /);
+    // On a busy machine the first of Compose's two works may be over before it is seen.
+    assert.match(place.journal().at(-1)!.step, /^(?:create |new server beside)/);
     const second = place.start("deploy", ["prod", "1.1.0", "--yes"]);
     await sleep(3000);
     assert.equal(second.child.exitCode, null, "it did not wait for it");

@@ -122,6 +122,7 @@ export async function prodWorkspace(
     return request(door + path, {
       method,
       headers: { authorization: `Bearer ${password}` },
+      timeoutMs: 30_000, // as long as a proof waits
       ...(send === undefined ? {} : { body: JSON.stringify(send) }),
     });
   };
