@@ -5,7 +5,7 @@ import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
-import { isCollector } from "../stack/isCollector.ts";
+import { isTelemetry } from "../stack/isTelemetry.ts";
 import type { Check } from "../verification/verify.ts";
 import { bake } from "./bake.ts";
 import type { BakeGate, Comparison } from "./bakeGate.ts";
@@ -105,10 +105,10 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
     },
     checksSummary,
   );
-  const changesCollector = stack.services.some(({ name }) => isCollector(name) && isTouched(name));
+  const changesTelemetry = stack.services.some(({ name }) => isTelemetry(name) && isTouched(name));
   const circumstances = {
     telemetryCounts: telemetryCounts(settings, incident),
-    changesCollector,
+    changesTelemetry,
   };
   expectProven(checks, circumstances, settings.environment, tools);
   const compared = incident
@@ -142,10 +142,10 @@ async function recorded(
   const migration = sheet.way === "migrate" ? "done" : "idle";
   return tools.say.step("compare with the release, record", async () => {
     const containers = await tools.engine.containers(stack.project);
-    // A collector that does not come up has been told, where it does not count.
+    // What does not come up of the telemetry has been told, where it does not count.
     const goesWithout = !telemetryCounts(target.settings, incident);
     const isMeant = ({ service, action }: Change) =>
-      action === "none" || (goesWithout && isCollector(service) && action === "start");
+      action === "none" || (goesWithout && isTelemetry(service) && action === "start");
     const differing = planChanges(stack, containers, target.images.idByReference, migration).filter(
       (one) => !isMeant(one),
     );

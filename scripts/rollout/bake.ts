@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { keepEvidence } from "../ledger/evidence.ts";
 import type { Release } from "../ledger/release.ts";
-import { isCollector } from "../stack/isCollector.ts";
+import { isTelemetry } from "../stack/isTelemetry.ts";
 import { compareReleases, type BakeGate, type Comparison } from "./bakeGate.ts";
 import type { ProofCircumstances } from "./judgeProof.ts";
 import { expectProven, proveStack } from "./proveStack.ts";
@@ -52,9 +52,9 @@ async function stayGreen(
 ): Promise<Stretch> {
   const { settings, prepared } = target;
   const limit = Number(settings.get("BAKE_SECONDS"));
-  const { telemetryCounts, changesCollector } = circumstances;
-  // What became of a collector that does not count is judged with the checks at the end.
-  const isWatched = (name: string) => !isCollector(name) || (telemetryCounts && changesCollector);
+  const { telemetryCounts, changesTelemetry } = circumstances;
+  // What became of telemetry that does not count is judged with the checks at the end.
+  const isWatched = (name: string) => !isTelemetry(name) || (telemetryCounts && changesTelemetry);
   return tools.say.step(`stay green for ${limit} s`, async (report) => {
     const before = await restartsOf(settings.project, tools);
     const started = tools.now();

@@ -3,6 +3,7 @@ import { Problem } from "../common/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { isCollector } from "../stack/isCollector.ts";
+import { isTelemetry } from "../stack/isTelemetry.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
@@ -95,7 +96,7 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
   }
 }
 
-/** Where telemetry does not count, what fails with a collector is told, and the rest goes on. */
+/** Where telemetry does not count, what fails with a part of it is told, and the rest goes on. */
 async function orGoOn(
   { settings, incident = false }: Execution,
   service: string,
@@ -105,7 +106,7 @@ async function orGoOn(
   try {
     await work();
   } catch (error) {
-    const counts = !isCollector(service) || telemetryCounts(settings, incident);
+    const counts = !isTelemetry(service) || telemetryCounts(settings, incident);
     if (counts || !(error instanceof Problem)) throw error;
     tools.say.note([`goes on without telemetry: ${error.message}`, ...error.details].join("\n  "));
   }

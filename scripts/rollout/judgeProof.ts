@@ -2,8 +2,8 @@ import { spansCheck, type Check } from "../verification/verify.ts";
 
 export interface ProofCircumstances {
   readonly telemetryCounts: boolean;
-  /** Whether the release made or changed a collector. */
-  readonly changesCollector: boolean;
+  /** Whether the release made or changed a part of the telemetry. */
+  readonly changesTelemetry: boolean;
 }
 
 export interface JudgedProof {
@@ -16,15 +16,15 @@ export interface JudgedProof {
 /**
  * Which checks a release answers for. A sink that is away must not keep anybody from
  * deploying a repair, nor in an incident from going back: there only the server counts. Whoever
- * changes a collector has to show that all still arrives, unless telemetry counts for nothing. Pure.
+ * changes such a part has to show that all still arrives, unless telemetry counts for nothing. Pure.
  */
 export function judgeProof(
   checks: readonly Check[],
-  { telemetryCounts, changesCollector }: ProofCircumstances,
+  { telemetryCounts, changesTelemetry }: ProofCircumstances,
 ): JudgedProof {
   const telemetry = checks.filter((one) => one.outcome === "failed" && one.about === "telemetry");
   // Where canaries do not arrive either, spans that are missing say nothing of the server.
   const explains = telemetry.some((one) => one.name !== spansCheck);
-  const degraded = !telemetryCounts || (!changesCollector && explains) ? telemetry : [];
+  const degraded = !telemetryCounts || (!changesTelemetry && explains) ? telemetry : [];
   return { counted: checks.filter((one) => !degraded.includes(one)), degraded };
 }

@@ -42,16 +42,20 @@ export async function mendQueue(
   const permissions = stack.services.find((one) => one.name === "permissions");
   if (permissions === undefined) return false;
   const volume = `${stack.project}_${collector.replace("collector", "telemetry")}`;
+  let moved: readonly string[][] = [];
   await tools.engine.stop(id, 1);
-  const { stdout } = await tools.engine.run({
-    image: permissions.image,
-    entrypoint: ["/bin/busybox", "sh", "-c", script, /panic:/.test(words) ? "panic" : "quiet"],
-    user: "10001:10001",
-    volumes: { [volume]: "/telemetry" },
-  });
-  const moved = [...stdout.matchAll(/^file (\S+) (\d+)$/gm)];
-  // It was stopped for the look alone: whoever goes on without it leaves it trying.
-  if (moved.length === 0) await tools.engine.start(id);
+  try {
+    const { stdout } = await tools.engine.run({
+      image: permissions.image,
+      entrypoint: ["/bin/busybox", "sh", "-c", script, /panic:/.test(words) ? "panic" : "quiet"],
+      user: "10001:10001",
+      volumes: { [volume]: "/telemetry" },
+    });
+    moved = [...stdout.matchAll(/^file (\S+) (\d+)$/gm)];
+  } finally {
+    // It was stopped for the look alone: whoever goes on without it leaves it trying.
+    if (moved.length === 0) await tools.engine.start(id);
+  }
   for (const [, name = "", bytes] of moved) {
     const lost = name.startsWith("receiver_")
       ? "the log file is read from its beginning once more"

@@ -73,7 +73,7 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
   const changes = planChanges(prepared.stack, observed, images.idByReference);
   const circumstances = {
     telemetryCounts: telemetryCounts(settings, false),
-    changesCollector: true, // on a developer's machine each part is to work
+    changesTelemetry: true, // on a developer's machine each part is to work
   };
   if (changes.every((one) => one.action === "none")) {
     const checks = await proveStack(settings, prepared, directory, tools, "quick");

@@ -47,7 +47,8 @@ before(async () => {
   const image = contentTag(root, recipe);
   docker("run", "-d", "--name", container, "-p", "127.0.0.1::8123", "-v", mount, ...names, image);
   url = `http://${docker("port", container, "8123")}/`;
-  for (let tries = 0; tries < 100; tries++) {
+  // Its program is half a gigabyte, which a cold disk has taken more than twenty seconds for.
+  for (let tries = 0; tries < 600; tries++) {
     if ((await fetch(`${url}ping`).catch(() => undefined))?.ok) return;
     await sleep(200);
   }

@@ -5,7 +5,7 @@ import { readJournal, type Entry } from "../../scripts/ledger/journal.ts";
 import { newestGood, readReleases, type Release } from "../../scripts/ledger/releases.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { request } from "../../scripts/verification/request.ts";
-import { containerIds, docker, workspace, type Ran, type Workspace } from "./workspace.ts";
+import { containerIds, docker, dockerMeanwhile, workspace, type Ran, type Workspace } from "./workspace.ts";
 
 type More = Readonly<Record<string, string>>;
 
@@ -167,15 +167,15 @@ export async function prodWorkspace(
     databases: () =>
       psql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n"),
     async remove() {
-      docker("compose", "-p", `${project}-rehearsal`, "down", "--volumes");
+      await dockerMeanwhile("compose", "-p", `${project}-rehearsal`, "down", "--volumes");
       await place.remove();
-      const kept = docker(
+      const kept = await dockerMeanwhile(
         "images",
         `letta-stack/kept:${project}-*`,
         "--format",
         "{{.Repository}}:{{.Tag}}",
       );
-      if (kept !== "") docker("rmi", ...kept.split("\n"));
+      if (kept !== "") await dockerMeanwhile("rmi", ...kept.split("\n"));
     },
   };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
+import { bundledClickHouse, exampleStack } from "../stack/exampleStack.ts";
 import { changesOf, devStack, roll, rolloutOn } from "./simulation.ts";
 
 const fresh = changesOf(devStack, "create");
@@ -55,6 +56,14 @@ test("a collector that does not come up ends a start, but in an incident the ser
   const incident = rolloutOn(broken);
   await roll(incident, devStack, fresh, true);
   assert.equal(incident.engine.changes.at(-1), "start server");
+});
+
+test("nor does a bundled ClickHouse, without which an incident goes on", async () => {
+  const stack = exampleStack("dev", bundledClickHouse);
+  const on = rolloutOn({ behaviours: { clickhouse: { ends: 1 }, collector: { ends: 1 } } });
+  await roll(on, stack, changesOf(stack, "create"), true);
+  assert.ok(on.engine.changes.includes("compose start clickhouse"), on.engine.changes.join("\n"));
+  assert.equal(on.engine.changes.at(-1), "start server");
 });
 
 test("permissions that cannot be set stop what needs them", async () => {

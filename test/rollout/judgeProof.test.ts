@@ -13,9 +13,9 @@ const server = (outcome: Check["outcome"]) => check("database read", outcome);
 const canary = (outcome: Check["outcome"]) => check("canary trace", outcome, "telemetry");
 const spans = (outcome: Check["outcome"]) => check(spansCheck, outcome, "telemetry");
 
-const deploy = { telemetryCounts: true, changesCollector: false };
-const collectorToo = { telemetryCounts: true, changesCollector: true };
-const incident = { telemetryCounts: false, changesCollector: true };
+const deploy = { telemetryCounts: true, changesTelemetry: false };
+const collectorToo = { telemetryCounts: true, changesTelemetry: true };
+const incident = { telemetryCounts: false, changesTelemetry: true };
 
 function degraded(checks: Check[], circumstances: typeof deploy) {
   const judged = judgeProof(checks, circumstances);

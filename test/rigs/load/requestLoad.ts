@@ -10,8 +10,8 @@ export interface Seen {
   readonly at: number;
   /** Until the answer's end, of a stream until its beginning. */
   readonly ms: number;
-  /** The answer's status, or the word of what went wrong. */
-  readonly outcome: number | string;
+  /** 200, or another status with what was answered, or the word of what went wrong. */
+  readonly outcome: 200 | string;
 }
 
 export interface LoadAsked {
@@ -82,7 +82,7 @@ export function startLoad(load: LoadAsked): Load {
     );
     const isHealth = before !== after;
     const name = `load=${run}-${number}`;
-    const done = (outcome: number | string) =>
+    const done = (outcome: 200 | string) =>
       void seen.push({
         ...(isHealth ? {} : { name }),
         at,
@@ -107,8 +107,11 @@ export function startLoad(load: LoadAsked): Load {
         },
       },
       (reply) => {
-        reply.resume();
-        reply.once("end", () => done(reply.statusCode ?? 0));
+        let said = "";
+        reply.on("data", (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(0, 200)));
+        reply.once("end", () =>
+          done(reply.statusCode === 200 ? 200 : `${reply.statusCode}, ${said}`),
+        );
         reply.once("error", (error) => done(`answer cut: ${codeOf(error)}`));
       },
     );
@@ -119,7 +122,7 @@ export function startLoad(load: LoadAsked): Load {
     const at = performance.now();
     sent += 1;
     let [ms, text] = [0, ""];
-    const done = (outcome: number | string) => void seen.push({ at, ms, outcome });
+    const done = (outcome: 200 | string) => void seen.push({ at, ms, outcome });
     const sending = body === undefined ? undefined : JSON.stringify(body);
     const asked = request(
       door + path,

@@ -45,19 +45,22 @@ def say(level, message, **more):
 
 
 class Database:
-    """A connection for each request, so that none is left idle where somebody migrates."""
+    """A connection for each request, so that none is left idle where somebody migrates. As with
+    Letta's own pool only so many are open at once, and the other requests wait for one."""
 
     def __init__(self, uri):
         self.uri = uri
+        self.places = threading.BoundedSemaphore(16)
 
     def ask(self, statement, values=()):
-        connection = psycopg2.connect(self.uri, connect_timeout=3)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        with self.places:
+            connection = psycopg2.connect(self.uri, connect_timeout=30)
+            try:
+                with connection, connection.cursor() as cursor:
+                    cursor.execute(statement, values)
+                    return cursor.fetchall() if cursor.description else []
+            finally:
+                connection.close()
 
     def boot(self):
         self.ask("SELECT 1")
