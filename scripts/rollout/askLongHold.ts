@@ -30,6 +30,6 @@ export async function askLongHold(
     tools.say.note(told);
     return;
   }
-  const lines = [told, `HOLD_MAX is ${most}: those that would wait longer fail`];
+  const lines = [told, `HOLD_MAX is ${most}: the hold ends then, and new requests fail until the server is there`];
   await tools.say.confirm("Go on?", lines);
 }

@@ -67,7 +67,7 @@ export const stackDeclarations = declare({
   POSTGRES_MEMORY: { about: "memory limit of the bundled database", ...kind.bytes, required },
   COLLECTOR_MEMORY: { about: "memory limit of the collector", ...kind.bytes, required },
   PROXY_MEMORY: {
-    about: "memory limit of the proxy: a request that it holds takes some 60 KB",
+    about: "memory limit of the proxy: a request that it holds takes 60 to 90 KB",
     ...kind.bytes,
     required,
   },

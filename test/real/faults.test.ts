@@ -237,7 +237,7 @@ test("6: a state directory whose disk breaks is told as that, while the former s
   const broken = await story.untouched(() =>
     story.withHook("pre-deploy", [disk.breaking], () => place.deploy("1.1.0")),
   );
-  disk.mend();
+  await disk.mend();
   const said = story.ends(broken, 3, "STATE_UNUSABLE");
   assert.match(said["message"]!, /^EIO: .*journal\.jsonl/);
   await story.holds("1.0.0");
@@ -249,7 +249,7 @@ test("6: one whose disk breaks while no server runs does not keep the former one
   const hook = [disk.breaking];
   const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
   await story.serves("1.0.0");
-  disk.mend();
+  await disk.mend();
   assert.match(story.ends(failed, 4, "ROLLED_BACK")["message"]!, /EIO: /);
   // On a disk that works the next command puts in order what could not be written down.
   story.ends(await place.deploy("1.0.0"), 0);

@@ -29,7 +29,7 @@ after(async () => {
 
 const failed = ({ checks }: Said) =>
   (checks as unknown as Check[]).filter((one) => one.outcome === "failed").map((one) => one.name);
-const collectorStarts = () =>
+const collectorMade = () =>
   docker("inspect", "-f", "{{.Id}} {{.Created}}", story.container("collector"));
 
 test("28: where telemetry is required, no first release is good without its sink", async () => {
@@ -44,7 +44,7 @@ test("28: where it is not, the stack serves, and the collector tries until its s
   const said = story.ends(await place.deploy("1.0.0", [], more), 0);
   assert.ok(failed(said).includes("collector healthy"), JSON.stringify(said["checks"]));
   await story.write();
-  const made = collectorStarts();
+  const made = collectorMade();
   // Nobody's deploy or way back waits for it.
   story.ends(await place.deploy("1.1.0", [], more), 0);
   story.ends(await place.rollback([], more), 0);
@@ -57,6 +57,6 @@ test("28: where it is not, the stack serves, and the collector tries until its s
     if (told.code === 0) break;
     assert.ok(performance.now() < limit, `it does not come: ${told.stdout}`);
   }
-  assert.equal(collectorStarts(), made, "it was made anew");
+  assert.equal(collectorMade(), made, "it was made anew");
   await story.holds("1.0.0");
 });

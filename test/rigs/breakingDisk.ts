@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface BreakingDisk {
   /** A shell command: from then on whatever is read or written there fails with EIO. */
   readonly breaking: string;
   /** As after a repair: what had reached the disk is there again. */
-  mend(): void;
+  mend(): Promise<void>;
 }
 
 /** EXT4_IOC_SHUTDOWN without writing the journal out: what was not synced is gone, too. */
@@ -27,11 +28,13 @@ export function breakingDisk(folder: string): BreakingDisk {
   chmodSync(folder, 0o700);
   return {
     breaking: `perl -e '${shutdown}' '${folder}'`,
-    mend() {
+    async mend() {
       must("umount", folder);
       // A container that is just being made has a copy of all mounts for a moment. While that is
       // there, so is the broken file system, and mounting would bring that one back.
-      while (must("losetup", "-j", image) !== "") continue;
+      for (const from = Date.now(); must("losetup", "-j", image) !== ""; await sleep(20)) {
+        if (Date.now() - from > 30_000) throw new Error(`${image}: somebody still has it mounted`);
+      }
       mount();
     },
   };

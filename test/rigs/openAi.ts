@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -19,9 +19,11 @@ export interface OpenAi {
  */
 export async function openAi(host: string, seconds: number): Promise<OpenAi> {
   const words = Array.from({ length: seconds }, (_, index) => `word${index + 1}`);
-  const service = createServer(async (asked, reply) => {
+  const service = createServer((asked, reply) => {
+    asked.once("end", () => void answer(reply));
     asked.resume();
-    await once(asked, "end");
+  });
+  const answer = async (reply: ServerResponse) => {
     reply.writeHead(200, { "content-type": "text/event-stream" });
     const chunk = (delta: object, finish_reason: string | null) => {
       const choices = [{ index: 0, delta, finish_reason }];
@@ -40,7 +42,7 @@ export async function openAi(host: string, seconds: number): Promise<OpenAi> {
     }
     chunk({}, "stop");
     reply.end("data: [DONE]\n\n");
-  });
+  };
   service.listen(0, host);
   await once(service, "listening");
   const { port } = service.address() as AddressInfo;
