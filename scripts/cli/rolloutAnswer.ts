@@ -61,8 +61,12 @@ const words = { worse: "worse", fine: "no worse", unjudged: "not judged" } as co
 
 function describeCutover({ cutover, awaySeconds }: RolloutOutcome): string {
   if (awaySeconds === null) return "the server was not touched";
-  if (cutover === "overlap") return "answered all the time, by the old server and then the new one";
   const seconds = `${awaySeconds.toFixed(1)} s`;
+  if (cutover === "overlap") {
+    const held =
+      awaySeconds > 0 ? `, held for ${seconds} at most while the database was migrated` : "";
+    return `answered by the old server and then the new one${held}`;
+  }
   return cutover === "hold" ? `held for ${seconds} at most` : `the server was away for ${seconds}`;
 }
 

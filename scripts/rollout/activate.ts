@@ -34,6 +34,8 @@ export interface Activation {
   readonly gate?: BakeGate | undefined;
   /** Whether the migration has run for it already, before an earlier run was cut off. */
   readonly migrated?: boolean;
+  /** Whether the present server was proven to go on serving through the migration. */
+  readonly beside?: boolean;
   /** What is done to the database while no server is on it. */
   readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
 }

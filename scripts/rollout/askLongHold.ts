@@ -2,7 +2,7 @@ import { durationMs } from "../common/durationMs.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
 import { findDoor } from "./findDoor.ts";
 import { lastSpansMs } from "./lastSpans.ts";
-import type { Rehearsal } from "./rehearse.ts";
+import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
@@ -23,13 +23,17 @@ export async function askLongHold(
   if ((await findDoor(settings, "ask", tools)) === undefined) return;
   const server = stack.services.find((one) => one.name === stack.server.service)!;
   const drainSeconds = lastSpansMs(server) / 1000;
-  const expected = drainSeconds + rehearsal.migrateSeconds + rehearsal.bootSeconds + besideSeconds;
+  const restart = isProvenBeside(rehearsal) ? 0 : drainSeconds + rehearsal.bootSeconds;
+  const expected = rehearsal.migrateSeconds + restart + besideSeconds;
   const most = settings.get("HOLD_MAX") || longestHold;
   const told = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
   if (expected <= durationMs(most) / 1000) {
     tools.say.note(told);
     return;
   }
-  const lines = [told, `HOLD_MAX is ${most}: the hold ends then, and new requests fail until the server is there`];
+  const lines = [
+    told,
+    `HOLD_MAX is ${most}: the hold ends then, and new requests fail until the server is there`,
+  ];
   await tools.say.confirm("Go on?", lines);
 }

@@ -14,9 +14,10 @@ import { callHook } from "./callHook.ts";
 import { clearScratch } from "./clearScratch.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
+import type { Change } from "./planChanges.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
-import { rehearsalName, type Rehearsal } from "./rehearse.ts";
+import { isProvenBeside, rehearsalName, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Situation } from "./situation.ts";
@@ -33,6 +34,8 @@ export interface Rollout {
   readonly target: Target;
   readonly situation: Situation;
   readonly schema: SchemaPlan;
+  /** What would be done to each part, as far as it is known before. */
+  readonly changes: readonly Change[];
   /** The version that wrote last, for the role's repairs. */
   readonly formerTag: string | undefined;
   /** What serves now, for a rehearsal of the way back and for going back. */
@@ -104,7 +107,8 @@ export async function carryOut(
     });
   try {
     const { incident } = rollout;
-    const activation = { sheet, target, directory, file, incident, gate, awayWork };
+    const beside = isProvenBeside(rehearsal);
+    const activation = { sheet, target, directory, file, incident, gate, beside, awayWork };
     const done = await activate(activation, tools);
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {

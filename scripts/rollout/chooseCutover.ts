@@ -14,6 +14,8 @@ export interface CutoverAsked {
   readonly observed: readonly ObservedContainer[];
   /** Whether something is done to the database that no server may be on meanwhile. */
   readonly away: boolean;
+  /** Whether a rehearsal has shown that this server works on after it, beside the new one. */
+  readonly beside: boolean;
   /** Whether the server that runs is of another schema, on which the new one's would be its own. */
   readonly otherHeads: boolean;
   /** What CUTOVER says: auto, hold or stop. */
@@ -27,7 +29,7 @@ export interface CutoverPlan {
 
 /** Decides how the server is replaced: pure. */
 export function chooseCutover(asked: CutoverAsked): CutoverPlan {
-  const { stack, changes, observed, away, otherHeads, wish } = asked;
+  const { stack, changes, observed, away, beside, otherHeads, wish } = asked;
   const isTouched = (name: string) =>
     changes.some((one) => one.service === name && one.action !== "none");
   const service = stack.services.find((one) => one.name === stack.server.service);
@@ -44,8 +46,8 @@ export function chooseCutover(asked: CutoverAsked): CutoverPlan {
   if (!isReplaced) return { cutover: "stop", why: "the proxy itself is replaced" };
   const hold = (why: string): CutoverPlan => ({ cutover: "hold", why });
   if (wish === "hold") return hold("CUTOVER is hold");
-  if (away) return hold("the database is worked on meanwhile");
-  if (otherHeads) return hold("the two servers are of different schemas");
+  if (away && !beside) return hold("the database is worked on meanwhile");
+  if (otherHeads && !beside) return hold("the two servers are of different schemas");
   if (isTouched("postgres")) return hold("the database's server is replaced");
   if (server.state !== "running" || server.health !== "healthy") {
     return hold("the present server is not healthy");
@@ -54,5 +56,6 @@ export function chooseCutover(asked: CutoverAsked): CutoverPlan {
     return hold("the server publishes a port, which two cannot");
   }
   if (service.hasFiles) return hold("files are copied into the server's container");
-  return { cutover: "overlap", why: "the schema stays" };
+  const why = beside ? "both servers were tried on the new schema at once" : "the schema stays";
+  return { cutover: "overlap", why };
 }

@@ -101,9 +101,13 @@ function describeInterruption(
   const known = boot === undefined ? "" : `, which took ${boot.toFixed(0)} s when it was rehearsed`;
   const { action } = decision.schema;
   const work = `${action === "none" ? "stop and boot" : `stop, ${action} and boot`}${known}`;
-  return cutover === "hold"
-    ? `interruption: none: requests wait at the proxy, ${holdMax(target)} at most, while the server takes to ${work} (${why})`
-    : `interruption: for as long as the server takes to ${work} (${why})`;
+  if (cutover !== "hold")
+    return `interruption: for as long as the server takes to ${work} (${why})`;
+  const waits = `interruption: none: requests wait at the proxy, ${holdMax(target)} at most, while`;
+  // Then the rehearsal tries it, and the old server may go on serving.
+  return plannedCutover(target, decision, true).cutover === "overlap"
+    ? `${waits} the database is migrated; also while the server takes to stop and boot${known}, unless the rehearsal shows that the old one can serve beside the new one`
+    : `${waits} the server takes to ${work} (${why})`;
 }
 
 function holdMax({ settings }: Target): string {

@@ -1,6 +1,7 @@
 import { durationMs } from "../common/durationMs.ts";
 import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { upstreamsUrl } from "../stack/proxyConfiguration.ts";
 import { gate, longestHold } from "../stack/proxyUpstream.ts";
 import type { Tools } from "./tools.ts";
 
@@ -12,6 +13,11 @@ export interface Door {
   open(): Promise<void>;
   /** New requests wait; those under way go on. */
   hold(): Promise<void>;
+  /**
+   * How many requests the server has not answered yet, streams among them, but for those that
+   * an earlier hold has let in; undefined where the proxy does not tell.
+   */
+  underWay(): Promise<number | undefined>;
 }
 
 /** Nobody listens at the server's port there, in the proxy's own container. */
@@ -72,5 +78,23 @@ export async function findDoor(
            fi ) < /dev/null > /dev/null 2>&1 &`,
         `$bb sleep ${settled}`,
       ),
+    async underWay() {
+      const ask = ["/probe/busybox", "wget", "-q", "-T", "5", "-O", "-", upstreamsUrl];
+      const { code, stdout } = await tools.engine.exec(proxy.id, ask);
+      return code === 0 ? requestsUnderWay(stdout) : undefined;
+    },
   };
+}
+
+/**
+ * Counts the requests that have reached the server, in Caddy's own words on its upstreams: an
+ * array of `{ address, num_requests, fails }`, addresses as in the Caddyfile (Caddy 2.11).
+ */
+function requestsUnderWay(text: string): number {
+  const upstreams = JSON.parse(text) as { address: string; num_requests: number }[];
+  const isServer = (address: string) =>
+    address.startsWith(`${gate.service}:`) || address.includes(`${gate.folder}/${gate.open}}`);
+  return upstreams
+    .filter((one) => isServer(one.address))
+    .reduce((sum, one) => sum + one.num_requests, 0);
 }

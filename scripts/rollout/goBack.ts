@@ -11,6 +11,7 @@ import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate } from "./activate.ts";
 import { databaseBack } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
+import { findDoor } from "./findDoor.ts";
 import { imageHistory } from "./imageHistory.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { labelParts } from "./prepareStack.ts";
@@ -54,6 +55,8 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   // Where nothing became of the database, the server may be the one that served all the time.
   const isIdle = failed.way === "none";
   if (!isIdle) {
+    // Somebody may be asking the one that is stopped now.
+    await (await findDoor(settings, id, tools))?.hold();
     const failing = [role.service, role.migrate];
     await stopAll(target.prepared.stack, failing, tools, "stop what failed");
   }

@@ -3,6 +3,7 @@ import { scratchName } from "../database/scratchName.ts";
 import { swapNames } from "../database/swapNames.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
+import { plannedCutover } from "./plannedCutover.ts";
 import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
@@ -39,8 +40,9 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   if (schema.action === "migrate") {
     const backup = await backUp();
     const newcomer = { stack: target.prepared.stack, settings: target.settings };
+    const triesBeside = plannedCutover(target, rollout, true).cutover === "overlap";
     const rehearsal = await rehearse(
-      { directory, settings: rollout.settings, server, scratch, newcomer, former },
+      { directory, settings: rollout.settings, server, scratch, newcomer, former, triesBeside },
       tools,
     );
     return {

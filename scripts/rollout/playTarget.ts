@@ -2,7 +2,7 @@ import { dropScratch } from "../database/dropScratch.ts";
 import type { Proof } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
 import type { Session } from "./session.ts";
-import { openStage, type Actor } from "./stage.ts";
+import { openStage, play, type Actor } from "./stage.ts";
 
 /**
  * Boots the target's server on a copy, without its migration, and uses it. The copy is gone then.
@@ -27,7 +27,7 @@ export async function playTarget(
   try {
     const { requests } = await tools.say.step(
       `${tag} on the copy`,
-      () => stage.play("target"),
+      () => play(stage, "target"),
       (played) =>
         `boots in ${played.bootSeconds.toFixed(1)} s, answers ${played.requests} requests`,
     );

@@ -7,9 +7,10 @@ import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Proof } from "../ledger/release.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { BesideTrial, type Beside } from "./besideTrial.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { repair, repairsFor } from "./repairs.ts";
-import { openStage, type Actor, type Stage } from "./stage.ts";
+import { openStage, play, tagOf, type Actor, type Stage } from "./stage.ts";
 import type { Tools } from "./tools.ts";
 
 export interface RehearsalAsked {
@@ -21,6 +22,8 @@ export interface RehearsalAsked {
   readonly newcomer: Actor;
   /** What serves now; undefined where nothing does. */
   readonly former: (Actor & { readonly imageId: string }) | undefined;
+  /** Whether it is worth to know if both can serve at the same time. */
+  readonly triesBeside: boolean;
 }
 
 export interface Rehearsal {
@@ -28,17 +31,29 @@ export interface Rehearsal {
   readonly bootSeconds: number;
   /** What the migration really changes. */
   readonly difference: SchemaDifference;
+  /** Undefined where it was not tried. */
+  readonly beside: Beside | undefined;
   /** How the former server went on the new schema. */
   readonly wayBack: Proof | undefined;
 }
 
 /**
+ * Whether a rehearsal has shown that the former server can go on serving while its database is
+ * migrated, and come back on it should the new one fail.
+ */
+export function isProvenBeside(rehearsal: Rehearsal | null): boolean {
+  return rehearsal?.beside?.passed === true && rehearsal.wayBack?.passed === true;
+}
+
+/**
  * Tries a migration on a copy: the migration itself, the new server on it, and the former
- * server on the migrated copy, so that the way back is known before anything is touched.
+ * server on the migrated copy, so that the way back is known before anything is touched. The
+ * former one is also tried as it would be met: serving before the migration, after it, and
+ * beside the new one.
  * @throws Problem REHEARSAL_FAILED where the migration or the new server fails
  */
 export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Rehearsal> {
-  const { server, scratch, newcomer, former } = asked;
+  const { server, scratch, newcomer, former, triesBeside } = asked;
   const database = server.database(scratch);
   const actors = new Map<string, Actor>([["newcomer", newcomer]]);
   if (former !== undefined) actors.set("former", former);
@@ -47,6 +62,8 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
   );
   try {
     const before = await readSchema(database);
+    const beside = former && triesBeside ? new BesideTrial(stage, former, tools) : undefined;
+    await beside?.begin();
     const started = tools.now();
     await tools.say.step("rehearse: migrate a copy", () =>
       failing("the migration fails on a copy of the database", () => stage.migrate("newcomer")),
@@ -56,15 +73,37 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
     await failing("the migration is not whole", () => expectValidIndexes(database));
     const played = await tools.say.step(
       `rehearse: ${tagOf(newcomer)} on the copy`,
-      () => failing("the new server fails on a copy", () => stage.play("newcomer")),
+      () => failing("the new server fails on a copy", () => playNewcomer(stage, beside)),
       ({ requests, bootSeconds }) =>
         `boots in ${bootSeconds.toFixed(1)} s, answers ${requests} requests`,
     );
+    await beside?.end();
+    await stage.leave("newcomer");
     const wayBack = former && (await rehearseBack(asked, former, stage, tools));
-    return { migrateSeconds, bootSeconds: played.bootSeconds, difference, wayBack };
+    const { bootSeconds } = played;
+    return { migrateSeconds, bootSeconds, difference, beside: beside?.outcome, wayBack };
   } finally {
     await stage.close();
     await dropScratch(server, scratch);
+  }
+}
+
+/** @param beside what must not be why it fails: then it gets a second try, alone */
+async function playNewcomer(
+  stage: Stage,
+  beside: BesideTrial | undefined,
+): Promise<{ requests: number; bootSeconds: number }> {
+  const once = async () => {
+    const bootSeconds = await stage.boot("newcomer");
+    return { requests: await stage.ask("newcomer"), bootSeconds };
+  };
+  try {
+    return await once();
+  } catch (error) {
+    if (!(error instanceof Problem) || beside?.outcome.passed !== true) throw error;
+    await beside.fail(error);
+    await stage.leave("newcomer");
+    return once();
   }
 }
 
@@ -92,7 +131,7 @@ async function rehearseBack(
       try {
         const { server: role } = newcomer.stack;
         await repair(database, await repairsFor(role, tagOf(newcomer), tagOf(former)));
-        const { requests } = await stage.play("former");
+        const { requests } = await play(stage, "former");
         return proof(true, `${tagOf(former)} answered ${requests} requests on a copy`);
       } catch (error) {
         tools.signal.throwIfAborted();
@@ -116,10 +155,6 @@ async function failing<Result>(what: string, work: () => Promise<Result>): Promi
       cause: error,
     });
   }
-}
-
-function tagOf({ settings }: Actor): string {
-  return settings.get("LETTA_VERSION");
 }
 
 /** The copy that a rehearsal works on. */

@@ -71,6 +71,7 @@ export function restore(
           attempts: ["restore"],
           why: "asked for",
         },
+        changes: [],
         formerTag: present.tag,
         former: undefined,
         knower: undefined,

@@ -146,6 +146,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       target,
       situation: decision.situation,
       schema: decision.schema,
+      changes: decision.changes,
       formerTag: (decision.knower ?? present)?.tag,
       former: await actor(present),
       knower: await actor(decision.knower),

@@ -15,12 +15,19 @@ export interface Actor {
   readonly settings: Settings;
 }
 
+/** For a server on a stage to stop: nobody waits for an answer of its. */
+const leaveSeconds = 2;
+
 /** Servers and migrations on a copy of the database, beside the stack and seen by nobody. */
 export interface Stage {
   /** Runs an actor's migration step to its end. */
   migrate(actor: string): Promise<void>;
-  /** Boots an actor's server, writes, reads and deletes through it, and takes it away. */
-  play(actor: string): Promise<{ requests: number; bootSeconds: number }>;
+  /** Starts an actor's server. @returns how long until it was healthy */
+  boot(actor: string): Promise<number>;
+  /** Writes, reads and deletes through an actor's server. @returns how many requests it answered */
+  ask(actor: string): Promise<number>;
+  /** Stops an actor's server, which may boot again. */
+  leave(actor: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,29 +68,48 @@ export async function openStage(
     async migrate(actor) {
       await start(`${actor}-migrate`, Number(settings.get("MIGRATION_WAIT_SECONDS")));
     },
-    async play(actor) {
-      const { stack, settings: own } = actors.get(actor)!;
+    async boot(actor) {
       const started = tools.now();
-      const id = await start(actor, Number(settings.get("SERVER_WAIT_SECONDS")));
-      const bootSeconds = (tools.now() - started) / 1000;
+      await start(actor, Number(settings.get("SERVER_WAIT_SECONDS")));
+      return (tools.now() - started) / 1000;
+    },
+    async ask(actor) {
+      const { stack, settings: own } = actors.get(actor)!;
       const isSecure = own.get("SECURE") === "true";
       const password = isSecure ? own.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
+      const parts = {
+        container: ids.get(actor)!,
+        port: Number(own.get("PORT")),
+        server: stack.server,
+        password,
+      };
       try {
-        const parts = {
-          container: id,
-          port: Number(own.get("PORT")),
-          server: stack.server,
-          password,
-        };
-        return { requests: await smoke(parts, tools.engine), bootSeconds };
+        return await smoke(parts, tools.engine);
       } catch (error) {
         throw new Problem("REHEARSAL_FAILED", (error as Error).message, { cause: error });
-      } finally {
-        await tools.engine.remove(id);
       }
     },
+    leave: (actor) => tools.engine.stop(ids.get(actor)!, leaveSeconds),
     close: () => tools.engine.down(project, true),
   };
+}
+
+/** An actor's whole part: boots its server, writes, reads and deletes through it, and stops it. */
+export async function play(
+  stage: Stage,
+  actor: string,
+): Promise<{ requests: number; bootSeconds: number }> {
+  try {
+    const bootSeconds = await stage.boot(actor);
+    return { requests: await stage.ask(actor), bootSeconds };
+  } finally {
+    await stage.leave(actor);
+  }
+}
+
+/** The version an actor plays. */
+export function tagOf({ settings }: Actor): string {
+  return settings.get("LETTA_VERSION");
 }
 
 /** The Compose project of a rehearsal beside this one. */

@@ -4,10 +4,17 @@ import { ownLog, proxyLog } from "./proxyLog.ts";
 import { proxyTls } from "./proxyTls.ts";
 import { proxyUpstream } from "./proxyUpstream.ts";
 
+/** Within the container, for `caddy reload` and for nobody else. */
+const adminSocket = "unix//tmp/admin.sock";
+const upstreamsPath = "/reverse_proxy/upstreams";
+/** Where the proxy tells, within its own container, how many requests are under way to whom. */
+export const upstreamsUrl = `http://127.0.0.1:8080${upstreamsPath}`;
+
 /**
  * The proxy's Caddyfile: TLS as the settings say (proxyTls), HTTP/1.1 and HTTP/2, answers
- * streamed unbuffered, a limit for requests, an access log without secrets, its own health on
- * loopback alone. Its admin endpoint is a socket within the container, for `caddy reload`.
+ * streamed unbuffered, a limit for requests, an access log without secrets, its own health and
+ * how many requests are under way on loopback alone. Its admin endpoint is a socket within the
+ * container, for `caddy reload`.
  * @returns the same bytes for the same settings, formatted as `caddy fmt` does
  */
 export function proxyConfiguration(lookup: Lookup): string {
@@ -15,7 +22,7 @@ export function proxyConfiguration(lookup: Lookup): string {
   const tls = proxyTls(lookup);
   const lines = [
     ...caddyBlock("", [
-      "admin unix//tmp/admin.sock",
+      `admin ${adminSocket}`,
       "persist_config off",
       "http_port 8081",
       "https_port 8443",
@@ -28,7 +35,15 @@ export function proxyConfiguration(lookup: Lookup): string {
       ...ownLog,
     ]),
     "",
-    ...caddyBlock("http://:8080", ["bind 127.0.0.1", "respond /healthz 200", "respond 404"]),
+    ...caddyBlock("http://:8080", [
+      "bind 127.0.0.1",
+      ...caddyBlock(
+        `handle ${upstreamsPath}`,
+        caddyBlock(`reverse_proxy ${adminSocket}`, ["method GET"]),
+      ),
+      "respond /healthz 200",
+      "respond 404",
+    ]),
     "",
     ...caddyBlock(tls.address, [
       ...tls.site,

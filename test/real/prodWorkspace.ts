@@ -5,7 +5,14 @@ import { readJournal, type Entry } from "../../scripts/ledger/journal.ts";
 import { newestGood, readReleases, type Release } from "../../scripts/ledger/releases.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { request } from "../../scripts/verification/request.ts";
-import { containerIds, docker, dockerMeanwhile, workspace, type Ran, type Workspace } from "./workspace.ts";
+import {
+  containerIds,
+  docker,
+  dockerMeanwhile,
+  workspace,
+  type Ran,
+  type Workspace,
+} from "./workspace.ts";
 
 type More = Readonly<Record<string, string>>;
 

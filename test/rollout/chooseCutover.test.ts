@@ -24,6 +24,7 @@ const asked = (otherwise: Partial<CutoverAsked> = {}): CutoverAsked => ({
   changes: [change("server")],
   observed: serving,
   away: false,
+  beside: false,
   otherHeads: false,
   wish: "auto",
   ...otherwise,
@@ -38,6 +39,18 @@ const table: readonly [string, Partial<CutoverAsked>, string, string][] = [
     "the schema stays",
   ],
   ["work on the database", { away: true }, "hold", "the database is worked on meanwhile"],
+  [
+    "a migration that both servers were tried on at once",
+    { away: true, otherHeads: true, beside: true },
+    "overlap",
+    "both servers were tried on the new schema at once",
+  ],
+  [
+    "such a one with another Postgres",
+    { away: true, beside: true, changes: [change("postgres"), change("server")] },
+    "hold",
+    "the database's server is replaced",
+  ],
   [
     "a server that stays while its database is worked on",
     { away: true, changes: [] },

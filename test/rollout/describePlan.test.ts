@@ -118,7 +118,7 @@ test("a migration is listed whole, oldest first, with the interruption that was 
     "database: is migrated: 2 migrations from a1 to c3",
     "  b2 add blocks",
     "  c3 add providers",
-    "interruption: none: requests wait at the proxy, 120s at most, while the server takes to stop, migrate and boot, which took 10 s when it was rehearsed (the database is worked on meanwhile)",
+    "interruption: none: requests wait at the proxy, 120s at most, while the database is migrated; also while the server takes to stop and boot, which took 10 s when it was rehearsed, unless the rehearsal shows that the old one can serve beside the new one",
   ]);
 });
 

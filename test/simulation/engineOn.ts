@@ -216,8 +216,9 @@ export function engineOn(servers: SimulatedServers): Engine {
       if (one.service === "postgres") return client(servers, world, argv, io);
       return world.effect(`exec ${one.service}`, 10, () => {
         if (one.state !== "running") throw status(409, "is not running");
-        if (one.service === "proxy") servers.tellDoor(argv.at(-1) ?? "");
-        return { code: 0, stdout: "", stderr: "" };
+        const isLook = argv[1] === "wget";
+        if (one.service === "proxy" && !isLook) servers.tellDoor(argv.at(-1) ?? "");
+        return { code: 0, stdout: isLook ? servers.tellUpstreams() : "", stderr: "" };
       });
     },
     connect: (id) =>

@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/recover.ts",
     from: "return sameRevisions(seen.revision, revision);",
     to: "return revision.length > 0;",
-    seed: 120,
+    seed: 60,
   },
   {
     name: "recovery records what it has not activated",
@@ -187,8 +187,21 @@ export const mutants: readonly Mutant[] = [
   {
     name: "nobody writes down that requests were let in",
     file: "rollout/cutOver.ts",
-    from: 'if (sheet.way === "migrate") letIn(activation.directory, sheet.id);',
-    to: "void letIn;",
+    from: 'if (sheet.way === "migrate") letIn(directory, sheet.id);',
+    to: "void letIn; void directory;",
     seed: 3_470,
+  },
+  {
+    name: "nor that they were, to the old server after the migration",
+    file: "rollout/cutOver.ts",
+    from: '"let requests go on, to the old server", async () => {\n    noteLetIn(activation);',
+    to: '"let requests go on, to the old server", async () => {',
+    seed: 1_450,
+  },
+  {
+    name: "the old server goes on whatever the rehearsal showed",
+    file: "rollout/rehearse.ts",
+    from: "return rehearsal?.beside?.passed === true && rehearsal.wayBack?.passed === true;",
+    to: "return rehearsal !== null;",
   },
 ];

@@ -35,6 +35,10 @@ export class SimulatedServers {
   readonly held = new Map<string, number>();
   /** Requests wait at the proxy. */
   holding = false;
+  /** Servers keep their connections while nobody asks them; Letta's own do not. */
+  readonly pools: boolean;
+  /** Of two versions, that one answered on a copy while the other one was on it too. */
+  readonly seenBeside = new Set<string>();
   made = 0;
   readonly project: string;
   readonly world: World;
@@ -42,6 +46,7 @@ export class SimulatedServers {
   constructor(project: string, world: World) {
     this.project = project;
     this.world = world;
+    this.pools = world.random.below(4) === 0;
   }
 
   /** The same things in another world. All is quiet: nothing is under way. */
@@ -71,7 +76,7 @@ export class SimulatedServers {
 
   sessionsOn(name: string): number {
     const connected = [...this.containers.values()].filter(
-      (one) => one.connected && one.database === name,
+      (one) => one.connected && one.database === name && (this.pools || !this.#isIdle(one)),
     );
     return connected.length + (this.held.get(name) ?? 0);
   }
@@ -150,6 +155,17 @@ export class SimulatedServers {
     this.holding = script.includes("mv holding.next holding");
   }
 
+  /** Caddy's upstreams, where a request now and then takes its time. */
+  tellUpstreams(): string {
+    const address = "{file./gate/open}:8283";
+    return JSON.stringify([{ address, num_requests: this.world.random.below(4) === 0 ? 1 : 0 }]);
+  }
+
+  /** A server that nobody asks. */
+  #isIdle(one: SimulatedContainer): boolean {
+    return this.holding && one.project === this.project && one.file.entrypoint?.[0] !== "alembic";
+  }
+
   /** The server's container. */
   get serving(): string {
     return this.part("server")?.id ?? "nothing";
@@ -189,7 +205,11 @@ export class SimulatedServers {
       if (identity === "") return { status: 200, body: JSON.stringify([...rows]) };
       return rows.has(identity) ? said({ id: identity }) : refused(404, "not found");
     }
-    if (method === "DELETE") return rows.delete(identity) ? said({}) : refused(404, "not found");
+    // The last thing that a smoke test does.
+    if (method === "DELETE") {
+      this.#noteBeside(one);
+      return rows.delete(identity) ? said({}) : refused(404, "not found");
+    }
     const isTripped = !line.includes("r3") && database.rows.get("providers")?.has("base");
     if (table === "agents" && isTripped) return refused(500, "multiple providers");
     const { name, label } = JSON.parse(body ?? "{}") as { name?: string; label?: string };
@@ -259,13 +279,35 @@ export class SimulatedServers {
     this.world.violate(`I2: ${at} is migrated, and no copy of before is kept`);
   }
 
-  /** I3: two of different heads must never be on one database, unless proven there. */
-  #expectAlone(one: SimulatedContainer): void {
+  /** Others on the same database, whose schema's head is another one. */
+  #othersBeside(one: SimulatedContainer): SimulatedContainer[] {
     const head = (other: SimulatedContainer) => this.versionOf(other).line.at(-1);
-    for (const other of this.containers.values()) {
-      if (other === one || !other.connected || other.database !== one.database) continue;
-      if (head(other) === head(one)) continue;
-      const both = `${other.service} ${this.tagOf(other)} and ${one.service} ${this.tagOf(one)}`;
+    return [...this.containers.values()].filter(
+      (other) =>
+        other !== one &&
+        other.connected &&
+        other.database === one.database &&
+        head(other) !== head(one),
+    );
+  }
+
+  #noteBeside(one: SimulatedContainer): void {
+    if (one.project === this.project) return;
+    for (const other of this.#othersBeside(one)) {
+      this.seenBeside.add(`${this.tagOf(one)} beside ${this.tagOf(other)}`);
+    }
+  }
+
+  /** I3: two of different heads must never be on one database, unless both answered so on a copy. */
+  #expectAlone(one: SimulatedContainer): void {
+    if (one.project !== this.project) return;
+    for (const other of this.#othersBeside(one)) {
+      const [mine, its] = [this.tagOf(one), this.tagOf(other)];
+      const isSeen =
+        this.seenBeside.has(`${mine} beside ${its}`) &&
+        this.seenBeside.has(`${its} beside ${mine}`);
+      if (isSeen) continue;
+      const both = `${other.service} ${its} and ${one.service} ${mine}`;
       this.world.violate(`I3: ${both} are on ${one.database} at once`);
     }
   }
