@@ -27,13 +27,64 @@ const everyTrace = { OTEL_SAMPLING_PERCENT: "100" };
 /** The server sends its spans every second, the collector each batch after ten. */
 const deliveredMs = 20_000;
 
+interface Measured {
+  readonly what: string;
+  readonly figures: LoadFigures;
+  /** The names of the requests that were answered. */
+  readonly answered: readonly string[];
+}
+
+/** Does something while requests and streams come at an even rate. */
+async function underLoad(
+  { door, password }: Pick<ReturnType<typeof prodBench>, "door" | "password">,
+  streams: Streams | undefined,
+  what: string,
+  work: () => Promise<{ said: { cutover?: string } } | void>,
+): Promise<Measured> {
+  const load = startLoad({
+    door: door(),
+    password,
+    perSecond: wordOf("rate", usual),
+    healthPercent: wordOf("health", 0),
+    ...(streams && { streams }),
+  });
+  const done = await work();
+  const seen = await load.stop();
+  const answered = seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : []));
+  const figures = loadFigures(seen);
+  process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
+  const how = done?.said.cutover;
+  return { what: how === undefined ? what : `${what} (${how})`, figures, answered };
+}
+
+/** A migration that the old server bears, on a database of its own. */
+async function borne(): Promise<Measured> {
+  const place = prodBench();
+  const models = await openAi(gateway(), streamSeconds);
+  try {
+    await place.good("deploy", ["prod", "0.16.6"]);
+    const streams = await lettaStreams(
+      { door: place.door(), password: place.password },
+      models,
+      streamEverySeconds,
+    );
+    return await underLoad(place, streams, "deploy 0.16.6 → 0.16.8", () =>
+      place.good("deploy", ["prod", "0.16.8"]),
+    );
+  } finally {
+    place.close();
+    models.close();
+  }
+}
+
 /**
  * Requests at an even rate through the door while real Letta is deployed, turned back and set
- * otherwise; then the same upgrade by hand with plain Compose. Takes some eight minutes.
+ * otherwise; then the same upgrade by hand with plain Compose. Takes some ten minutes.
  */
 export async function cutover(): Promise<Row[]> {
-  const [perSecond, healthPercent] = [wordOf("rate", usual), wordOf("health", 0)];
-  const { good, file, plain, door, password, environment, close } = prodBench();
+  const bears = await borne();
+  const place = prodBench();
+  const { good, file, plain, door, password, environment, close } = place;
   const rows: Row[] = [];
   const answered: string[] = [];
   let models: OpenAi | undefined;
@@ -42,29 +93,12 @@ export async function cutover(): Promise<Row[]> {
     models ??= await openAi(gateway(), streamSeconds);
     streams = await lettaStreams({ door: door(), password }, models, streamEverySeconds);
   };
-  const measured = async (
-    what: string,
-    work: () => Promise<{ said: { cutover?: string } } | void>,
-  ) => {
-    const load = startLoad({
-      door: door(),
-      password,
-      perSecond,
-      healthPercent,
-      ...(streams && { streams }),
-    });
-    const done = await work();
-    const seen = await load.stop();
-    answered.push(...seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : [])));
-    const figures = loadFigures(seen);
-    process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
-    const how = done?.said.cutover;
-    return { what: how === undefined ? what : `${what} (${how})`, figures };
+  const measured = async (what: string, work: Parameters<typeof underLoad>[3]) => {
+    const one = await underLoad(place, streams, what, work);
+    answered.push(...one.answered);
+    return one;
   };
-  const row = (
-    { what, figures }: { what: string; figures: LoadFigures },
-    theirs: LoadFigures | undefined = undefined,
-  ) => {
+  const row = ({ what, figures }: Measured, theirs: LoadFigures | undefined = undefined) => {
     rows.push({ what, ours: told(figures), theirs: theirs ? told(theirs) : "", claim: "0 failed" });
   };
   const deploy = (tag: string, more: Readonly<Record<string, string>> = {}) =>
@@ -106,7 +140,7 @@ export async function cutover(): Promise<Row[]> {
     await openStreams();
     const byHand = await measured("upgrade by hand", async () => void (await plain(newer)));
     row(upgrade, byHand.figures);
-    for (const one of [back, swap, swapBack, setting, collector, body]) row(one);
+    for (const one of [bears, back, swap, swapBack, setting, collector, body]) row(one);
     return rows;
   } finally {
     close();
