@@ -1,20 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ObservedContainer } from "../engine/engine.ts";
-import { letIn } from "../ledger/letIn.ts";
 import { newestGood } from "../ledger/releases.ts";
 import type { Activation } from "./activate.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseServing } from "./databaseServing.ts";
-import { execute, type Execution } from "./execute.ts";
-import { findDoor, type Door } from "./findDoor.ts";
+import { findDoor } from "./findDoor.ts";
 import { isLeftAlone } from "./isLeftAlone.ts";
 import { lastSpans } from "./lastSpans.ts";
-import { openDoor } from "./openDoor.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change, type Migration } from "./planChanges.ts";
-import { proveServer } from "./proveServer.ts";
-import { replaceServer } from "./replaceServer.ts";
-import { serversOf } from "./serversOf.ts";
+import { bring, besideOld, behindDoor, isDoor, migrateMeanwhile, withoutDoor } from "./roads.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
@@ -88,82 +83,6 @@ function choose({ activation, observed, changes }: CutOverAsked): Cutover {
   return cutover;
 }
 
-/** What is left to be done, and with what. */
-interface Road {
-  readonly activation: Activation;
-  readonly todo: readonly Change[];
-  readonly tools: Tools;
-}
-
-function bring({ activation, todo, tools }: Road, isMeant: (name: string) => boolean) {
-  return execute(executionOf(activation, todo, isMeant), tools);
-}
-
-/** The proxy, and what lays out the configuration that it reads. */
-function isDoor(name: string, { target }: Activation): boolean {
-  const proxy = target.prepared.stack.services.find((one) => one.name === "proxy");
-  return name === "proxy" || name === proxy?.reload?.after;
-}
-
-/** From here on somebody may have written what the copy of before lacks. */
-function noteLetIn({ sheet, directory }: Activation): void {
-  if (sheet.way === "migrate") letIn(directory, sheet.id);
-}
-
-/** Nobody can be held: whoever makes a request meets what there is. */
-async function withoutDoor(road: Road): Promise<void> {
-  const { activation, tools } = road;
-  noteLetIn(activation);
-  await bring(road, () => true);
-  // In an incident an earlier run may have left requests waiting for a server that is there.
-  if (activation.incident) await openDoor(activation.target.settings, tools);
-}
-
-/** Requests wait until the new server has proven itself. */
-async function behindDoor(road: Road, door: Door): Promise<void> {
-  const { activation, tools } = road;
-  const { settings, prepared } = activation.target;
-  await bring(road, (name) => !isDoor(name, activation));
-  await tools.say.step("let requests go on", async () => {
-    const [server] = await serversOf(prepared.stack, tools.engine);
-    await proveServer(server!.id, settings, prepared.stack, tools);
-    noteLetIn(activation);
-    await door.open();
-  });
-  // A door that has to be replaced comes last: behind it there is somebody to answer again.
-  await bring(road, (name) => isDoor(name, activation));
-}
-
-/** Requests wait for the migration, and then go to the server that was there before it. */
-async function migrateMeanwhile(road: Road, door: Door): Promise<void> {
-  const { activation, tools } = road;
-  const { migrate } = activation.target.prepared.stack.server;
-  await bring(road, (name) => name === migrate);
-  await tools.say.step("let requests go on, to the old server", async () => {
-    noteLetIn(activation);
-    await door.open();
-  });
-}
-
-/** The old server answers until the new one has proven itself. */
-async function besideOld(
-  road: Road,
-  door: Door,
-  isTouched: boolean,
-  isMigrated: boolean,
-): Promise<void> {
-  const { activation, todo, tools } = road;
-  const { server } = activation.target.prepared.stack;
-  const isOther = (name: string) =>
-    !isDoor(name, activation) &&
-    name !== server.service &&
-    !(isMigrated && name === server.migrate);
-  await bring(road, isOther);
-  const ofServer = executionOf(activation, todo, (name) => name === server.service);
-  if (isTouched) await replaceServer(ofServer, door, tools);
-  await bring(road, (name) => isDoor(name, activation));
-}
-
 /**
  * A proxy that stays reads its new configuration before anybody is held: doing so ends the
  * waiting of those it holds (Caddy 2.11).
@@ -217,20 +136,4 @@ async function workAway(
       ? { ...one, action: "start" as const, causes: ["stopped meanwhile"] }
       : one,
   );
-}
-
-function executionOf(
-  { sheet, target, file, incident }: Activation,
-  changes: readonly Change[],
-  isMeant: (name: string) => boolean,
-): Execution {
-  return {
-    settings: target.settings,
-    stack: target.prepared.stack,
-    file,
-    changes: changes.filter((one) => isMeant(one.service)),
-    postgres: target.images.bySetting.get("POSTGRES_IMAGE")!,
-    migrates: sheet.way === "migrate",
-    incident,
-  };
 }

@@ -3,6 +3,7 @@ import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { upstreamsUrl } from "../stack/proxyConfiguration.ts";
 import { gate, longestHold } from "../stack/proxyUpstream.ts";
+import { requestsUnderWay } from "./requestsUnderWay.ts";
 import type { Tools } from "./tools.ts";
 
 /** What the proxy does with requests while the server is replaced. */
@@ -84,17 +85,4 @@ export async function findDoor(
       return code === 0 ? requestsUnderWay(stdout) : undefined;
     },
   };
-}
-
-/**
- * Counts the requests that have reached the server, in Caddy's own words on its upstreams: an
- * array of `{ address, num_requests, fails }`, addresses as in the Caddyfile (Caddy 2.11).
- */
-function requestsUnderWay(text: string): number {
-  const upstreams = JSON.parse(text) as { address: string; num_requests: number }[];
-  const isServer = (address: string) =>
-    address.startsWith(`${gate.service}:`) || address.includes(`${gate.folder}/${gate.open}}`);
-  return upstreams
-    .filter((one) => isServer(one.address))
-    .reduce((sum, one) => sum + one.num_requests, 0);
 }

@@ -6,6 +6,8 @@ import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
 const pollMs = 250;
+/** Requests are held meanwhile: who needs longer has all its time when the server is stopped. */
+const answeringMs = 10_000;
 /** For a server that closes each connection when it has done its work, as Letta does. */
 const closingMs = 2000;
 
@@ -15,8 +17,6 @@ const closingMs = 2000;
  * it is asked again. A server that keeps its connections has to stop for that.
  */
 export async function isLeftAlone(target: Target, door: Door, tools: Tools): Promise<boolean> {
-  const { stack } = target.prepared;
-  const grace = stack.services.find((one) => one.name === stack.server.service)!.graceSeconds;
   const database = await databaseServing(target, tools);
   const untilNone = async (limitMs: number, count: () => Promise<number | undefined>) => {
     const until = tools.now() + limitMs;
@@ -29,8 +29,7 @@ export async function isLeftAlone(target: Target, door: Door, tools: Tools): Pro
   return tools.say.step(
     "the old server answers what it was asked",
     async () => {
-      // Who needs longer than half the time has all of it when the server is stopped instead.
-      if ((await untilNone(grace * 500, () => door.underWay())) !== 0) return false;
+      if ((await untilNone(answeringMs, () => door.underWay())) !== 0) return false;
       const connected = async () => (await sessions(database, [database.name])).length;
       return (await untilNone(closingMs, connected)) === 0;
     },

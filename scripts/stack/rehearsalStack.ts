@@ -63,6 +63,7 @@ function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
     ...own,
     // What serves comes first where there is not enough for both.
     cpu_shares: 128,
+    oom_score_adj: 1000,
     // A server that ends has failed: it is not started again.
     ...(restart === "no" ? { restart } : {}),
     environment: { ...Object.fromEntries(environment), LETTA_PG_URI: `\${${rehearsalUri}}` },

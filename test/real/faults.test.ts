@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
 import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
-import { clockThatGoesBack } from "./clockThatGoesBack.ts";
+import { clockOff, clockThatGoesBack } from "./clocks.ts";
 import type { Check } from "../../scripts/verification/verify.ts";
 import { Story, type Said } from "./story.ts";
 import { takeConnections } from "./takeConnections.ts";
@@ -67,6 +67,22 @@ test("7: a clock that is set back by a day in the middle holds nothing up", asyn
   const [former] = place.releases();
   story.ends(await place.deploy("1.0.0", [], { NODE_OPTIONS: clockThatGoesBack }), 0);
   assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 1);
+  await story.holds("1.0.0");
+});
+
+test("7: a clock that is a day off the engine's, and another time zone, change no order", async () => {
+  const { place } = story;
+  const [former] = place.releases();
+  const ahead = { NODE_OPTIONS: clockOff(1), TZ: "Pacific/Kiritimati" };
+  story.ends(await place.deploy("1.1.0", [], ahead), 0);
+  story.ends(await place.tell("backup", ["prod"], ahead), 0);
+  const behind = { NODE_OPTIONS: clockOff(-1), TZ: "America/St_Johns" };
+  story.ends(await place.deploy("1.0.0", [], behind), 0);
+  story.ends(await place.tell("backup", ["prod"], behind), 0);
+  assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 2);
+  const back = story.ends(await place.rollback([], behind), 0);
+  assert.equal(back["tag"], "1.1.0", "the release before is the one that was deployed before");
+  story.ends(await place.deploy("1.0.0"), 0);
   await story.holds("1.0.0");
 });
 
@@ -256,11 +272,13 @@ test("6: one whose disk breaks while no server runs does not keep the former one
   await story.holds("1.0.0");
 });
 
-test("13: a database and queues that have come to be another user's are their own again, and whole", async () => {
+test("13: volumes that have come to be another user's are their parts' own again, and whole", async () => {
   const { place } = story;
   // As after a move to another machine: nothing runs, and somebody unpacked an archive.
   docker("compose", "-p", place.project, "down");
-  const volumes = ["database", "telemetry"].map((name) => `${place.project}_${name}`);
+  const ofProject = `label=com.docker.compose.project=${place.project}`;
+  const volumes = docker("volume", "ls", "-q", "--filter", ofProject).split("\n");
+  assert.ok(volumes.includes(`${place.project}_letta`), volumes.join());
   const mounts = docker("volume", "inspect", "-f", "{{.Mountpoint}}", ...volumes).split("\n");
   assert.equal(spawnSync("chown", ["-R", "4321:4321", ...mounts]).status, 0);
   story.ends(await place.deploy("1.0.0"), 0);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sheetPath } from "../../scripts/ledger/releases.ts";
-import { clockThatGoesBack } from "../real/clockThatGoesBack.ts";
+import { clockThatGoesBack } from "../real/clocks.ts";
 import { composeOf } from "../real/composeOf.ts";
 import type { Running, Told } from "../real/prodWorkspace.ts";
 import type { Story } from "../real/story.ts";
