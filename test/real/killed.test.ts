@@ -9,7 +9,7 @@ import { composeOf } from "./composeOf.ts";
 import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
 import { killAt, seenOf } from "./killAt.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
-import { docker } from "./workspace.ts";
+import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
@@ -229,7 +229,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     await world.must(deploy("1.0.0"));
     const breakIt = (entry: Entry) => {
       if (entry.step.startsWith("stay green") && entry.event === "begin")
-        docker("kill", `${place.project}-server-1`);
+        docker("kill", containerIds(place.project)["server"]!);
     };
     const never = 1000;
     // From the second time on the schema is the newer one's already.
