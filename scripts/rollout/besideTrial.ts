@@ -1,4 +1,6 @@
 import { Problem } from "../common/problem.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { nobodyConnected } from "./nobodyConnected.ts";
 import { tagOf, type Actor, type Stage } from "./stage.ts";
 import type { Tools } from "./tools.ts";
 
@@ -23,11 +25,13 @@ export class BesideTrial {
     this.#tools = tools;
   }
 
-  begin(): Promise<void> {
+  /** @param copy what both will be on, as it was before the migration */
+  begin({ server, scratch }: { server: DatabaseServer; scratch: string }): Promise<void> {
     return this.#try(`rehearse: ${this.#name} on the copy`, async () => {
       await this.#stage.boot("former");
       await this.#stage.ask("former");
-      return "answers, and goes on";
+      if (await nobodyConnected(server, scratch, this.#tools)) return "answers, and goes on";
+      throw new Problem("REHEARSAL_FAILED", "it keeps its connections to the database");
     });
   }
 
@@ -59,7 +63,7 @@ export class BesideTrial {
         this.#tools.signal.throwIfAborted();
         if (!(error instanceof Problem)) throw error;
         await this.fail(error);
-        return `does not work (${this.outcome.detail})`;
+        return `fails, so requests will wait for the new one (${this.outcome.detail})`;
       }
     };
     await this.#tools.say.step(name, trying, (told) => told);

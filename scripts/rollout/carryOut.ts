@@ -23,6 +23,7 @@ import { settingsText } from "./settingsText.ts";
 import type { Situation } from "./situation.ts";
 import type { Actor } from "./stage.ts";
 import type { Target } from "./target.ts";
+import type { Tools } from "./tools.ts";
 import { wayBack } from "./wayBack.ts";
 
 /** Everything that was decided, before anything is done. */
@@ -69,7 +70,7 @@ export async function carryOut(
   const gate = rollout.incident
     ? undefined
     : await bakeGate(rollout.target.settings, present, serving, session.begunMs, tools);
-  const ready = await orForget(rollout, async () => {
+  const ready = await orForget(rollout, tools, async () => {
     const made = await makeReady(rollout, session);
     await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
@@ -139,11 +140,18 @@ async function ended<Done extends { readonly way: Release["way"] }>(
 }
 
 /** Where nothing was touched no copy is left either. */
-async function orForget<Result>(rollout: Rollout, work: () => Promise<Result>): Promise<Result> {
+async function orForget<Result>(
+  rollout: Rollout,
+  tools: Tools,
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    await dropCopies(rollout).catch(() => undefined); // the first failure is the one to be told
+    // The first failure is the one to be told; on a disk that is full nothing can be dropped either.
+    await dropCopies(rollout).catch((second: unknown) =>
+      tools.say.note(`a copy of the database is left for the next rollout: ${String(second)}`),
+    );
     throw error;
   }
 }

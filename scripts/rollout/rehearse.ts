@@ -63,7 +63,7 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
   try {
     const before = await readSchema(database);
     const beside = former && triesBeside ? new BesideTrial(stage, former, tools) : undefined;
-    await beside?.begin();
+    await beside?.begin(asked);
     const started = tools.now();
     await tools.say.step("rehearse: migrate a copy", () =>
       failing("the migration fails on a copy of the database", () => stage.migrate("newcomer")),

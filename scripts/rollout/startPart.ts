@@ -29,7 +29,7 @@ async function startOnce(
 ): Promise<void> {
   const { settings, stack, postgres } = execution;
   const id = ids.get(service.name)!;
-  const limit = waitSeconds(service.name, settings);
+  const limit = waitSeconds(service, settings);
   const before = await tools.engine.inspect(id);
   if (service.name === stack.server.migrate) {
     const where = { container: ids.get("postgres"), image: postgres };
@@ -56,13 +56,15 @@ async function startOnce(
   await waitFor(service, stopped, limit, tools, signal);
 }
 
-function waitSeconds(service: string, settings: Settings): number {
+/** A part without a setting of its own has at least what its health check gives it: first starts take long. */
+function waitSeconds({ name, startSeconds }: StackService, settings: Settings): number {
   const names = {
     postgres: "DATABASE_WAIT_SECONDS",
     migrate: "MIGRATION_WAIT_SECONDS",
     collector: "COLLECTOR_WAIT_SECONDS",
     server: "SERVER_WAIT_SECONDS",
   } as const;
-  const name = names[service as keyof typeof names] ?? "COLLECTOR_WAIT_SECONDS";
-  return Number(settings.get(name));
+  const own = names[name as keyof typeof names];
+  if (own !== undefined) return Number(settings.get(own));
+  return Math.max(startSeconds, Number(settings.get("COLLECTOR_WAIT_SECONDS")));
 }

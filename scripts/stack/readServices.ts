@@ -42,6 +42,8 @@ export interface StackService {
   readonly reload: Reload | undefined;
   readonly dependsOn: ReadonlyMap<string, Condition>;
   readonly ports: readonly PublishedPort[];
+  /** Seconds for which its health check bears with a start; 0 where it has none. */
+  readonly startSeconds: number;
   /** Seconds between SIGTERM and SIGKILL. */
   readonly graceSeconds: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -100,6 +102,9 @@ function readService(name: string, service: ValueMap): StackService {
     reload: isMap(service["x-reload"]) ? (service["x-reload"] as unknown as Reload) : undefined,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
+    startSeconds: isMap(service["healthcheck"])
+      ? durationMs(text(service["healthcheck"]["start_period"] ?? "0s")) / 1000
+      : 0,
     graceSeconds: durationMs(text(service["stop_grace_period"] ?? "10s")) / 1000,
     labels: strings(service["labels"]),
     environment: strings(service["environment"]),

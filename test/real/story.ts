@@ -74,11 +74,13 @@ export class Story {
       const ids = docker("ps", "-aq", "--no-trunc", "--filter", label).split("\n");
       return docker("inspect", "-f", "{{.Name}} {{.Id}} {{.State.StartedAt}}", ...ids);
     };
-    const [containers, databases] = [started(), this.place.databases()];
+    // A disk that is full may keep the tool from dropping its own copy; `holds` finds that later.
+    const own = () => this.place.databases().filter((one) => !one.endsWith("_rehearsal"));
+    const [containers, databases] = [started(), own()];
     const { result: told, events } = await eventsDuring(this.place.project, work);
     assert.deepEqual(events, []);
     assert.equal(started(), containers);
-    assert.deepEqual(this.place.databases(), databases, "databases were made or dropped");
+    assert.deepEqual(own(), databases, "databases were made or dropped");
     return told;
   }
 

@@ -163,7 +163,8 @@ export class SimulatedServers {
 
   /** A server that nobody asks. */
   #isIdle(one: SimulatedContainer): boolean {
-    return this.holding && one.project === this.project && one.file.entrypoint?.[0] !== "alembic";
+    const isAsked = one.project === this.project && !this.holding;
+    return !isAsked && one.file.entrypoint?.[0] !== "alembic";
   }
 
   /** The server's container. */
