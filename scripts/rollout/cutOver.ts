@@ -9,7 +9,7 @@ import { isLeftAlone } from "./isLeftAlone.ts";
 import { lastSpans } from "./lastSpans.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change, type Migration } from "./planChanges.ts";
-import { bring, besideOld, behindDoor, isDoor, migrateMeanwhile, withoutDoor } from "./roads.ts";
+import { bring, besideOld, behindDoor, isDoor, migrateMeanwhile, withoutDoor } from "./road.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";

@@ -186,14 +186,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "nobody writes down that requests were let in",
-    file: "rollout/roads.ts",
+    file: "rollout/road.ts",
     from: 'if (sheet.way === "migrate") letIn(directory, sheet.id);',
     to: "void letIn; void directory;",
     seed: 3_470,
   },
   {
     name: "nor that they were, to the old server after the migration",
-    file: "rollout/roads.ts",
+    file: "rollout/road.ts",
     from: '"let requests go on, to the old server", async () => {\n    noteLetIn(activation);',
     to: '"let requests go on, to the old server", async () => {',
     seed: 1_450,
