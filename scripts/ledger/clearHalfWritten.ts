@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, type Dirent } from "node:fs";
 import { join } from "node:path";
+import { syncFolder } from "./syncFolder.ts";
 
 /** What is written before a command's first line in the journal goes into these. */
 const early = [".", "histories"];
@@ -14,9 +15,14 @@ export function clearHalfWritten(directory: string, isEverywhere: boolean): void
   const entries = places
     .filter((place) => existsSync(place))
     .flatMap((place) => readdirSync(place, { recursive: isEverywhere, withFileTypes: true }));
-  for (const entry of entries) {
-    const isFolder = entry.isDirectory() && /^\.\d{6}$/.test(entry.name);
-    if (!isFolder && !(entry.isFile() && entry.name.endsWith(".new"))) continue;
-    rmSync(join(entry.parentPath, entry.name), { recursive: true, force: true });
-  }
+  const isHalf = (entry: Dirent) =>
+    entry.isDirectory() ? /^\.\d{6}$/.test(entry.name) : entry.name.endsWith(".new");
+  const half = entries.filter((entry) => isHalf(entry) && (entry.isDirectory() || entry.isFile()));
+  for (const { parentPath, name } of half)
+    rmSync(join(parentPath, name), { recursive: true, force: true });
+  // Nobody looks again: a power cut must bring back neither these, nor what a killed run had renamed
+  // and not synced.
+  const looked = isEverywhere ? entries : half;
+  for (const folder of new Set(looked.map((one) => one.parentPath)))
+    if (existsSync(folder)) syncFolder(folder);
 }

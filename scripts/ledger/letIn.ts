@@ -5,11 +5,12 @@ import { writeFile } from "./writeFile.ts";
 const pathOf = (directory: string, id: string) => join(directory, "releases", id, "let-in");
 
 /**
- * Writes down, before it is so, that requests may reach the server of a release that migrates:
- * from then on the database may hold what its copy of before does not.
+ * Writes down, before it is so, that requests may reach a server on the database of a release that
+ * migrates, be it the new one or one that goes on beside it: from then on the database may hold what
+ * its copy of before does not.
  */
 export function letIn(directory: string, id: string): void {
-  writeFile(pathOf(directory, id), "requests may have reached its server\n");
+  writeFile(pathOf(directory, id), "requests may have reached its database\n");
 }
 
 /** Whether they may; where nobody was let in, nothing can have been written. */

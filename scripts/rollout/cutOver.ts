@@ -9,7 +9,15 @@ import { isLeftAlone } from "./isLeftAlone.ts";
 import { lastSpans } from "./lastSpans.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change, type Migration } from "./planChanges.ts";
-import { bring, besideOld, behindDoor, isDoor, migrateMeanwhile, withoutDoor } from "./road.ts";
+import {
+  behindDoor,
+  besideOld,
+  bring,
+  isDoor,
+  migrateMeanwhile,
+  noteLetIn,
+  withoutDoor,
+} from "./road.ts";
 import { stopAll } from "./stopAll.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
@@ -57,6 +65,8 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const stays = isMeanwhile && (await isLeftAlone(target, door, tools));
   const cutover = holds && !stays ? "hold" : chosen;
   if (cutover === "hold" && door !== undefined && leaves) await lastSpansOf(target, tools);
+  // After a power cut, or where a hold has ended by itself, nobody holds a server that runs.
+  if (stays) noteLetIn(activation);
   const road = { activation, todo: await workAway(asked, stays, tools), tools };
   if (stays) await migrateMeanwhile(road, door);
   const wentOn = tools.now();

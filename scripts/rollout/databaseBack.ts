@@ -1,5 +1,7 @@
 import { Problem } from "../common/problem.ts";
+import { compareSchemas } from "../database/compareSchemas.ts";
 import { databases } from "../database/databases.ts";
+import { readSchema } from "../database/readSchema.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
@@ -52,6 +54,10 @@ export async function databaseBack(
     failed.way === "migrate" && aside !== undefined && !wasLetIn(directory, failed.id);
   if (!isCopyEqual && isWhole && !sameRevisions(at, heads) && isProvenOn(directory, image, at))
     return { way: "keep", at };
+  // The migration of a server that went on through it has not begun: that one may have written.
+  const isBefore = failed.way === "migrate" && sameRevisions(at, heads);
+  if (isBefore && aside !== undefined && !isCopyEqual && (await isSameSchema(server, aside)))
+    return { way: "none", at };
   if (aside !== undefined) {
     const kept = keptName(server.name, id);
     await tools.say.step(`the database as it was before; the failed one stays as ${kept}`, () =>
@@ -69,6 +75,16 @@ export async function databaseBack(
     "STEP_FAILED",
     `the database is at ${now.join(", ")}, ${present.tag} needs ${heads.join(", ")}`,
   );
+}
+
+/** Whether nothing that a migration does has been done, which its revision says only at the end. */
+async function isSameSchema(server: DatabaseServer, copy: string): Promise<boolean> {
+  const [now, before] = [server.database(), server.database(copy)];
+  const { added, dropped, changed } = compareSchemas(
+    await readSchema(before),
+    await readSchema(now),
+  );
+  return [added, dropped, changed].every((lines) => lines.length === 0);
 }
 
 /** Whether this image passed on a database of this revision, in whatever release. */

@@ -2,9 +2,10 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { keptName } from "../database/scratchName.ts";
+import { keptName, scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
+import { wasLetIn } from "../ledger/letIn.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
@@ -108,7 +109,8 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     const file = join(directory, "releases", cut.id, "compose.yaml");
     await readyDatabase(target.settings, stack, file, image, tools);
     const seen = await situation(settings, directory, stack.server, image, tools);
-    if (!(await isThere(cut, seen))) {
+    const isDone = await isThere(cut, seen);
+    if (!isDone && !(await isBorne(cut, seen, directory))) {
       throw new Problem("INTERRUPTED", "it was cut off before the database was ready");
     }
     const at = seen.revision!;
@@ -121,7 +123,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
       directory,
       file,
       incident: true,
-      migrated: true,
+      migrated: isDone,
       awayWork: repairs.length > 0 ? awayWork : undefined,
     };
     const { release } = await activate(activation, tools);
@@ -131,6 +133,15 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     if (ended.code !== "ROLLED_BACK" || tools.signal.aborted) throw ended;
     tools.say.note(ended.message);
   }
+}
+
+/**
+ * Whether a migration was under way that both servers bear: it is seen through, as rows may have
+ * come since that the copy of before does not have.
+ */
+async function isBorne({ id, way }: Release, { database }: Situation, directory: string) {
+  if (way !== "migrate" || database === undefined || !wasLetIn(directory, id)) return false;
+  return (await databases(database)).has(scratchName(database.name, "before", id));
 }
 
 /** Whether the database is where the release brings it to. */

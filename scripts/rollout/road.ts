@@ -28,7 +28,7 @@ export function isDoor(name: string, { target }: Activation): boolean {
 }
 
 /** From here on somebody may have written what the copy of before lacks. */
-function noteLetIn({ sheet, directory }: Activation): void {
+export function noteLetIn({ sheet, directory }: Activation): void {
   if (sheet.way === "migrate") letIn(directory, sheet.id);
 }
 
@@ -61,10 +61,7 @@ export async function migrateMeanwhile(road: Road, door: Door): Promise<void> {
   const { activation, tools } = road;
   const { migrate } = activation.target.prepared.stack.server;
   await bring(road, (name) => name === migrate);
-  await tools.say.step("let requests go on, to the old server", async () => {
-    noteLetIn(activation);
-    await door.open();
-  });
+  await tools.say.step("let requests go on, to the old server", () => door.open());
 }
 
 /** The old server answers until the new one has proven itself. */

@@ -192,10 +192,10 @@ export const mutants: readonly Mutant[] = [
     seed: 3_470,
   },
   {
-    name: "nor that they were, to the old server after the migration",
-    file: "rollout/road.ts",
-    from: '"let requests go on, to the old server", async () => {\n    noteLetIn(activation);',
-    to: '"let requests go on, to the old server", async () => {',
+    name: "nor that they may be, to the old server that goes on",
+    file: "rollout/cutOver.ts",
+    from: "if (stays) noteLetIn(activation);",
+    to: "void noteLetIn;",
     seed: 1_450,
   },
   {

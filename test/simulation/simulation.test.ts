@@ -27,6 +27,8 @@ const once = {
   20_289_898: "a way back that the disk refused left its own sheet begun for ever",
   20_344_344: "a database that had just stopped was taken for one still to be made, and not copied",
   30_308_056: "a part that its engine was about to start again was taken for one that fails anew",
+  50_003_180: "a power cut let requests to a server that goes on, and the copy came back over them",
+  50_089_125: "a name that a killed run had not synced came back with a power cut",
   60_311_233:
     "a way back in vain left two servers, and the next deploy had nothing to do to either",
 };
