@@ -169,8 +169,8 @@ function spansOfLoad(): Set<string> {
   return new Set(stdout.split("\n"));
 }
 
-function told({ requests, failed, p50, p99, longest }: LoadFigures): string {
+function told({ requests, again, failed, p50, p99, longest }: LoadFigures): string {
   const count = Object.values(failed).reduce((sum, one) => sum + one, 0);
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-  return `${count} of ${requests} failed, p50 ${p50.toFixed(0)} ms, p99 ${seconds(p99)}, longest ${seconds(longest)}`;
+  return `${count} of ${requests} failed, ${again} asked twice, p50 ${p50.toFixed(0)} ms, p99 ${seconds(p99)}, longest ${seconds(longest)}`;
 }

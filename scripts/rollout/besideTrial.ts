@@ -25,7 +25,7 @@ export class BesideTrial {
     this.#tools = tools;
   }
 
-  /** @param copy what both will be on, as it was before the migration */
+  /** Boots it on the scratch database, which is as it was before the migration. */
   begin({ server, scratch }: { server: DatabaseServer; scratch: string }): Promise<void> {
     return this.#try(`rehearse: ${this.#name} on the copy`, async () => {
       await this.#stage.boot("former");

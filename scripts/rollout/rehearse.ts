@@ -73,7 +73,7 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
     await failing("the migration is not whole", () => expectValidIndexes(database));
     const played = await tools.say.step(
       `rehearse: ${tagOf(newcomer)} on the copy`,
-      () => failing("the new server fails on a copy", () => playNewcomer(stage, beside)),
+      () => failing("the new server fails on a copy", () => playNewcomer(stage, beside, tools)),
       ({ requests, bootSeconds }) =>
         `boots in ${bootSeconds.toFixed(1)} s, answers ${requests} requests`,
     );
@@ -92,6 +92,7 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
 async function playNewcomer(
   stage: Stage,
   beside: BesideTrial | undefined,
+  tools: Tools,
 ): Promise<{ requests: number; bootSeconds: number }> {
   const once = async () => {
     const bootSeconds = await stage.boot("newcomer");
@@ -102,6 +103,7 @@ async function playNewcomer(
   } catch (error) {
     if (!(error instanceof Problem) || beside?.outcome.passed !== true) throw error;
     await beside.fail(error);
+    tools.say.note(`${beside.outcome.detail}: once more, without the old server beside it`);
     await stage.leave("newcomer");
     return once();
   }

@@ -61,6 +61,7 @@ test("another version with the same schema takes over beside the old one, and no
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["cutover"], "overlap");
   assert.deepEqual(figures.failed, {});
+  assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.ok(figures.requests > 20);
   assert.equal(await place.version(), "1.1.0");
 });
@@ -70,6 +71,7 @@ test("a migration that the old server bears is waited for, the new one's boot is
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["cutover"], "overlap");
   assert.deepEqual(figures.failed, {});
+  assert.equal(figures.again, 0, "nobody reloads the proxy here");
 });
 
 test("a rollback to an older version on the newer schema is too", async () => {
@@ -77,6 +79,7 @@ test("a rollback to an older version on the newer schema is too", async () => {
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["way"], "keep");
   assert.deepEqual(figures.failed, {});
+  assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.equal(await place.version(), "1.1.0");
 });
 
@@ -93,6 +96,7 @@ test("a version that does not become healthy goes back, and no request fails", a
   );
   assert.notEqual(result.code, 0);
   assert.deepEqual(figures.failed, {});
+  assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.deepEqual(await place.version(), "1.1.0");
 });
 

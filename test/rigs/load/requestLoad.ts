@@ -12,6 +12,8 @@ export interface Seen {
   readonly ms: number;
   /** 200, or another status with what was answered, or the word of what went wrong. */
   readonly outcome: 200 | string;
+  /** Its kept connection was closed under it, and it was asked once more. */
+  readonly isAgain?: boolean;
 }
 
 export interface LoadAsked {
@@ -48,6 +50,8 @@ export function standinStreams(seconds: number): Streams {
 /** What the load came to, of all its requests or of those of a while. */
 export interface LoadFigures {
   readonly requests: number;
+  /** How many were asked once more, and are counted by what came of that. */
+  readonly again: number;
   /** How often each thing that is not a 200 was met. */
   readonly failed: Readonly<Record<string, number>>;
   readonly p50: number;
@@ -82,12 +86,13 @@ export function startLoad(load: LoadAsked): Load {
     );
     const isHealth = before !== after;
     const name = `load=${run}-${number}`;
-    const done = (outcome: 200 | string) =>
+    const done = (outcome: 200 | string, isAgain: boolean) =>
       void seen.push({
         ...(isHealth ? {} : { name }),
         at,
         ms: performance.now() - at,
         outcome,
+        isAgain,
       });
     const isWrite = !isHealth && (number - after!) % turns === 0;
     const path = isHealth ? "/v1/health/" : isWrite ? "/v1/blocks/" : "/v1/agents/?limit=1";
@@ -108,15 +113,15 @@ export function startLoad(load: LoadAsked): Load {
         let said = "";
         reply.on("data", (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(0, 200)));
         reply.once("end", () =>
-          done(reply.statusCode === 200 ? 200 : `${reply.statusCode}, ${said}`),
+          done(reply.statusCode === 200 ? 200 : `${reply.statusCode}, ${said}`, isAgain),
         );
-        reply.once("error", (error) => done(`answer cut: ${codeOf(error)}`));
+        reply.once("error", (error) => done(`answer cut: ${codeOf(error)}`, isAgain));
       });
       asked.once("error", (error) => {
         // Whoever closes a kept connection that idles may meet a request on its way, and nobody can
         // do anything about that: clients ask once more what is safe to ask twice (RFC 9110 9.2.2).
         if (asked.reusedSocket && !isWrite && !isAgain && !isAnswered) ask(true);
-        else done(`${codeOf(error)}${asked.reusedSocket ? " on a kept connection" : ""}`);
+        else done(`${codeOf(error)}${asked.reusedSocket ? " on a kept connection" : ""}`, isAgain);
       });
       asked.end(isWrite ? body : undefined);
     };
@@ -189,7 +194,15 @@ export function loadFigures(
   for (const { outcome } of seen) {
     if (outcome !== 200) failed[outcome] = (failed[outcome] ?? 0) + 1;
   }
-  return { requests: seen.length, failed, p50: at(0.5), p99: at(0.99), longest: times.at(-1) ?? 0 };
+  const again = seen.filter((one) => one.isAgain).length;
+  return {
+    requests: seen.length,
+    again,
+    failed,
+    p50: at(0.5),
+    p99: at(0.99),
+    longest: times.at(-1) ?? 0,
+  };
 }
 
 function codeOf(error: Error): string {
