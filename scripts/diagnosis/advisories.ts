@@ -14,6 +14,8 @@ export interface Advisory {
   readonly reachedBy: "anyone" | "user";
   /** The one component of the collector that has it. */
   readonly component?: string;
+  /** The version that docker/collector builds without it. */
+  readonly mendedAt?: string;
   /** What helps beside closed doors. */
   readonly also?: string;
 }
@@ -32,6 +34,7 @@ export const advisories: { readonly lookedUp: string; readonly known: readonly A
       about: "a small compressed request fills its memory",
       source: "GHSA-c74f-6mfw-mm4v",
       reachedBy: "anyone",
+      mendedAt: "0.96.0",
       also: "its container's memory is limited, and it is started again",
     },
     {
@@ -41,6 +44,7 @@ export const advisories: { readonly lookedUp: string; readonly known: readonly A
       about: "endless HTTP/2 headers keep it busy (golang.org/x/net before 0.23.0)",
       source: "GO-2024-2687; go.mod of config/confighttp: 0.22.0 at 0.97.0, 0.24.0 at 0.98.0",
       reachedBy: "anyone",
+      mendedAt: "0.96.0",
       also: "its container's CPUs are limited",
     },
     {

@@ -7,6 +7,8 @@ export interface Exposure {
   /** Addresses of this host at which each service is published. */
   readonly publishedAt: (service: string) => readonly string[];
   readonly asksForPassword: boolean;
+  /** Whether the collector's image is one of docker/collector, with the mends that are there. */
+  readonly isMended: boolean;
   /** Types of the components in the collector's configuration. */
   readonly components: readonly string[];
 }
@@ -22,8 +24,8 @@ const loopback = /^(?:127\.|::1$|localhost$)/;
 
 /**
  * One finding for each known fault of a part's version: whether something here keeps it harmless.
- * That is so where nobody but this host reaches the part, where a request needs the password, or
- * where the component that has the fault is not in use.
+ * That is so where the image was built here and mended, where nobody but this host reaches the part,
+ * where a request needs the password, or where the component that has the fault is not in use.
  * @param version "" where nobody knows it
  * @param next the command to go on with where nothing keeps it harmless
  */
@@ -45,11 +47,11 @@ export function diagnoseAdvisories(
   }
   return found.map((one) => ({
     name: `${one.id} (${of} ${version})`,
-    ...judge(one, exposure, next),
+    ...judge(one, version, exposure, next),
   }));
 }
 
-function judge(advisory: Advisory, exposure: Exposure, next: string): Judgement {
+function judge(advisory: Advisory, version: string, exposure: Exposure, next: string): Judgement {
   const { of, about, component, also, affects, source, reachedBy } = advisory;
   const notes = [
     `versions ${affects}: ${source}`,
@@ -58,6 +60,9 @@ function judge(advisory: Advisory, exposure: Exposure, next: string): Judgement 
   ];
   if (component !== undefined && !exposure.components.includes(component)) {
     return passed(`${about}; there is no ${component} in its configuration`, notes);
+  }
+  if (exposure.isMended && version === advisory.mendedAt) {
+    return passed(`${about}; mended in the image that is built here`, notes);
   }
   const open = doors[of].flatMap(exposure.publishedAt).filter((host) => !loopback.test(host));
   if (open.length === 0) return passed(`${about}; no other host reaches it`, notes);

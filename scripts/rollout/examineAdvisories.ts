@@ -1,7 +1,10 @@
 import { listComponents } from "../collector/listComponents.ts";
 import { skipped, type Finding } from "../diagnosis/diagnose.ts";
 import { diagnoseAdvisories } from "../diagnosis/diagnoseAdvisories.ts";
+import { chooseImage } from "../images/chooseImage.ts";
+import { recipes } from "../images/recipes.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { imageQuestion } from "./chooseImages.ts";
 import { prepareStack, type PreparedStack } from "./prepareStack.ts";
 import type { Tools } from "./tools.ts";
 
@@ -23,6 +26,7 @@ export async function examineAdvisories(
     publishedAt: (service: string) =>
       (services.find((one) => one.name === service)?.ports ?? []).map((one) => one.host),
     asksForPassword: settings.get("SECURE") === "true",
+    isMended: await isMended(settings, await engineAnswers, tools),
     components: listComponents(prepared.collector),
   };
   const explain = (name: string) => `npm run settings -- ${settings.environment} --explain ${name}`;
@@ -44,6 +48,21 @@ function preparedBy(settings: Settings): PreparedStack | undefined {
   } catch {
     return undefined; // the check of the stack tells why
   }
+}
+
+/**
+ * Whether the collector that runs is the image that docker/collector makes now; where none runs,
+ * whether the one to come would be.
+ */
+async function isMended(settings: Settings, answers: boolean, tools: Tools): Promise<boolean> {
+  if (!answers) return settings.get("IMAGES") === "local";
+  const all = recipes(settings.environment, settings.lookup);
+  const collector = all.find((one) => one.role === "collector")!;
+  const question = await imageQuestion(settings, collector, tools);
+  const containers = await tools.engine.containers(settings.project);
+  const runs = containers.find((one) => one.service === "collector" && one.state === "running");
+  if (runs === undefined) return chooseImage(question).reference === question.local;
+  return runs.imageId === (await tools.engine.image(question.local))?.id;
 }
 
 /**

@@ -10,6 +10,7 @@ const exposed = (
 ): Exposure => ({
   publishedAt: (service) => hosts[service] ?? [],
   asksForPassword: false,
+  isMended: false,
   components: ["otlp", "batch", "file"],
   ...over,
 });
@@ -58,6 +59,16 @@ test("a collector that other hosts reach is not kept from harm, its password or 
   assert.ok(failed.every((one) => one.detail.endsWith("open to other hosts at 0.0.0.0")));
   const closed = diagnoseAdvisories("collector", "0.96.0", shut, "on");
   assert.ok(closed.every((one) => one.outcome === "passed" && one.next === null));
+});
+
+test("what is mended in the image built here is harmless there, and in no pulled one", () => {
+  const judged = (version: string, isMended: boolean) =>
+    diagnoseAdvisories("collector", version, exposed({ collector: ["::"] }, { isMended }), "on")
+      .filter((one) => one.outcome === "failed")
+      .map((one) => one.name.split(" ")[0]);
+  assert.deepEqual(judged("0.96.0", true), []);
+  assert.deepEqual(judged("0.97.0", true), ["CVE-2024-36129", "CVE-2023-45288"]);
+  assert.deepEqual(judged("0.96.0", false), ["CVE-2024-36129", "CVE-2023-45288"]);
 });
 
 test("the fault of a component counts where the configuration has that component", () => {

@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
+import { once } from "node:events";
 import { createServer } from "node:http";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
 import test, { after, before } from "node:test";
 import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
+import { bombs } from "../rigs/otlp/bombs.ts";
 import { clockOff, clockThatGoesBack } from "./clocks.ts";
 import type { Check } from "../../scripts/verification/verify.ts";
 import { Story, type Said } from "./story.ts";
@@ -219,11 +221,40 @@ test("32: spans that are malformed, huge, too many or a bomb end no collector", 
   assert.equal(await post(spans(1, "x".repeat(5_000_000))), 200);
   const thousand = spans(1000, "some");
   for (let sent = 0; sent < 100; sent += 1) assert.equal(await post(thousand), 200);
-  const bomb = gzipSync(Buffer.alloc(256 << 20));
-  assert.equal(await post(new Uint8Array(bomb), { "content-encoding": "gzip" }), 400);
+  assert.equal(await post(spans(1, "x".repeat(40_000_000))), 400, "more than 32 MiB");
+  for (const [encoding, make] of Object.entries(bombs)) {
+    const bomb = make();
+    const refused = await post(new Uint8Array(bomb), { "content-encoding": encoding });
+    assert.equal(refused, 400, `${encoding} by HTTP`);
+    const status = await exportByGrpc(place.environment["OTEL_GRPC_PORT"]!, encoding, bomb);
+    assert.notEqual(status, "0", `${encoding} by gRPC`);
+  }
+  assert.equal(await post(thousand), 200, "it still takes what it can");
   assert.equal(started(), before, "the collector was started again");
   await story.holds("1.0.0");
 });
+
+/** @returns the status that the call ends with */
+async function exportByGrpc(port: string, encoding: string, message: Buffer): Promise<string> {
+  const session = connect(`http://127.0.0.1:${port}`);
+  const call = session.request({
+    ":method": "POST",
+    ":path": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "content-type": "application/grpc",
+    te: "trailers",
+    "grpc-encoding": encoding,
+  });
+  const head = Buffer.alloc(5, 1); // compressed
+  head.writeUInt32BE(message.length, 1);
+  let status = "none";
+  const note = (headers: IncomingHttpHeaders) =>
+    (status = String(headers["grpc-status"] ?? status));
+  call.on("response", note).on("trailers", note).resume();
+  call.end(Buffer.concat([head, message]));
+  await once(call, "close");
+  session.destroy();
+  return status;
+}
 
 test("6: a state directory that is full is refused, and what it had stays whole", async () => {
   const { place } = story;
