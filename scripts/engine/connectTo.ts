@@ -1,5 +1,6 @@
 import { Duplex, Readable } from "node:stream";
 import type Docker from "dockerode";
+import { bothWays } from "./bothWays.ts";
 import { demux } from "./demux.ts";
 
 /**
@@ -13,7 +14,7 @@ export async function connectTo(docker: Docker, id: string, port: number): Promi
     AttachStdout: true,
     AttachStderr: true,
   });
-  const stream = await exec.start({ hijack: true, stdin: true });
+  const stream = await bothWays((how) => exec.start(how));
   const readable = Readable.from(demux(stream, () => undefined));
   // The types know only the web's streams here; Node pairs its own the same way.
   return Duplex.from({ readable, writable: stream } as never);

@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { bothWays } from "./bothWays.ts";
 import { gather, matched } from "./gather.ts";
 
 /**
@@ -19,7 +20,7 @@ export async function execHeld(
     AttachStdout: true,
     AttachStderr: true,
   });
-  const stream = await exec.start({ hijack: true, stdin: true });
+  const stream = await bothWays((how) => exec.start(how));
   const out = gather();
   docker.modem.demuxStream(stream, out.stream, out.stream);
   const ended = new Promise<void>((resolve) => stream.once("close", resolve).once("end", resolve));

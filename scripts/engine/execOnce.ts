@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { bothWays } from "./bothWays.ts";
 import { converse } from "./demux.ts";
 import type { CommandIo, CommandResult } from "./engine.ts";
 import { variables } from "./variables.ts";
@@ -17,7 +18,7 @@ export async function execOnce(
     AttachStdout: true,
     AttachStderr: true,
   });
-  const stream = await exec.start({ hijack: true, stdin: true });
+  const stream = await bothWays((how) => exec.start(how));
   const said = await converse(stream, io);
   const { ExitCode: code } = await exec.inspect();
   return { code: code ?? -1, ...said };

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Duplex, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
+import { bothWays } from "./bothWays.ts";
 import { converse } from "./demux.ts";
 import type { CommandResult, OneShot } from "./engine.ts";
 import { gather, matched } from "./gather.ts";
@@ -68,8 +69,8 @@ async function startShot(docker: Docker, shot: OneShot) {
       SecurityOpt: ["no-new-privileges:true"],
     },
   });
-  const how = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
-  return { container, stream: await container.attach(how) };
+  const wanted = { stream: true, stdout: true, stderr: true };
+  return { container, stream: await bothWays((how) => container.attach({ ...how, ...wanted })) };
 }
 
 /** Copies a path of an image out as a tar archive; nothing of the image is run. */
