@@ -50,7 +50,7 @@ export async function decide(
   const knower = isAtHead || revision === undefined ? undefined : knowerOf(directory, revision);
   const schema = planSchema({
     revision,
-    unmarkedRows: seen.unmarkedRows,
+    unmarked: seen.unmarked,
     image: image ?? "",
     target: history,
     present: isAtHead ? history : await historyOf(knower, stack.server, making, tools),

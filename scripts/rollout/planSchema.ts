@@ -13,8 +13,8 @@ export interface SchemaProof {
 export interface SchemaFacts {
   /** What the database says it is at: nothing where it is empty; undefined where it does not run. */
   readonly revision: readonly string[] | undefined;
-  /** How many rows it holds without saying any. */
-  readonly unmarkedRows: number;
+  /** What it holds without saying any, such as "29 rows". */
+  readonly unmarked: string | undefined;
   readonly image: string;
   /** The migrations of the image that is to serve. */
   readonly target: History;
@@ -64,9 +64,9 @@ export function planSchema(facts: SchemaFacts): SchemaPlan {
     attempts: [],
     ...more,
   });
-  const { revision, target, unmarkedRows } = facts;
-  if (unmarkedRows > 0) {
-    return plan("refuse", `the database holds ${unmarkedRows} rows and says no revision`);
+  const { revision, target, unmarked } = facts;
+  if (unmarked !== undefined) {
+    return plan("refuse", `the database holds ${unmarked} and says no revision`);
   }
   if (revision === undefined || revision.length === 0) {
     const why = revision === undefined ? "no database runs yet" : "the database is empty";

@@ -19,8 +19,8 @@ export interface Situation {
   readonly database: DatabaseServer | undefined;
   /** What the database says it is at; undefined while it does not run. */
   readonly revision: readonly string[] | undefined;
-  /** How many rows it holds without saying any revision; 0 wherever it says one. */
-  readonly unmarkedRows: number;
+  /** What it holds without saying any revision; undefined wherever it says one or is empty. */
+  readonly unmarked: string | undefined;
 }
 
 /**
@@ -44,12 +44,21 @@ export async function situation(
     ? databaseOf(settings, { container: container?.id, image }, tools.engine)
     : undefined;
   const at = database && (await revision(database.database(), server.revisionQuery));
+  const present = newestGood(directory);
   const rows = at?.length === 0 ? await countTables(database!.database()) : {};
   return {
     observed,
-    present: newestGood(directory),
+    present,
     database,
     revision: at,
-    unmarkedRows: Object.values(rows).reduce((sum, one) => sum + one, 0),
+    unmarked: unmarked(rows, present !== undefined && present.revision.length > 0),
   };
+}
+
+/** Tables without a row are somebody's too, where a release has left a schema there. */
+function unmarked(rows: Readonly<Record<string, number>>, hadSchema: boolean): string | undefined {
+  const counts = Object.values(rows);
+  const sum = counts.reduce((all, one) => all + one, 0);
+  if (sum > 0) return `${sum} rows`;
+  return hadSchema && counts.length > 0 ? `${counts.length} tables` : undefined;
 }

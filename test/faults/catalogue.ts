@@ -176,7 +176,7 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/exits", "3: what fails on a copy"],
       ["real/standin", "6.0 migrates"],
-      ["real/lettaFaults", "20: a server that"],
+      ["real/lettaFaults", "20: "],
     ],
   },
   {

@@ -128,11 +128,18 @@ test("3: each thing that must not be is refused before anything is touched", asy
 });
 
 test("3: a schema that nobody knows is refused before anything is touched", async () => {
+  await write();
   place.psql("UPDATE alembic_version SET version_num = 'zzz'");
   ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
-  place.psql("DELETE FROM alembic_version");
-  const unmarked = ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
-  assert.match(unmarked["message"]!, /holds \d+ rows and says no revision/);
+  for (const [change, named] of [
+    ["DELETE FROM alembic_version", /holds \d+ rows and says no revision/],
+    ["COPY agents TO '/tmp/agents'; DELETE FROM agents", /holds \d+ tables and says no revision/],
+  ] as const) {
+    place.psql(change);
+    const unmarked = ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
+    assert.match(unmarked["message"]!, named);
+  }
+  place.psql("COPY agents FROM '/tmp/agents'");
   place.psql("INSERT INTO alembic_version VALUES ('r1'), ('zzz')");
   ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
   place.psql("UPDATE alembic_version SET version_num = 'r2' WHERE version_num = 'zzz'");

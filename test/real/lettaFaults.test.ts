@@ -24,10 +24,10 @@ before(async () => {
 after(() => story?.remove());
 
 /** Deploys the next version; before its migration a hook says this to the live database. */
-function deployAfter(...statements: string[]) {
+function deployAfter(statements: readonly string[], more: Readonly<Record<string, string>> = {}) {
   const psql = `docker exec ${place.project}-postgres-1 psql -U letta -v ON_ERROR_STOP=1 -qc`;
   const lines = statements.map((one) => `${psql} '${one}'`);
-  return story.withHook("pre-migrate", ["set -e", ...lines], () => place.deploy(next));
+  return story.withHook("pre-migrate", ["set -e", ...lines], () => place.deploy(next, [], more));
 }
 
 /** The former version serves again on its own schema, with every agent. */
@@ -84,7 +84,7 @@ test("19: an idle session in the way of the migration is named, and nothing is h
 
 test("17: a migration that fails in the middle, and only for real, is taken back", async () => {
   await story.write();
-  const told = await deployAfter("CREATE TABLE conversations (id text)");
+  const told = await deployAfter(["CREATE TABLE conversations (id text)"]);
   assert.match(story.ends(told, 4, "ROLLED_BACK").details.join("\n"), /conversations/);
   await isBack();
   place.psql("DROP TABLE conversations");
@@ -103,14 +103,28 @@ test("18: Postgres killed in the middle of a migration's statement is started an
   await isBack();
 });
 
+/** Refuses to write agents once the database is migrated, to all but these addresses. */
+function refusing(but: readonly string[]): string[] {
+  const others = ["NULL", ...but.map((one) => `$q$${one}$q$`)].join(", ");
+  const when = `to_regclass($q$conversations$q$) IS NOT NULL AND (inet_client_addr() IN (${others})) IS NOT TRUE`;
+  const refuse = `IF ${when} THEN RAISE EXCEPTION $q$not on this schema$q$; END IF`;
+  return [
+    `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $no$ BEGIN ${refuse}; RETURN NEW; END $no$`,
+    "CREATE TRIGGER no BEFORE INSERT OR UPDATE ON agents FOR EACH ROW EXECUTE FUNCTION no()",
+  ];
+}
+
 test("20: a server that does not come up on the migrated schema is taken back", async () => {
   await story.write();
-  const refuse = "RAISE EXCEPTION $q$not on this schema$q$";
-  const told = await deployAfter(
-    `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $no$ BEGIN IF to_regclass($q$conversations$q$) IS NOT NULL THEN ${refuse}; END IF; RETURN NEW; END $no$`,
-    "CREATE TRIGGER no BEFORE INSERT OR UPDATE ON agents FOR EACH ROW EXECUTE FUNCTION no()",
-  );
-  story.ends(told, 4, "ROLLED_BACK");
+  story.ends(await deployAfter(refusing([]), { CUTOVER: "hold" }), 4, "ROLLED_BACK");
   await isBack();
-  place.psql("DROP FUNCTION no CASCADE");
+});
+
+test("20: one that does not come up beside the old one leaves that on the migrated schema", async () => {
+  await story.write();
+  const address = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+  const own = docker("inspect", "-f", address, story.container("server")).trim().split(" ");
+  story.ends(await deployAfter(refusing(own)), 4, "ROLLED_BACK");
+  await story.holds(old);
+  assert.notEqual(place.revision(), oldHead);
 });

@@ -34,7 +34,7 @@ const proof = {
 const schemaOf = (otherwise: Partial<SchemaFacts> = {}) =>
   planSchema({
     revision: ["c3"],
-    unmarkedRows: 0,
+    unmarked: undefined,
     image: "sha256:old",
     target: older,
     present: newer,
@@ -59,7 +59,7 @@ function decisionOf(
   ),
 ): Decision {
   const nothing = { present: undefined, database: undefined, revision: undefined };
-  const situation = { ...nothing, observed, unmarkedRows: 0 };
+  const situation = { ...nothing, observed, unmarked: undefined };
   return { situation, schema, changes, knower: undefined };
 }
 

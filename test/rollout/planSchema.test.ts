@@ -25,7 +25,7 @@ const proof = {
 /** An older server's image before a database that a newer one migrated, but for what is said. */
 const facts = (otherwise: Partial<SchemaFacts> = {}): SchemaFacts => ({
   revision: ["d"],
-  unmarkedRows: 0,
+  unmarked: undefined,
   image: "sha256:old",
   target: older,
   present: newer,
@@ -54,7 +54,7 @@ for (const [name, revision] of [
 }
 
 test("one that holds rows and says no revision is not taken for an empty one", () => {
-  const { action, why, ways } = plan({ revision: [], unmarkedRows: 29, target: newer });
+  const { action, why, ways } = plan({ revision: [], unmarked: "29 rows", target: newer });
   assert.deepEqual([action, ways], ["refuse", []]);
   assert.equal(why, "the database holds 29 rows and says no revision");
 });
@@ -227,7 +227,7 @@ const anyFacts = fc.record({
   ),
   backup: fc.option(fc.constant(backup), { nil: undefined }),
   asked: fc.option(fc.constantFrom(...askableWays), { nil: undefined }),
-  unmarkedRows: fc.constant(0),
+  unmarked: fc.constant(undefined),
 });
 const holds = (claim: (facts: SchemaFacts, made: ReturnType<typeof planSchema>) => void) =>
   fc.assert(
