@@ -32,7 +32,7 @@ export function proxyTls(lookup: Lookup): ProxyTls {
 const own: ProxyTls = {
   address: `:${port}`,
   options: [],
-  site: ["tls /run/secrets/proxy_certificate /run/secrets/proxy_key"],
+  site: ["tls /etc/caddy/proxy_certificate /etc/caddy/proxy_key"],
   isPublic: true,
 };
 

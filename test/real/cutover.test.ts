@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { connect } from "node:tls";
 import test, { after, before } from "node:test";
 import { heldRequests } from "../rigs/load/heldRequests.ts";
 import { loadFigures, standinStreams, startLoad } from "../rigs/load/requestLoad.ts";
+import { authority } from "../rigs/otlp/authority.ts";
 import { gateway } from "../rigs/otlp/collector.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { Story } from "./story.ts";
@@ -83,13 +87,6 @@ test("a rollback to an older version on the newer schema is too", async () => {
   assert.equal(await place.version(), "1.1.0");
 });
 
-test("settings of the server, the collector and the proxy change without a failed request", async () => {
-  const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512", PROXY_MAX_BODY: "32MB" };
-  const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], settings));
-  assert.equal(result.code, 0, result.stderr);
-  assert.deepEqual(figures.failed, {});
-});
-
 test("a version that does not become healthy goes back, and no request fails", async () => {
   const { result, figures } = await underLoad(() =>
     place.deploy("6.0.0", [], { SERVER_WAIT_SECONDS: "4" }),
@@ -98,6 +95,32 @@ test("a version that does not become healthy goes back, and no request fails", a
   assert.deepEqual(figures.failed, {});
   assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.deepEqual(await place.version(), "1.1.0");
+});
+
+test("settings of the server, the collector and the proxy change without a failed request", async () => {
+  const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512", PROXY_MAX_BODY: "32MB" };
+  const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], settings));
+  assert.equal(result.code, 0, result.stderr);
+  assert.deepEqual(figures.failed, {});
+});
+
+test("a certificate of one's own, and then a renewed one, is taken up without a failed request", async () => {
+  const folder = dirname(place.root);
+  for (const which of ["first", "renewed"]) {
+    const { certificate } = authority(folder, "letta.test");
+    const files = {
+      PROXY_CERT_FILE: join(folder, "server.pem"),
+      PROXY_KEY_FILE: join(folder, "server.key"),
+    };
+    const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], files));
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(figures.failed, {}, which);
+    const socket = connect({ host: "127.0.0.1", port: firstPort, rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const shown = socket.getPeerX509Certificate()!;
+    socket.destroy();
+    assert.equal(shown.fingerprint256, new X509Certificate(certificate).fingerprint256, which);
+  }
 });
 
 test("four thousand requests that wait at the same time are all answered", async () => {

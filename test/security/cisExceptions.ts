@@ -56,7 +56,7 @@ export const cisExceptions: readonly CisException[] = [
   },
   {
     check: "5.13",
-    services: ["postgres", "collector", "proxy", "proxy-settings"],
+    services: ["postgres", "collector", "proxy-settings"],
     finding: "writable",
     reason:
       "Compose copies secrets and configuration in, and refuses to where the root is read-only",

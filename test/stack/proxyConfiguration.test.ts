@@ -31,7 +31,7 @@ test("with a domain the certificate is had by ACME, over TLS alone", () => {
 
 test("a certificate of one's own goes before ACME, and its files are those of the secrets", () => {
   const text = made({ ...domain, ...own });
-  assert.match(text, /^\ttls \/run\/secrets\/proxy_certificate \/run\/secrets\/proxy_key$/m);
+  assert.match(text, /^\ttls \/etc\/caddy\/proxy_certificate \/etc\/caddy\/proxy_key$/m);
   assert.doesNotMatch(text, /issuer|internal|proxy\.pem/);
 });
 
