@@ -62,10 +62,12 @@ test("2: a terminal that is closed in the middle leaves the former server servin
   await story.begins(/^$/, from, undefined, "failed");
   assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
   await story.holds("1.1.0");
+  story.ends(await place.deploy("1.0.0"), 0);
 });
 
 test("7: a clock that is set back by a day in the middle holds nothing up", async () => {
   const { place } = story;
+  story.ends(await place.deploy("1.1.0"), 0);
   const [former] = place.releases();
   story.ends(await place.deploy("1.0.0", [], { NODE_OPTIONS: clockThatGoesBack }), 0);
   assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 1);

@@ -118,6 +118,7 @@ test("20: a server that does not come up on the migrated schema is taken back", 
   await story.write();
   story.ends(await deployAfter(refusing([]), { CUTOVER: "hold" }), 4, "ROLLED_BACK");
   await isBack();
+  place.psql("DROP FUNCTION no CASCADE");
 });
 
 test("20: one that does not come up beside the old one leaves that on the migrated schema", async () => {
