@@ -5,8 +5,11 @@ import { nobodyConnected } from "./nobodyConnected.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
 
-/** Requests are held meanwhile: who needs longer has all its time when the server is stopped. */
-const answeringMs = 10_000;
+/**
+ * Requests are held meanwhile, and for the new server's boot besides where this is not enough: so
+ * streams may take as long as they would get when the server is stopped, but not much of HOLD_MAX.
+ */
+const mostMs = 20_000;
 const pollMs = 250;
 
 /**
@@ -19,13 +22,19 @@ export async function isLeftAlone(target: Target, door: Door, tools: Tools): Pro
   return tools.say.step(
     "the old server answers what it was asked",
     async () =>
-      (await hasAnswered(door, tools)) && (await nobodyConnected(database, database.name, tools)),
+      (await hasAnswered(door, answeringMs(target), tools)) &&
+      (await nobodyConnected(database, database.name, tools)),
     (isAlone) => (isAlone ? "and goes on after the migration" : "is stopped for the migration"),
   );
 }
 
-async function hasAnswered(door: Door, { now, signal }: Tools): Promise<boolean> {
-  const until = now() + answeringMs;
+function answeringMs({ prepared: { stack } }: Target): number {
+  const server = stack.services.find((one) => one.name === stack.server.service)!;
+  return Math.min(server.graceSeconds * 1000, mostMs);
+}
+
+async function hasAnswered(door: Door, ms: number, { now, signal }: Tools): Promise<boolean> {
+  const until = now() + ms;
   for (;;) {
     const left = await door.underWay();
     if (left === 0) return true;
