@@ -268,7 +268,10 @@ function inVolumes() {
     assert.ok(volumes.includes(`${place.project}_${kind}`), `no ${kind} to look in`);
 }
 
-test("no volume holds a secret but the proxy's its key: telemetry, the server's log, the database's files", inVolumes);
+test(
+  "no volume holds a secret but the proxy's its key: telemetry, the server's log, the database's files",
+  inVolumes,
+);
 
 test("nor with ClickHouse as a part, which has three more of its own", async () => {
   // Datadog itself would be asked whether its key is right.
