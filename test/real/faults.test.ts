@@ -229,7 +229,7 @@ test("32: spans that are malformed, huge, too many or a bomb end no collector", 
     const refused = await post(new Uint8Array(bomb), { "content-encoding": encoding });
     assert.equal(refused, 400, `${encoding} by HTTP`);
     const status = await exportByGrpc(place.environment["OTEL_GRPC_PORT"]!, encoding, bomb);
-    assert.notEqual(status, "0", `${encoding} by gRPC`);
+    assert.match(status, /^(?:8|13)$/, `${encoding} by gRPC`); // too much, not unpacked
   }
   assert.equal(await post(thousand), 200, "it still takes what it can");
   assert.equal(started(), before, "the collector was started again");

@@ -501,3 +501,14 @@ for (const [name, changed] of Object.entries(variants)) {
     assert.equal(formatted.stdout.toString(), text, formatted.stderr.toString());
   });
 }
+
+test("without a certificate of one's own its key is gone, and what a killed job left is no hindrance", async () => {
+  const image = docker("inspect", "-f", "{{.Image}}", containerIds(place.project)["permissions"]!);
+  const volume = `${place.project}_proxy-settings:/v`;
+  const plant = "echo half > /v/new && /bin/busybox chmod 400 /v/new";
+  docker("run", "--rm", "-v", volume, "--entrypoint", "/bin/busybox", image, "sh", "-c", plant);
+  assert.deepEqual(await up(), [
+    "recreate proxy-settings: configuration changed, a secret changed",
+  ]);
+  assert.equal(inProxy("ls", "/etc/caddy"), "Caddyfile");
+});

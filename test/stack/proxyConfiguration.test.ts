@@ -29,7 +29,7 @@ test("with a domain the certificate is had by ACME, over TLS alone", () => {
   assert.doesNotMatch(made(domain), /email/);
 });
 
-test("a certificate of one's own goes before ACME, and its files are those of the secrets", () => {
+test("a certificate of one's own goes before ACME, and lies beside the Caddyfile", () => {
   const text = made({ ...domain, ...own });
   assert.match(text, /^\ttls \/etc\/caddy\/proxy_certificate \/etc\/caddy\/proxy_key$/m);
   assert.doesNotMatch(text, /issuer|internal|proxy\.pem/);
