@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lettaStreams } from "../test/rigs/load/lettaStreams.ts";
 import {
@@ -7,6 +6,7 @@ import {
   type LoadFigures,
   type Streams,
 } from "../test/rigs/load/requestLoad.ts";
+import { spansOfLoad } from "../test/rigs/load/spansOfLoad.ts";
 import { openAi, type OpenAi } from "../test/rigs/openAi.ts";
 import { gateway } from "../test/rigs/otlp/collector.ts";
 import { down, prodBench, project } from "./prodBench.ts";
@@ -126,7 +126,7 @@ export async function cutover(): Promise<Row[]> {
       deploy("0.16.7", { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "4096", PROXY_MAX_BODY: "32MB" }),
     );
     await sleep(deliveredMs);
-    const there = spansOfLoad();
+    const there = spansOfLoad(project);
     const missing = answered.filter((one) => !there.has(one));
     process.stderr.write(`requests without a span: ${missing.length} of ${answered.length}\n`);
     rows.push({
@@ -152,21 +152,6 @@ export async function cutover(): Promise<Row[]> {
 function wordOf(name: string, otherwise: number): number {
   const word = process.argv.find((one) => one.startsWith(`${name}=`));
   return word === undefined ? otherwise : Number(word.slice(name.length + 1));
-}
-
-/** What the load called its requests, of all spans in the collector's files. */
-function spansOfLoad(): Set<string> {
-  const grep = [
-    "/probe/busybox",
-    "sh",
-    "-c",
-    "/probe/busybox grep -oh 'load=[0-9a-f-]*' /var/lib/otelcol/traces*",
-  ];
-  const { stdout } = spawnSync("docker", ["exec", `${project}-collector-1`, ...grep], {
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
-  return new Set(stdout.split("\n"));
 }
 
 function told({ requests, again, failed, p50, p99, longest }: LoadFigures): string {

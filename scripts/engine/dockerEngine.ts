@@ -97,7 +97,8 @@ export function dockerEngine(
     },
     startWithFiles: (call, service) => composeStart(cli, call, service),
     start: (id) => settled(docker.getContainer(id).start()),
-    stop: (id, graceSeconds) => settled(docker.getContainer(id).stop({ t: graceSeconds })),
+    stop: (id, graceSeconds, signal) =>
+      settled(docker.getContainer(id).stop({ t: graceSeconds, ...(signal && { signal }) })),
     remove: (id) => settled(docker.getContainer(id).remove({ force: true })),
     tail: (id, lines) => tailLogs(docker, id, lines),
     follow: (id, onLine, signal, tail) => followLogs(docker, id, onLine, signal, tail),

@@ -1,5 +1,8 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 
+/** What tells a container's process to end. */
+export type EndSignal = "SIGINT" | "SIGTERM";
+
 /** How a container is, as far as the tool cares. */
 export interface ObservedContainer {
   readonly id: string;
@@ -114,7 +117,8 @@ export interface Engine {
   start(id: string): Promise<void>;
   /** Starts a part whose configs or secrets have to be copied into its container first. */
   startWithFiles(call: ComposeCall, service: string): Promise<void>;
-  stop(id: string, graceSeconds: number): Promise<void>;
+  /** @param signal what tells it to end, where that is not its image's own */
+  stop(id: string, graceSeconds: number, signal?: EndSignal): Promise<void>;
   remove(id: string): Promise<void>;
   /** The last lines a container wrote, both streams. */
   tail(id: string, lines: number): Promise<string>;

@@ -6,7 +6,6 @@ import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { findDoor } from "./findDoor.ts";
 import { isLeftAlone } from "./isLeftAlone.ts";
-import { lastSpans } from "./lastSpans.ts";
 import { otherHeads } from "./otherHeads.ts";
 import { planChanges, type Change, type Migration } from "./planChanges.ts";
 import {
@@ -19,7 +18,7 @@ import {
   withoutDoor,
 } from "./road.ts";
 import { stopAll } from "./stopAll.ts";
-import type { Target } from "./target.ts";
+import { stopHeld } from "./stopHeld.ts";
 import type { Tools } from "./tools.ts";
 
 /**
@@ -64,7 +63,7 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   if (holds) await tools.say.step("hold requests at the proxy", async () => door?.hold());
   const stays = isMeanwhile && (await isLeftAlone(target, door, tools));
   const cutover = holds && !stays ? "hold" : chosen;
-  if (cutover === "hold" && door !== undefined && leaves) await lastSpansOf(target, tools);
+  if (cutover === "hold" && door !== undefined && leaves) await stopHeld(target, door, left, tools);
   // After a power cut, or where a hold has ended by itself, nobody holds a server that runs.
   if (stays) noteLetIn(activation);
   const road = { activation, todo: await workAway(asked, stays, tools), tools };
@@ -108,12 +107,6 @@ async function reloadDoor(
   if (!isRead || !stays) return;
   await bring({ activation, todo: own, tools }, () => true);
   if (holds) await sleep(handOverMs, undefined, { signal: tools.signal });
-}
-
-/** A server that nobody asks any more sends what it knows of those who did. */
-async function lastSpansOf({ prepared: { stack } }: Target, tools: Tools): Promise<void> {
-  const server = stack.services.find((one) => one.name === stack.server.service)!;
-  await tools.say.step("the old server sends its last spans", () => lastSpans(server, tools));
 }
 
 /** What the migration step of a release has to do. */

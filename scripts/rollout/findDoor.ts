@@ -69,14 +69,14 @@ export async function findDoor(
     open: () => run(...go(service)),
     hold: () =>
       run(
-        `if [ -f ${open} ]; then $bb cp ${open} ${held}; else ${write(held, service)}; fi`,
-        write(holding, token),
-        `$bb sleep ${settled}`,
+        // Before anybody is sent there: who is held reaches nobody, and `underWay` need not count it.
         write(held, nobody),
+        write(holding, token),
         `( $bb sleep ${holdSeconds}
            if [ "$($bb cat ${holding})" = ${token} ]; then
              ${write(held, service)}; ${write(open, service)}; $bb rm -f ${holding}
            fi ) < /dev/null > /dev/null 2>&1 &`,
+        // Whoever came just before has reached the server when this returns.
         `$bb sleep ${settled}`,
       ),
     async underWay() {

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { databaseServing } from "./databaseServing.ts";
 import type { Door } from "./findDoor.ts";
+import { hasAnswered } from "./hasAnswered.ts";
 import { nobodyConnected } from "./nobodyConnected.ts";
 import type { Target } from "./target.ts";
 import type { Tools } from "./tools.ts";
@@ -10,7 +10,6 @@ import type { Tools } from "./tools.ts";
  * streams may take as long as they would get when the server is stopped, but not much of HOLD_MAX.
  */
 const mostMs = 20_000;
-const pollMs = 250;
 
 /**
  * Whether a held server has answered all it was asked, and nobody is connected to its database
@@ -22,7 +21,7 @@ export async function isLeftAlone(target: Target, door: Door, tools: Tools): Pro
   return tools.say.step(
     "the old server answers what it was asked",
     async () =>
-      (await hasAnswered(door, answeringMs(target), tools)) &&
+      (await hasAnswered(door, tools.now() + answeringMs(target), tools)) &&
       (await nobodyConnected(database, database.name, tools)),
     (isAlone) => (isAlone ? "and goes on after the migration" : "is stopped for the migration"),
   );
@@ -31,14 +30,4 @@ export async function isLeftAlone(target: Target, door: Door, tools: Tools): Pro
 function answeringMs({ prepared: { stack } }: Target): number {
   const server = stack.services.find((one) => one.name === stack.server.service)!;
   return Math.min(server.graceSeconds * 1000, mostMs);
-}
-
-async function hasAnswered(door: Door, ms: number, { now, signal }: Tools): Promise<boolean> {
-  const until = now() + ms;
-  for (;;) {
-    const left = await door.underWay();
-    if (left === 0) return true;
-    if (left === undefined || now() >= until) return false;
-    await sleep(pollMs, undefined, { signal });
-  }
 }

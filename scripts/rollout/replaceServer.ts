@@ -1,7 +1,7 @@
 import { composeCall } from "./composeCall.ts";
+import { endingSignal } from "./endingSignal.ts";
 import type { Execution } from "./execute.ts";
 import type { Door } from "./findDoor.ts";
-import { lastSpans } from "./lastSpans.ts";
 import { proveServer } from "./proveServer.ts";
 import { serversOf } from "./serversOf.ts";
 import type { Tools } from "./tools.ts";
@@ -36,9 +36,9 @@ export async function replaceServer(execution: Execution, door: Door, tools: Too
   tools.signal.throwIfAborted();
   await tools.say.step("requests go to the new server", () => door.sendTo(id));
   await tools.say.step("the old server answers what it was asked, and stops", async () => {
-    await lastSpans(service, tools);
+    const signal = endingSignal(await tools.engine.containers(stack.project));
     for (const old of before) {
-      await tools.engine.stop(old.id, service.graceSeconds);
+      await tools.engine.stop(old.id, service.graceSeconds, signal);
       await tools.engine.remove(old.id);
     }
     await door.open();

@@ -4,10 +4,12 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { connect } from "node:tls";
 import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "node:tls";
 import { heldRequests } from "../rigs/load/heldRequests.ts";
 import { loadFigures, standinStreams, startLoad } from "../rigs/load/requestLoad.ts";
+import { spansOfLoad } from "../rigs/load/spansOfLoad.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { gateway } from "../rigs/otlp/collector.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
@@ -21,7 +23,10 @@ const firstPort = portsOf("cutover");
 let place: StandinWorkspace;
 
 before(async () => {
-  place = await standinWorkspace("cutover", firstPort, { PROXY_PUBLISH_HOST: "0.0.0.0" });
+  place = await standinWorkspace("cutover", firstPort, {
+    PROXY_PUBLISH_HOST: "0.0.0.0",
+    OTEL_SAMPLING_PERCENT: "100",
+  });
   const { code, stderr } = await place.deploy("1.0.0");
   assert.equal(code, 0, stderr);
 });
@@ -42,6 +47,19 @@ function complaints(): string {
   ].join("\n");
 }
 
+/** Which of these have no span in the sink, when all that are under way have had the time to come. */
+async function withoutSpan(answered: readonly string[]): Promise<string[]> {
+  assert.ok(
+    answered.some((one) => one.includes("-f")),
+    "streams are among them",
+  );
+  for (const until = performance.now() + 20_000; ; await sleep(500)) {
+    const there = spansOfLoad(place.project);
+    const missing = answered.filter((one) => !there.has(one));
+    if (missing.length === 0 || performance.now() > until) return missing;
+  }
+}
+
 /** Does something under load. @returns what the load and the command came to */
 async function underLoad<Result>(work: () => Promise<Result>) {
   const load = startLoad({
@@ -52,56 +70,63 @@ async function underLoad<Result>(work: () => Promise<Result>) {
   });
   try {
     const result = await work();
-    const figures = loadFigures(await load.stop());
+    const seen = await load.stop();
+    const figures = loadFigures(seen);
     if (Object.keys(figures.failed).length > 0) process.stderr.write(complaints());
-    return { result, figures };
+    const answered = seen.flatMap(({ name, outcome }) => (outcome === 200 ? (name ?? []) : []));
+    return { result, figures, unseen: await withoutSpan(answered) };
   } finally {
     await load.stop();
   }
 }
 
 test("another version with the same schema takes over beside the old one, and no request fails", async () => {
-  const { result, figures } = await underLoad(() => place.deploy("1.1.0"));
+  const { result, figures, unseen } = await underLoad(() => place.deploy("1.1.0"));
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["cutover"], "overlap");
   assert.deepEqual(figures.failed, {});
+  assert.deepEqual(unseen, []);
   assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.ok(figures.requests > 20);
   assert.equal(await place.version(), "1.1.0");
 });
 
 test("a migration that the old server bears is waited for, the new one's boot is not", async () => {
-  const { result, figures } = await underLoad(() => place.deploy("2.0.0"));
+  const { result, figures, unseen } = await underLoad(() => place.deploy("2.0.0"));
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["cutover"], "overlap");
   assert.deepEqual(figures.failed, {});
+  assert.deepEqual(unseen, []);
   assert.equal(figures.again, 0, "nobody reloads the proxy here");
 });
 
 test("a rollback to an older version on the newer schema is too", async () => {
-  const { result, figures } = await underLoad(() => place.rollback());
+  const { result, figures, unseen } = await underLoad(() => place.rollback());
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.said["way"], "keep");
   assert.deepEqual(figures.failed, {});
+  assert.deepEqual(unseen, []);
   assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.equal(await place.version(), "1.1.0");
 });
 
 test("a version that does not become healthy goes back, and no request fails", async () => {
-  const { result, figures } = await underLoad(() =>
+  const { result, figures, unseen } = await underLoad(() =>
     place.deploy("6.0.0", [], { SERVER_WAIT_SECONDS: "4" }),
   );
   assert.notEqual(result.code, 0);
   assert.deepEqual(figures.failed, {});
+  assert.deepEqual(unseen, []);
   assert.equal(figures.again, 0, "nobody reloads the proxy here");
   assert.deepEqual(await place.version(), "1.1.0");
 });
 
 test("settings of the server, the collector and the proxy change without a failed request", async () => {
   const settings = { LETTA_DEBUG: "true", OTEL_BATCH_SIZE: "512", PROXY_MAX_BODY: "32MB" };
-  const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], settings));
+  const { result, figures, unseen } = await underLoad(() => place.deploy("1.1.0", [], settings));
   assert.equal(result.code, 0, result.stderr);
   assert.deepEqual(figures.failed, {});
+  assert.deepEqual(unseen, []);
 });
 
 test("a certificate of one's own, and then a renewed one, is taken up without a failed request", async () => {
@@ -112,9 +137,10 @@ test("a certificate of one's own, and then a renewed one, is taken up without a 
       PROXY_CERT_FILE: join(folder, "server.pem"),
       PROXY_KEY_FILE: join(folder, "server.key"),
     };
-    const { result, figures } = await underLoad(() => place.deploy("1.1.0", [], files));
+    const { result, figures, unseen } = await underLoad(() => place.deploy("1.1.0", [], files));
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(figures.failed, {}, which);
+    assert.deepEqual(unseen, [], which);
     const socket = connect({ host: "127.0.0.1", port: firstPort, rejectUnauthorized: false });
     await once(socket, "secureConnect");
     const shown = socket.getPeerX509Certificate()!;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** One request of the load, as whoever made it saw it. */
 export interface Seen {
-  /** As Letta puts it on the request's span, as `source`; streams and looks at its health have none. */
+  /** As Letta puts it on the request's span, as `source`; looks at its health have none. */
   readonly name?: string;
   /** Milliseconds on the caller's clock. */
   readonly at: number;
@@ -127,19 +127,22 @@ export function startLoad(load: LoadAsked): Load {
     };
     ask(false);
   };
-  const stream = (path: string, { body, isWhole }: Streams) => {
+  const stream = (number: number, { path, body, isWhole }: Streams) => {
     const at = performance.now();
+    // A hexadecimal digit, as the rest of a name is.
+    const name = `load=${run}-f${number}`;
     sent += 1;
     let [ms, text] = [0, ""];
-    const done = (outcome: 200 | string) => void seen.push({ at, ms, outcome });
+    const done = (outcome: 200 | string) => void seen.push({ name, at, ms, outcome });
     const sending = body === undefined ? undefined : JSON.stringify(body);
     const asked = request(
-      door + path,
+      door + path(number),
       {
         agent,
         method: sending === undefined ? "GET" : "POST",
         headers: {
           authorization: `Bearer ${password}`,
+          "x-letta-source": name,
           ...(sending === undefined ? {} : { "content-type": "application/json" }),
         },
       },
@@ -169,7 +172,7 @@ export function startLoad(load: LoadAsked): Load {
     });
     if (streams === undefined || opened >= Math.floor(seconds / streams.everySeconds)) return;
     opened += 1;
-    stream(streams.path(opened), streams);
+    stream(opened, streams);
   }, 5);
   return {
     async stop() {

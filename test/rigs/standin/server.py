@@ -3,10 +3,8 @@ request to the collector. What it knows of the schema follows from the revisions
 the faults of 6.0.0 and 7.0.0 are its own."""
 
 import glob
-import http.client
 import json
 import os
-import queue
 import re
 import signal
 import sys
@@ -16,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
+
+from tracer import Tracer
 
 VERSION = os.environ.get("STANDIN_VERSION", "")
 REVISIONS = {os.path.basename(path).split("_")[0] for path in glob.glob("/app/alembic/versions/*")}
@@ -111,51 +111,6 @@ class Database:
         return {"message": f"{identity} deleted"}
 
 
-class Tracer:
-    """Sends each request's span to the collector, over HTTP where Letta uses gRPC, from a
-    thread of its own: a collector that is away costs no request anything."""
-
-    def __init__(self, endpoint):
-        self.waiting = queue.SimpleQueue()
-        self.host = urlsplit(endpoint).hostname if endpoint else None
-        if self.host:
-            threading.Thread(target=self.work, daemon=True).start()
-
-    def add(self, name, visitor, started, ended):
-        if self.host:
-            self.waiting.put(
-                {
-                    "traceId": os.urandom(16).hex(),
-                    "spanId": os.urandom(8).hex(),
-                    "name": name,
-                    "kind": 2,
-                    "startTimeUnixNano": str(started),
-                    "endTimeUnixNano": str(ended),
-                    "attributes": [attribute("http.user_agent", visitor)],
-                }
-            )
-
-    def work(self):
-        resource = {"attributes": [attribute("service.name", "letta-server")]}
-        while True:
-            spans = [self.waiting.get()]
-            while not self.waiting.empty():
-                spans.append(self.waiting.get())
-            scope = {"scopeSpans": [{"spans": spans}], "resource": resource}
-            try:
-                collector = http.client.HTTPConnection(self.host, 4318, timeout=3)
-                body = json.dumps({"resourceSpans": [scope]})
-                collector.request("POST", "/v1/traces", body, {"Content-Type": "application/json"})
-                collector.getresponse().read()
-                collector.close()
-            except OSError:
-                pass  # these are lost; the next ones may find it
-
-
-def attribute(key, value):
-    return {"key": key, "value": {"stringValue": value}}
-
-
 class Handler(BaseHTTPRequestHandler):
     timeout = 2  # so that a client which says nothing cannot hold up the end
 
@@ -165,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         path = urlsplit(self.path).path
         if path == "/v1/stream/":
-            return self.stream()
+            self.stream()
+            return self.server.tracer.add("GET /v1/stream/", self.headers, started)
         try:
             status, answer = 200, self.answer(path, body)
         except Refusal as refusal:
@@ -174,10 +130,9 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = 500, {"detail": f"{type(error).__name__}: {error}"}
         self.reply(status, answer)
         if path != "/v1/health/":
-            ended = time.time_ns()
             name = f"{self.command} {path}"
-            self.server.tracer.add(name, self.headers.get("User-Agent", ""), started, ended)
-            ms = (ended - started) / 1e6
+            self.server.tracer.add(name, self.headers, started)
+            ms = (time.time_ns() - started) / 1e6
             why = {"detail": answer["detail"]} if status >= 400 else {}
             say("error" if status >= 500 else "info", name, status=status, ms=ms, **why)
 
@@ -270,8 +225,14 @@ def main():
     secure = os.environ.get("LETTA_SERVER_SECURE") == "true"
     password = os.environ.get("LETTA_SERVER_PASSWORD") or os.urandom(16).hex()
     server.password = password if secure else None
+    told = []
+
+    def end(signum, _):
+        told.append(signum)
+        threading.Thread(target=server.shutdown).start()
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(signum, end)
     if VERSION == "7.0.0":
         say("info", "this version ends after three seconds")
         end = threading.Timer(3, lambda: os._exit(1))
@@ -280,6 +241,8 @@ def main():
     say("info", f"version {VERSION} listens on {port}")
     server.serve_forever(poll_interval=0.02)
     server.server_close()
+    if signal.SIGINT in told:
+        server.tracer.end()
     say("info", "ended")
 
 
