@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { newestGood } from "../ledger/releases.ts";
 import type { Activation } from "./activate.ts";
+import { caughtUp } from "./caughtUp.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseServing } from "./databaseServing.ts";
 import { findDoor } from "./findDoor.ts";
@@ -59,11 +60,13 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
   const served = observed.some((one) => one.service === service && one.state === "running");
   const leaves = served && (isTouched || awayWork !== undefined);
+  if (holds && door !== undefined && leaves && !activation.incident)
+    await tools.say.step("the server works off what has piled up", () => caughtUp(door, tools));
   const left = tools.now();
   if (holds) await tools.say.step("hold requests at the proxy", async () => door?.hold());
   const stays = isMeanwhile && (await isLeftAlone(target, door, tools));
   const cutover = holds && !stays ? "hold" : chosen;
-  if (cutover === "hold" && door !== undefined && leaves) await stopHeld(target, door, left, tools);
+  if (cutover === "hold" && door !== undefined && leaves) await stopHeld(target, door, tools);
   // After a power cut, or where a hold has ended by itself, nobody holds a server that runs.
   if (stays) noteLetIn(activation);
   const road = { activation, todo: await workAway(asked, stays, tools), tools };

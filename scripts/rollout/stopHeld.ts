@@ -8,17 +8,15 @@ import type { Tools } from "./tools.ts";
 /**
  * Stops a server that requests are held from when it has answered what it was asked and sent the
  * spans of that. Both within its time to stop: a stream that goes on is cut then, as by any stop.
- * @param held when the hold began, in milliseconds since 1970
  */
 export async function stopHeld(
   { prepared: { stack } }: Target,
   door: Door,
-  held: number,
   tools: Tools,
 ): Promise<void> {
   const server = stack.services.find((one) => one.name === stack.server.service)!;
-  const until = held + server.graceSeconds * 1000;
   await tools.say.step("the old server answers what it was asked, and stops", async () => {
+    const until = tools.now() + server.graceSeconds * 1000;
     await hasAnswered(door, until, tools);
     await lastSpans(server, tools);
     const left = Math.max(1, Math.ceil((until - tools.now()) / 1000));

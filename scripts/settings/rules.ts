@@ -173,6 +173,14 @@ const drainIsWithinTheHold: Rule = (facts) => {
   return [{ name: "DRAIN_MAX", expected, got: `${drain} s` }];
 };
 
+/** The server's SDK does not start with it otherwise. */
+const batchFitsTheQueue: Rule = ({ get }) => {
+  const [batch, queue] = [get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), get("OTEL_BSP_MAX_QUEUE_SIZE")];
+  if (!batch || !queue || Number(batch) <= Number(queue)) return [];
+  const expected = `at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE (${batch})`;
+  return [{ name: "OTEL_BSP_MAX_QUEUE_SIZE", expected, got: queue }];
+};
+
 /** What must hold between settings, beyond what each must be by itself. */
 export const rules: readonly Rule[] = [
   thereIsADatabase,
@@ -186,4 +194,5 @@ export const rules: readonly Rule[] = [
   certificateHasAKey,
   secureHasAPassword,
   drainIsWithinTheHold,
+  batchFitsTheQueue,
 ];

@@ -81,6 +81,11 @@ export const telemetryDeclarations = declare({
     ...kind.count,
     required,
   },
+  OTEL_BSP_MAX_QUEUE_SIZE: {
+    about: "spans the server keeps while its collector is away, about 5 kB each",
+    ...kind.count,
+    required,
+  },
 
   GRAFANA: { about: "whether Grafana is part of the stack", ...kind.flag, required },
   GRAFANA_PUBLISH_PORT: { about: "loopback port of Grafana", ...kind.port },

@@ -303,6 +303,12 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /DRAIN_MAX: expected less than HOLD_MAX \(120 s\), as requests are held meanwhile, got 120 s$/u,
   ],
   [
+    "a server that cannot keep as many spans as it sends at once",
+    "dev",
+    { OTEL_BSP_MAX_QUEUE_SIZE: "63" },
+    /OTEL_BSP_MAX_QUEUE_SIZE: expected at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE \(64\), got 63$/u,
+  ],
+  [
     "a certificate without its key",
     "prod",
     { PROXY_CERT_FILE: "proxy.pem" },

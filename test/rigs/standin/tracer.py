@@ -14,11 +14,10 @@ class Tracer:
     SDK does, over HTTP where that uses gRPC: one that is away costs no request anything. What is
     gathered at the end is sent after SIGINT alone: uvicorn ends itself by SIGTERM without it."""
 
-    most = 2048  # as the SDK
-
     def __init__(self, endpoint):
         self.spans = collections.deque()
         self.sending = threading.Lock()
+        self.most = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or 2048)
         self.delay = int(os.environ.get("OTEL_BSP_SCHEDULE_DELAY") or 5000) / 1000
         self.host = urlsplit(endpoint).hostname if endpoint else None
         if self.host:
