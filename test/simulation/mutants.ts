@@ -29,14 +29,14 @@ export const mutants: readonly Mutant[] = [
     file: "ledger/writeFile.ts",
     from: "const beside = `${path}.${process.pid}.new`;",
     to: "const beside = path;",
-    seed: 15,
+    seed: 665,
   },
   {
     name: "a new release's name is not synced",
     file: "ledger/releases.ts",
     from: 'syncFolder(join(directory, "releases"));',
     to: "",
-    seed: 70,
+    seed: 600,
   },
   {
     name: "a dump is renamed before it is on the disk",
@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/proveStack.ts",
     from: "if (failed.length === 0) return;",
     to: "return;",
-    seed: 1_605,
+    seed: 2495,
   },
   {
     name: "the server is not stopped for the database's work",
@@ -143,6 +143,7 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/recover.ts",
     from: "if (isInOrder) await clearAll(settings, session);",
     to: "",
+    seed: 50,
   },
   {
     name: "a way back that is owed is forgotten",
@@ -196,7 +197,7 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/cutOver.ts",
     from: "if (stays) noteLetIn(activation);",
     to: "void noteLetIn;",
-    seed: 1_450,
+    seed: 2205,
   },
   {
     name: "the old server goes on whatever the rehearsal showed",
