@@ -121,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path == "/v1/stream/":
             self.stream()
-            return self.server.tracer.add("GET /v1/stream/", self.headers, started)
+            return self.server.tracer.add("GET /v1/stream/", self.headers, started, 200)
         try:
             status, answer = 200, self.answer(path, body)
         except Refusal as refusal:
@@ -131,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(status, answer)
         if path != "/v1/health/":
             name = f"{self.command} {path}"
-            self.server.tracer.add(name, self.headers, started)
+            self.server.tracer.add(name, self.headers, started, status)
             ms = (time.time_ns() - started) / 1e6
             why = {"detail": answer["detail"]} if status >= 400 else {}
             say("error" if status >= 500 else "info", name, status=status, ms=ms, **why)

@@ -23,9 +23,13 @@ class Tracer:
         if self.host:
             threading.Thread(target=self.work, daemon=True).start()
 
-    def add(self, name, headers, started):
+    def add(self, name, headers, started, status):
         if self.host and len(self.spans) < self.most:
-            visitor, source = headers.get("User-Agent", ""), headers.get("X-Letta-Source", "")
+            attributes = {
+                "http.user_agent": headers.get("User-Agent", ""),
+                "http.status_code": str(status),
+                "source": headers.get("X-Letta-Source", ""),
+            }
             self.spans.append(
                 {
                     "traceId": os.urandom(16).hex(),
@@ -34,7 +38,7 @@ class Tracer:
                     "kind": 2,
                     "startTimeUnixNano": str(started),
                     "endTimeUnixNano": str(time.time_ns()),
-                    "attributes": [attribute("http.user_agent", visitor), attribute("source", source)],
+                    "attributes": [attribute(key, value) for key, value in attributes.items()],
                 }
             )
 
