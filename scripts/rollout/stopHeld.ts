@@ -7,7 +7,8 @@ import type { Tools } from "./tools.ts";
 
 /**
  * Stops a server that requests are held from when it has answered what it was asked and sent the
- * spans of that. Both within its time to stop: a stream that goes on is cut then, as by any stop.
+ * spans of that. It has its time to stop for the answers, and a moment more for the spans; a stream
+ * that goes on is cut then, as by any stop.
  */
 export async function stopHeld(
   { prepared: { stack } }: Target,
