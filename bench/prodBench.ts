@@ -12,7 +12,7 @@ const port = "18443";
 const door = `https://127.0.0.1:${port}`;
 const password = "benchBenchBenchBenchBenchBenchBench2";
 
-interface Ran {
+export interface Ran {
   readonly code: number | null;
   readonly seconds: number;
   readonly said: {

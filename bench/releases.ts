@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { appendEntry } from "../scripts/ledger/journal.ts";
-import { down, prodBench, ran, watched, type Environment } from "./prodBench.ts";
+import { down, prodBench, ran, watched, type Environment, type Ran } from "./prodBench.ts";
 
 export interface Row {
   readonly what: string;
@@ -30,7 +30,13 @@ export async function releases(): Promise<Row[]> {
       what: "rollback 0.16.8 → 0.15.1 by the proven keep / the server's own boot",
       ours: back.seconds,
       theirs: bootOlder,
-      claim: "at most 3 s more",
+      claim: lastOfFormer,
+    });
+    rows.push({
+      what: "  of it until requests are let to it",
+      ours: untilServed(back),
+      theirs: bootOlder,
+      claim: "",
     });
     await good("deploy", ["prod", "0.16.8"]);
     const forgotten = withoutProofs(state);
@@ -62,7 +68,13 @@ export async function releases(): Promise<Row[]> {
       what: "rollback 0.16.8 → 0.16.7, the same schema / the server's own boot",
       ours: swapped.seconds,
       theirs: lastBoot(),
-      claim: "at most 3 s more",
+      claim: lastOfFormer,
+    });
+    rows.push({
+      what: "  of it until requests go to it",
+      ours: untilServed(swapped),
+      theirs: lastBoot(),
+      claim: "",
     });
     // The same by hand: an empty database, the older file, then the newer one, then back.
     down(environment);
@@ -91,6 +103,19 @@ export async function releases(): Promise<Row[]> {
   } finally {
     close();
   }
+}
+
+/** What a rollback takes beyond a boot: no request fails by it, and no span is lost. */
+const lastOfFormer = "more by its proof and the former one's last answers and spans";
+
+/** @returns seconds from the command on */
+function untilServed({ seconds, said }: Ran): number {
+  const steps = said.steps ?? [];
+  const shifts = ["let requests go on", "requests go to the new server"];
+  const last = steps.findIndex((one) => shifts.includes(one.name));
+  if (last === -1) throw new Error(`no step lets requests in: ${JSON.stringify(steps)}`);
+  const after = steps.slice(last + 1).reduce((sum, one) => sum + one.seconds, 0);
+  return seconds - after;
 }
 
 /** Takes the proven ways back out of all sheets. @returns puts them back */

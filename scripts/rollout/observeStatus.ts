@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { newestGood } from "../ledger/releases.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { gate } from "../stack/proxyUpstream.ts";
 import { labels } from "../stack/renderStack.ts";
 import { request } from "../verification/request.ts";
 import type { Tools } from "./tools.ts";
@@ -26,7 +27,7 @@ export async function observeStatus(
   const observed = await tools.engine.containers(settings.project);
   const good = newestGood(join(settings.stateDir, settings.environment));
   const server = observed.find((one) => one.service === "server" && one.state === "running");
-  const version = server === undefined ? null : await serverVersion(settings, server.id, tools);
+  const version = server === undefined ? null : await serverVersion(server.id, tools);
   const names = new Map(
     Object.values(good?.services ?? {}).map((one) => [one.imageId, one.name ?? one.image]),
   );
@@ -50,8 +51,8 @@ export async function observeStatus(
 }
 
 /** Asked inside its container, as not every environment opens its port. */
-async function serverVersion(settings: Settings, id: string, tools: Tools): Promise<string | null> {
-  const port = Number(settings.get("PORT"));
+async function serverVersion(id: string, tools: Tools): Promise<string | null> {
+  const { port } = gate;
   try {
     const reply = await request(`http://127.0.0.1:${port}/v1/health/`, {
       timeoutMs: 1000,

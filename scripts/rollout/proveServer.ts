@@ -17,7 +17,7 @@ export async function proveServer(
   { server, environment }: Pick<Stack, "server" | "environment">,
   tools: Pick<Tools, "engine">,
 ): Promise<number> {
-  const port = Number(settings.get("PORT"));
+  const { port } = server;
   const isSecure = settings.get("SECURE") === "true";
   const password = isSecure ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
   try {
@@ -29,7 +29,7 @@ export async function proveServer(
     const version = (JSON.parse(body) as Record<string, unknown>)[server.versionField];
     const expected = settings.get("LETTA_VERSION");
     if (version !== expected) throw new Error(`expected ${expected}, got ${String(version)}`);
-    return await smoke({ container, port, server, password }, tools.engine);
+    return await smoke({ container, server, password }, tools.engine);
   } catch (error) {
     throw new Problem("STEP_FAILED", "the server is healthy and does not work", {
       details: [(error as Error).message],

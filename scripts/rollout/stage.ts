@@ -79,7 +79,6 @@ export async function openStage(
       const password = isSecure ? own.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
       const parts = {
         container: ids.get(actor)!,
-        port: Number(own.get("PORT")),
         server: stack.server,
         password,
       };

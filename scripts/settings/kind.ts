@@ -80,6 +80,11 @@ export const kind = {
   percent: plain("a number from 0 to 100", isPercent),
   factor: plain("a number from 1 to 100 such as 1.5", isFactor),
   pattern: plain("a regular expression", isPattern),
+  /** Loopback is the container's own: neither the proxy nor a published port reaches it. */
+  openAddress: plain(
+    "an IP address that is not loopback, such as 0.0.0.0",
+    (value) => isIP(value) !== 0 && !/^(?:127\.|::1$)/.test(value),
+  ),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
   mail: plain("an e-mail address", /^[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/u),

@@ -30,8 +30,8 @@ export const serverDeclarations = declare({
     generated: "password",
   },
 
-  HOST: { about: "address the server listens on in its container", ...kind.address, required },
-  PORT: { about: "port the server listens on", ...kind.port, required },
+  HOST: { about: "address the server listens on in its container", ...kind.openAddress, required },
+  PORT: { about: "loopback port of the server in dev and development", ...kind.port, required },
   SECURE: { about: "whether the server asks for its password", ...kind.flag, required },
   LETTA_SERVER_PASSWORD: {
     about: "password clients of the server give",

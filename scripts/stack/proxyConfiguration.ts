@@ -50,7 +50,7 @@ export function proxyConfiguration(lookup: Lookup): string {
       ...proxyLog,
       ...caddyBlock("header", headers(tls.isPublic)),
       ...caddyBlock("request_body", [`max_size ${value("PROXY_MAX_BODY") || "64MB"}`]),
-      ...proxyUpstream(value("PORT") || "8283", value("HOLD_MAX")),
+      ...proxyUpstream(value("HOLD_MAX")),
     ]),
   ];
   return `${lines.join("\n")}\n`;

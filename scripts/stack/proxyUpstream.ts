@@ -5,6 +5,8 @@ import { caddyBlock } from "./caddyBlock.ts";
 export const gate = {
   /** The server's name on the networks. */
   service: "server",
+  /** Where it listens: x-server.port. One that a setting could change would need two at once. */
+  port: 8283,
   folder: "/gate",
   /** Holds the host that requests go to; without it they go to the service itself. */
   open: "open",
@@ -25,8 +27,8 @@ export const longestHold = "120s";
  * again whatever its method, as nothing was sent (Caddy 2.11, measured).
  * @param holdMax how long a hold may take; empty for `longestHold`
  */
-export function proxyUpstream(port: string, holdMax: string): string[] {
-  const at = (file: string) => `{file.${gate.folder}/${file}}:${port}`;
+export function proxyUpstream(holdMax: string): string[] {
+  const at = (file: string) => `{file.${gate.folder}/${file}}:${gate.port}`;
   const matches = (file: string) =>
     caddyBlock(`@${file} file`, [`root ${gate.folder}`, `try_files /${file}`]);
   return [
@@ -46,7 +48,7 @@ export function proxyUpstream(port: string, holdMax: string): string[] {
       `unhealthy_request_count ${atOnce}`,
     ]),
     ...upstream(`@${gate.open} ${at(gate.open)}`, patience),
-    ...upstream(`${gate.service}:${port}`, patience),
+    ...upstream(`${gate.service}:${gate.port}`, patience),
   ];
 }
 

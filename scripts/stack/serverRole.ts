@@ -7,6 +7,8 @@ const argv = v.pipe(v.array(v.string()), v.minLength(1));
 const schema = v.object({
   service: v.string(),
   migrate: v.string(),
+  /** Where it listens in its container. */
+  port: v.optional(v.pipe(v.number(), v.integer())),
   versionPath: v.string(),
   versionField: v.string(),
   readPath: v.string(),
@@ -32,14 +34,21 @@ const schema = v.object({
 });
 
 /** What the tool knows of the server it runs, from `x-server` in compose/server.yaml. */
-export type ServerRole = v.InferOutput<typeof schema>;
+export type ServerRole = v.InferOutput<typeof schema> & { readonly port: number };
 
 /** @throws Problem SOURCE_INVALID where x-server lacks something */
 export function readServerRole(model: ValueMap): ServerRole {
   const read = v.safeParse(schema, model["x-server"]);
-  if (read.success) return read.output;
+  if (read.success) return { ...read.output, port: read.output.port ?? portOnce(model) };
   const details = read.issues.map(
     (issue) => `compose/server.yaml: x-server.${v.getDotPath(issue) ?? ""}: ${issue.message}`,
   );
   throw new Problem("SOURCE_INVALID", "the server's role is not complete", { details });
+}
+
+/** Of a release whose server listened where PORT said, kept in its environment. */
+function portOnce(model: ValueMap): number {
+  const { service } = model["x-server"] as { service: string };
+  const services = model["services"] as Record<string, { environment?: { PORT?: string } }>;
+  return Number(services[service]?.environment?.PORT);
 }

@@ -6,8 +6,6 @@ import { request } from "./request.ts";
 export interface SmokeParts {
   /** The server's container. */
   readonly container: string;
-  /** The port it listens on in there. */
-  readonly port: number;
   readonly server: Stack["server"];
   readonly password: string | undefined;
 }
@@ -23,7 +21,7 @@ const longestAnswer = 300;
  * @throws Error with the first request that was refused or lacks what is to be kept, and the answer
  */
 export async function smoke(parts: SmokeParts, engine: Pick<Engine, "connect">): Promise<number> {
-  const agent = new AgentInto(engine, parts.container, parts.port);
+  const agent = new AgentInto(engine, parts.container, parts.server.port);
   const kept: Record<string, string> = {};
   try {
     for (const step of parts.server.smoke) await take(step, parts, agent, kept);
@@ -36,7 +34,7 @@ export async function smoke(parts: SmokeParts, engine: Pick<Engine, "connect">):
 /** @param kept what earlier steps found, by its name; this one adds to it */
 async function take(
   { request: asked, send, keep }: Stack["server"]["smoke"][number],
-  { port, password }: SmokeParts,
+  { server: { port }, password }: SmokeParts,
   agent: AgentInto,
   kept: Record<string, string>,
 ): Promise<void> {

@@ -47,8 +47,8 @@ const kinds: { name: SettingName; good: string[]; bad: string[] }[] = [
   },
   {
     name: "HOST",
-    good: ["0.0.0.0", "::", "127.0.0.1"],
-    bad: ["x86_64-conda-linux-gnu", "localhost", "1.2.3"],
+    good: ["0.0.0.0", "::", "10.1.2.3"],
+    bad: ["x86_64-conda-linux-gnu", "localhost", "1.2.3", "127.0.0.1", "::1"],
   },
   { name: "SECURE", good: ["true", "false"], bad: ["True", "yes", "1", "no"] },
   {

@@ -309,6 +309,12 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /OTEL_BSP_MAX_QUEUE_SIZE: expected at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE \(64\), got 63$/u,
   ],
   [
+    "a server that nobody reaches",
+    "prod",
+    { HOST: "127.0.0.1" },
+    /HOST: expected an IP address that is not loopback, such as 0\.0\.0\.0, got 127\.0\.0\.1$/u,
+  ],
+  [
     "a certificate without its key",
     "prod",
     { PROXY_CERT_FILE: "proxy.pem" },

@@ -50,7 +50,6 @@ async function serve(
 const testing = (...steps: ServerRole["smoke"]): ServerRole => ({ ...role, smoke: steps });
 const parts = (server: ServerRole, password?: string) => ({
   container: "c1",
-  port: 8283,
   server,
   password,
 });

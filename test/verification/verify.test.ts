@@ -28,6 +28,7 @@ const nothing: Expectation = {
   server: {
     service: "server",
     migrate: "migrate",
+    port: 8283,
     versionPath: "/v1/health/",
     versionField: "version",
     readPath: "/v1/agents/?limit=1",
