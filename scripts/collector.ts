@@ -26,7 +26,7 @@ await command({
     const platform = collectorPlatform(process.platform, process.arch);
     const settings = await settingsOf(asked, terminal, true);
     const [{ localCollector }, { toolsOf }] = await Promise.all([
-      import("./rollout/localCollector.ts"),
+      import("./localCollector/localCollector.ts"),
       import("./cli/toolsOf.ts"),
     ]);
     const local = localCollector(settings, platform, toolsOf(terminal));

@@ -10,7 +10,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ examine }, { toolsOf }, { table }] = await Promise.all([
-      import("./rollout/examine.ts"),
+      import("./doctor/examine.ts"),
       import("./cli/toolsOf.ts"),
       import("./cli/table.ts"),
     ]);

@@ -10,7 +10,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ readHistory }, { table }] = await Promise.all([
-      import("./rollout/readHistory.ts"),
+      import("./reports/readHistory.ts"),
       import("./cli/table.ts"),
     ]);
     const limit = Number(asked.options["limit"] ?? 50);

@@ -16,7 +16,7 @@ await command({
     const [{ Problem }, { environmentName }, { buildRoles }, { toolsOf }] = await Promise.all([
       import("./common/problem.ts"),
       import("./settings/environmentName.ts"),
-      import("./rollout/buildRoles.ts"),
+      import("./preparation/buildRoles.ts"),
       import("./cli/toolsOf.ts"),
     ]);
     const [action = "", role] = asked.arguments;

@@ -18,7 +18,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ gatherLogs }, { toolsOf }] = await Promise.all([
-      import("./rollout/gatherLogs.ts"),
+      import("./reports/gatherLogs.ts"),
       import("./cli/toolsOf.ts"),
     ]);
     const { redaction } = await import("./common/redaction.ts");

@@ -16,7 +16,7 @@ await command({
       return { result: { ...proof }, text: `${JSON.stringify(proof)}\n` };
     }
     const [{ listReleases }, { toolsOf }, { table }] = await Promise.all([
-      import("./rollout/listReleases.ts"),
+      import("./reports/listReleases.ts"),
       import("./cli/toolsOf.ts"),
       import("./cli/table.ts"),
     ]);

@@ -9,7 +9,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ prepareStack }, { validateStack }] = await Promise.all([
-      import("./rollout/prepareStack.ts"),
+      import("./preparation/prepareStack.ts"),
       import("./stack/validateStack.ts"),
     ]);
     const { stack } = prepareStack(settings, { release: "000000" });

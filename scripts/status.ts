@@ -1,6 +1,6 @@
-import { bringUpCommand } from "./settings/bringUpCommand.ts";
 import { command } from "./cli/command.ts";
 import { settingsOf } from "./cli/settingsOf.ts";
+import { bringUpCommand } from "./settings/bringUpCommand.ts";
 
 await command({
   name: "status",
@@ -10,7 +10,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ observeStatus }, { toolsOf }, { table }] = await Promise.all([
-      import("./rollout/observeStatus.ts"),
+      import("./reports/observeStatus.ts"),
       import("./cli/toolsOf.ts"),
       import("./cli/table.ts"),
     ]);

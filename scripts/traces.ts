@@ -1,6 +1,6 @@
-import type { Traces } from "./rollout/gatherTraces.ts";
 import { command } from "./cli/command.ts";
 import { settingsOf } from "./cli/settingsOf.ts";
+import type { Traces } from "./reports/gatherTraces.ts";
 
 await command({
   name: "traces",
@@ -19,7 +19,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal, true);
     const [{ gatherTraces }, { toolsOf }, { tracesText }] = await Promise.all([
-      import("./rollout/gatherTraces.ts"),
+      import("./reports/gatherTraces.ts"),
       import("./cli/toolsOf.ts"),
       import("./cli/tracesText.ts"),
     ]);

@@ -1,6 +1,6 @@
 import { command } from "./cli/command.ts";
 import { settingsOf } from "./cli/settingsOf.ts";
-import type { Tools } from "./rollout/tools.ts";
+import type { Tools } from "./parts/tools.ts";
 import type { Settings } from "./settings/readSettings.ts";
 import type { Check } from "./verification/check.ts";
 
@@ -19,7 +19,7 @@ await command({
   async act(asked, terminal) {
     const settings = await settingsOf(asked, terminal);
     const [{ verifyStack }, { toolsOf }, { table }] = await Promise.all([
-      import("./rollout/verifyStack.ts"),
+      import("./proof/verifyStack.ts"),
       import("./cli/toolsOf.ts"),
       import("./cli/table.ts"),
     ]);
@@ -46,7 +46,7 @@ await command({
 
 /** The checks with the one that is only made when it is asked for. */
 async function withFailover(checks: readonly Check[], settings: Settings, tools: Tools) {
-  const { verifyFailover } = await import("./rollout/verifyFailover.ts");
+  const { verifyFailover } = await import("./proof/verifyFailover.ts");
   const made = await verifyFailover(settings, tools);
   return checks.map((one) => (one.name === made.name ? made : one));
 }

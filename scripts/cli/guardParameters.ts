@@ -1,4 +1,4 @@
-import type { StepParameters } from "../rollout/narration.ts";
+import type { StepParameters } from "../parts/narration.ts";
 
 /** What an attribute of a span may be. */
 type Shown = string | number | boolean;

@@ -1,5 +1,5 @@
 import { Problem } from "../common/problem.ts";
-import type { Narration, StepRecord } from "../rollout/narration.ts";
+import type { Narration, StepRecord } from "../parts/narration.ts";
 
 export interface Terminal extends Narration {
   /** From here on these values are hidden in all that is written. */

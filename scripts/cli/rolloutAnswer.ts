@@ -1,5 +1,5 @@
+import type { StepRecord } from "../parts/narration.ts";
 import type { RolloutOutcome } from "../rollout/rollOut.ts";
-import type { StepRecord } from "../rollout/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Answer } from "./declaration.ts";
 import { table } from "./table.ts";

@@ -10,7 +10,7 @@ import {
 import { millisToHrTime, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { TracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace";
-import type { StepParameters } from "../rollout/narration.ts";
+import type { StepParameters } from "../parts/narration.ts";
 import { asProblem } from "./asProblem.ts";
 import { guardParameters, guardText } from "./guardParameters.ts";
 import type { TracedCommand } from "./traceCommand.ts";

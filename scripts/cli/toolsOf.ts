@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { dockerEngine } from "../engine/dockerEngine.ts";
 import { endpoint } from "../engine/endpoint.ts";
-import type { Tools } from "../rollout/tools.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Terminal } from "./narrate.ts";
 
 /** The real engine, clock and chance behind a rollout. */

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { StepParameters } from "../rollout/narration.ts";
+import type { StepParameters } from "../parts/narration.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Asked } from "./declaration.ts";
 import type { Terminal } from "./narrate.ts";

@@ -1,4 +1,4 @@
-import type { Span, Traces } from "../rollout/gatherTraces.ts";
+import type { Span, Traces } from "../reports/gatherTraces.ts";
 import { table } from "./table.ts";
 
 /** The newest traces as a table, or one of them as a tree with its log lines. */

@@ -1,43 +1,28 @@
 import { Problem } from "../common/problem.ts";
+import type { Cutover } from "../cutover/chooseCutover.ts";
+import { cutOver, migrationOf } from "../cutover/cutOver.ts";
+import { databaseServing } from "../cutover/databaseServing.ts";
+import type { NextRelease } from "../cutover/nextRelease.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
+import { planChanges, type Change } from "../parts/planChanges.ts";
+import { telemetryCounts } from "../parts/telemetryCounts.ts";
+import type { Tools } from "../parts/tools.ts";
+import { madeDigests } from "../preparation/madeDigests.ts";
+import { keepImages } from "../preparation/pinImages.ts";
+import { checksSummary, expectProven, proveStack } from "../proof/proveStack.ts";
 import { isTelemetry } from "../stack/isTelemetry.ts";
 import type { Check } from "../verification/verify.ts";
 import { bake } from "./bake.ts";
 import type { BakeGate, Comparison } from "./bakeGate.ts";
-import type { Cutover } from "./chooseCutover.ts";
-import { cutOver, migrationOf } from "./cutOver.ts";
-import { databaseServing } from "./databaseServing.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
-import { madeDigests } from "./madeDigests.ts";
-import { keepImages } from "./pinImages.ts";
-import { planChanges, type Change } from "./planChanges.ts";
-import { checksSummary, expectProven, proveStack } from "./proveStack.ts";
-import type { Target } from "./target.ts";
-import { telemetryCounts } from "./telemetryCounts.ts";
-import type { Tools } from "./tools.ts";
 
-export interface Activation {
-  /** The release as it was begun. */
-  readonly sheet: Release;
-  readonly target: Target;
-  readonly directory: string;
-  /** The rendered file, as Compose reads it. */
-  readonly file: string;
-  /** In an incident the proof waits for no span of the server's, and there is no bake time. */
-  readonly incident: boolean;
+export interface Activation extends NextRelease {
   /** What its requests are compared with after the bake time, where that was asked for. */
   readonly gate?: BakeGate | undefined;
-  /** Whether the migration has run for it already, before an earlier run was cut off. */
-  readonly migrated?: boolean;
-  /** Whether the present server was proven to go on serving through the migration. */
-  readonly beside?: boolean;
-  /** What is done to the database while no server is on it. */
-  readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
 }
 
 export interface Activated {
@@ -89,7 +74,7 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
       ? proveStack(settings, prepared, directory, tools, "telemetry")
       : undefined;
   telemetry?.catch(() => undefined); // it is looked at later, if nothing else fails before
-  const { cutover, awaySeconds } = await cutOver({ activation, observed, changes }, tools);
+  const { cutover, awaySeconds } = await cutOver({ next: activation, observed, changes }, tools);
   const database = (await databaseServing(target, tools)).database();
   const at = await revision(database, stack.server.revisionQuery);
   expectRevision(sheet, at);

@@ -1,9 +1,9 @@
 import { Problem } from "../common/problem.ts";
 import type { Release } from "../ledger/releases.ts";
+import type { Tools } from "../parts/tools.ts";
+import { pastTarget, type Making } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Actor } from "./stage.ts";
-import { pastTarget, type Making } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 /** A past release's server as it was; undefined where it cannot be had any more. */
 export async function actorOf(

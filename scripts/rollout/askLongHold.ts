@@ -1,10 +1,10 @@
 import { durationMs } from "../common/durationMs.ts";
+import { findDoor } from "../cutover/findDoor.ts";
+import { lastSpansMs } from "../cutover/lastSpans.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Target } from "../preparation/target.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
-import { findDoor } from "./findDoor.ts";
-import { lastSpansMs } from "./lastSpans.ts";
 import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
-import type { Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 /** For the old server to stop, and the copy of the database to be made. */
 const besideSeconds = 5;

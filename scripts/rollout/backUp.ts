@@ -1,6 +1,7 @@
 import { dropScratch } from "../database/dropScratch.ts";
 import { scratchName } from "../database/scratchName.ts";
 import type { Backup } from "../ledger/backups.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { presentState } from "./presentState.ts";
 import { prune } from "./prune.ts";
@@ -8,7 +9,6 @@ import { recover } from "./recover.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
 import { session, type SessionAsked } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
-import type { Tools } from "./tools.ts";
 
 export interface BackupOutcome {
   readonly backup: Backup;

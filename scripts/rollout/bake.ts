@@ -2,13 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { keepEvidence } from "../ledger/evidence.ts";
 import type { Release } from "../ledger/release.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Target } from "../preparation/target.ts";
+import type { ProofCircumstances } from "../proof/judgeProof.ts";
+import { expectProven, proveStack } from "../proof/proveStack.ts";
 import { isTelemetry } from "../stack/isTelemetry.ts";
 import { compareReleases, type BakeGate, type Comparison } from "./bakeGate.ts";
-import type { ProofCircumstances } from "./judgeProof.ts";
-import { expectProven, proveStack } from "./proveStack.ts";
 import type { Stretch } from "./requestFigures.ts";
-import type { Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 import { changesSchema, worseRelease } from "./worseRelease.ts";
 
 export interface Baking {

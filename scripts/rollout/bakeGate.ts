@@ -1,13 +1,13 @@
-import { deviceId, secretKey } from "../ledger/secretKey.ts";
-import type { Release } from "../ledger/release.ts";
-import type { Settings } from "../settings/readSettings.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
-import { expectationOf } from "./expectationOf.ts";
+import type { Release } from "../ledger/release.ts";
+import { deviceId, secretKey } from "../ledger/secretKey.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Target } from "../preparation/target.ts";
+import { expectationOf } from "../proof/expectationOf.ts";
+import { proveStack } from "../proof/proveStack.ts";
+import type { Settings } from "../settings/readSettings.ts";
 import { judgeBake, type BakeVerdict, type Margins, type RequestFigures } from "./judgeBake.ts";
-import { proveStack } from "./proveStack.ts";
 import { requestFigures, requestSource, type Stretch } from "./requestFigures.ts";
-import type { Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 /** What a new release is compared with. */
 export interface BakeGate {

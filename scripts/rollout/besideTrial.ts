@@ -1,8 +1,8 @@
 import { Problem } from "../common/problem.ts";
+import { nobodyConnected } from "../cutover/nobodyConnected.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { nobodyConnected } from "./nobodyConnected.ts";
+import type { Tools } from "../parts/tools.ts";
 import { tagOf, type Actor, type Stage } from "./stage.ts";
-import type { Tools } from "./tools.ts";
 
 /** How the former server went on while its database was migrated, and beside the new one. */
 export interface Beside {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
 import { runHook } from "../engine/runHook.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Rollout } from "./carryOut.ts";
-import type { Tools } from "./tools.ts";
 
 export type HookName =
   | "pre-deploy"

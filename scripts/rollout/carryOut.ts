@@ -5,6 +5,10 @@ import type { Backup } from "../ledger/backups.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import type { Change } from "../parts/planChanges.ts";
+import type { Tools } from "../parts/tools.ts";
+import { labelParts } from "../preparation/prepareStack.ts";
+import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate, type Activated } from "./activate.ts";
@@ -14,16 +18,12 @@ import { callHook } from "./callHook.ts";
 import { clearScratch } from "./clearScratch.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
-import type { Change } from "./planChanges.ts";
 import type { SchemaPlan } from "./planSchema.ts";
-import { labelParts } from "./prepareStack.ts";
 import { isProvenBeside, rehearsalName, type Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Situation } from "./situation.ts";
 import type { Actor } from "./stage.ts";
-import type { Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 import { wayBack } from "./wayBack.ts";
 
 /** Everything that was decided, before anything is done. */

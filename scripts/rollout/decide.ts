@@ -2,16 +2,16 @@ import type { History } from "../database/history.ts";
 import { headsOf } from "../database/history.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
+import { planChanges, type Change } from "../parts/planChanges.ts";
+import type { Tools } from "../parts/tools.ts";
+import { labelParts } from "../preparation/prepareStack.ts";
+import type { Making, Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
-import { imageHistory } from "./imageHistory.ts";
-import { planChanges, type Change } from "./planChanges.ts";
 import type { AskedWay } from "./askableWays.ts";
+import { imageHistory } from "./imageHistory.ts";
 import { planSchema, type SchemaPlan } from "./planSchema.ts";
-import { labelParts } from "./prepareStack.ts";
 import { situation, type Situation } from "./situation.ts";
-import type { Making, Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 import { newestBackupAt } from "./tryWays.ts";
 
 /** What would be done, and why. */

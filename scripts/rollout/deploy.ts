@@ -1,19 +1,19 @@
 import { join } from "node:path";
+import { settledContainers } from "../cutover/settleServers.ts";
 import { newestGood, nextReleaseId } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
+import { readyDatabase } from "../parts/readyDatabase.ts";
+import type { Tools } from "../parts/tools.ts";
+import { refuseFullDisk } from "../preparation/preflight.ts";
+import { newTarget, type Making, type Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { decide } from "./decide.ts";
 import { migrationEnded } from "./migrationEnded.ts";
-import { refuseFullDisk } from "./preflight.ts";
-import { readyDatabase } from "./readyDatabase.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
-import { settledContainers } from "./settleServers.ts";
 import { session, type Session } from "./session.ts";
-import { newTarget, type Making, type Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 /**
  * Deploys what the settings ask for: looks, decides, shows, confirms; rehearses a migration on

@@ -1,9 +1,9 @@
 import { readDelivery } from "../collector/readDelivery.ts";
 import { Problem } from "../common/problem.ts";
 import type { Release } from "../ledger/release.ts";
+import type { Target } from "../preparation/target.ts";
 import { marginsOf } from "./bakeGate.ts";
 import { requestSource } from "./requestFigures.ts";
-import type { Target } from "./target.ts";
 
 /** What the bake gate will do, for the plan; nothing where it is off or there is no before. */
 export function describeGate(

@@ -1,12 +1,12 @@
-import { longestHold } from "../stack/proxyUpstream.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
+import type { Target } from "../preparation/target.ts";
+import { longestHold } from "../stack/proxyUpstream.ts";
 import type { Decision } from "./decide.ts";
-import type { SchemaPlan } from "./planSchema.ts";
 import { describeCollector } from "./describeCollector.ts";
 import { describeGate } from "./describeGate.ts";
+import type { SchemaPlan } from "./planSchema.ts";
 import { plannedCutover } from "./plannedCutover.ts";
 import { settingsText } from "./settingsText.ts";
-import type { Target } from "./target.ts";
 
 /** How many lines of a difference are shown; the rest can be read in the release itself. */
 const mostLines = 40;

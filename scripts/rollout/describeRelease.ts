@@ -1,10 +1,10 @@
 import type { Release } from "../ledger/release.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { secretDigests } from "../preparation/prepareStack.ts";
+import type { Target } from "../preparation/target.ts";
 import { labels } from "../stack/renderStack.ts";
 import { secretValues } from "../stack/secretValues.ts";
-import { secretDigests } from "./prepareStack.ts";
 import type { Session } from "./session.ts";
-import type { Target } from "./target.ts";
 
 export interface ReleaseParts {
   readonly kind: Release["kind"];

@@ -2,11 +2,11 @@ import { Problem } from "../common/problem.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { lockNames } from "../ledger/lockNames.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
+import { stopAll } from "../parts/stopAll.ts";
+import type { Tools } from "../parts/tools.ts";
+import { refuseForeign } from "../preparation/preflight.ts";
+import { prepareStack } from "../preparation/prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { refuseForeign } from "./preflight.ts";
-import { prepareStack } from "./prepareStack.ts";
-import { stopAll } from "./stopAll.ts";
-import type { Tools } from "./tools.ts";
 
 export interface DownOutcome {
   readonly stopped: readonly string[];

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
+import type { Tools } from "../parts/tools.ts";
+import { keptPrefix } from "../preparation/pinImages.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { deploy } from "./deploy.ts";
 import type { RolloutOutcome } from "./rollOut.ts";
-import { keptPrefix } from "./pinImages.ts";
 import { rollback } from "./rollback.ts";
 import { stageProject } from "./stage.ts";
-import type { Tools } from "./tools.ts";
 
 /** One act of a drill. */
 export interface DrillAct {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { freePorts } from "../engine/freePorts.ts";
 import { newestGood } from "../ledger/releases.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { chooseRelease } from "./chooseRelease.ts";
-import type { Tools } from "./tools.ts";
 
 /** What a drill sets over an environment's settings. */
 type Over = Readonly<Record<string, string>>;

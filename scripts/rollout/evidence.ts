@@ -1,7 +1,7 @@
 import { redaction } from "../common/redaction.ts";
 import { keepEvidence } from "../ledger/evidence.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Tools } from "./tools.ts";
 
 const lines = 2000;
 

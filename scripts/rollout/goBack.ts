@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { findDoor } from "../cutover/findDoor.ts";
+import { settleServers } from "../cutover/settleServers.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
 import { scratchName } from "../database/scratchName.ts";
@@ -6,23 +8,21 @@ import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease, nextReleaseId, releaseIds, updateRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { readyDatabase } from "../parts/readyDatabase.ts";
+import { stopAll } from "../parts/stopAll.ts";
+import { labelParts } from "../preparation/prepareStack.ts";
+import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate } from "./activate.ts";
 import { databaseBack } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
-import { findDoor } from "./findDoor.ts";
 import { imageHistory } from "./imageHistory.ts";
 import { keepRepairs } from "./keepRepairs.ts";
-import { labelParts } from "./prepareStack.ts";
-import { readyDatabase } from "./readyDatabase.ts";
 import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
-import { settleServers } from "./settleServers.ts";
 import { situation } from "./situation.ts";
-import { stopAll } from "./stopAll.ts";
-import { pastTarget } from "./target.ts";
 
 export interface Return {
   /** The release that did not come to be good. */

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { parseHistory, type History } from "../database/history.ts";
 import { writeFile } from "../ledger/writeFile.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import type { Tools } from "./tools.ts";
 
 /** Where what was once read is kept, and whether more may be. */
 export interface HistoryPlace {

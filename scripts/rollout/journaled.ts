@@ -1,7 +1,7 @@
 import { Problem } from "../common/problem.ts";
-import { appendEntry, type Entry } from "../ledger/journal.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
-import type { Tools } from "./tools.ts";
+import { appendEntry, type Entry } from "../ledger/journal.ts";
+import type { Tools } from "../parts/tools.ts";
 
 /** Who began a command, and why. */
 interface Beginning {

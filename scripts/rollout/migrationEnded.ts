@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import type { Tools } from "./tools.ts";
 
 /** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */
 export async function migrationEnded(

@@ -1,17 +1,17 @@
 import { join } from "node:path";
+import type { Cutover } from "../cutover/chooseCutover.ts";
 import { revision } from "../database/revision.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { ImageChoice } from "../images/chooseImage.ts";
-import type { Settings } from "../settings/readSettings.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
-import { databaseOf } from "./databaseOf.ts";
-import type { Cutover } from "./chooseCutover.ts";
-import { chooseImages } from "./chooseImages.ts";
-import { planChanges, type Change } from "./planChanges.ts";
-import { refuseForeign } from "./preflight.ts";
-import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
-import type { Tools } from "./tools.ts";
+import { databaseOf } from "../parts/databaseOf.ts";
+import { planChanges, type Change } from "../parts/planChanges.ts";
+import type { Tools } from "../parts/tools.ts";
+import { chooseImages } from "../preparation/chooseImages.ts";
+import { refuseForeign } from "../preparation/preflight.ts";
+import { imageSettings, prepareStack, type PreparedStack } from "../preparation/prepareStack.ts";
+import type { Settings } from "../settings/readSettings.ts";
 
 /** What the plan means for the schema. */
 export interface DatabasePlan {

@@ -1,17 +1,17 @@
 import { join } from "node:path";
+import type { Cutover } from "../cutover/chooseCutover.ts";
 import type { ImageChoice } from "../images/chooseImage.ts";
 import { nextReleaseId } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
+import type { Tools } from "../parts/tools.ts";
+import { chooseImages } from "../preparation/chooseImages.ts";
+import { imageSettings } from "../preparation/prepareStack.ts";
+import { newTarget, type Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { chooseImages } from "./chooseImages.ts";
-import type { Cutover } from "./chooseCutover.ts";
 import { decide, type Decision } from "./decide.ts";
 import { describePlan } from "./describePlan.ts";
 import { plannedCutover } from "./plannedCutover.ts";
-import { imageSettings } from "./prepareStack.ts";
 import { rollbackTarget, type RollbackAsked } from "./rollback.ts";
-import { newTarget, type Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 export interface RolloutPlan {
   readonly target: Target;

@@ -1,7 +1,7 @@
-import { chooseCutover, type CutoverPlan } from "./chooseCutover.ts";
+import { chooseCutover, type CutoverPlan } from "../cutover/chooseCutover.ts";
+import { otherHeads } from "../cutover/otherHeads.ts";
+import type { Target } from "../preparation/target.ts";
 import type { Decision } from "./decide.ts";
-import { otherHeads } from "./otherHeads.ts";
-import type { Target } from "./target.ts";
 
 /**
  * How the server would be replaced, as far as is known before the way was tried.

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { newestGood } from "../ledger/releases.ts";
+import { readyDatabase } from "../parts/readyDatabase.ts";
+import { pastTarget, type Target } from "../preparation/target.ts";
 import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { readyDatabase } from "./readyDatabase.ts";
 import type { Session } from "./session.ts";
 import { situation, type Situation } from "./situation.ts";
-import { pastTarget, type Target } from "./target.ts";
 
 /**
  * The release that serves, with its database running.

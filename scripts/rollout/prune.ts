@@ -1,9 +1,9 @@
-import { chooseExpired } from "../ledger/chooseExpired.ts";
 import { readBackups, removeBackup } from "../ledger/backups.ts";
+import { chooseExpired } from "../ledger/chooseExpired.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
+import type { Tools } from "../parts/tools.ts";
+import { keptName, keptPrefix } from "../preparation/pinImages.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { keptName, keptPrefix } from "./pinImages.ts";
-import type { Tools } from "./tools.ts";
 
 /**
  * Lets go of what is too old to be gone back to: the names that keep its images, and its

@@ -2,14 +2,14 @@ import { Problem } from "../common/problem.ts";
 import { headsOf } from "../database/history.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood, updateRelease } from "../ledger/releases.ts";
+import { planChanges } from "../parts/planChanges.ts";
+import { madeDigests } from "../preparation/madeDigests.ts";
+import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { imageHistory } from "./imageHistory.ts";
-import { madeDigests } from "./madeDigests.ts";
-import { planChanges } from "./planChanges.ts";
 import type { Session } from "./session.ts";
 import { situation } from "./situation.ts";
-import { pastTarget } from "./target.ts";
 
 /**
  * Writes the sheet of the release that serves anew, after it was damaged: from its own files,

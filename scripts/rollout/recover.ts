@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { openDoor } from "../cutover/openDoor.ts";
+import { settleServers } from "../cutover/settleServers.ts";
 import { databases } from "../database/databases.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
@@ -10,22 +12,20 @@ import type { Release } from "../ledger/release.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { syncNewest } from "../ledger/syncNewest.ts";
+import { readyDatabase } from "../parts/readyDatabase.ts";
+import type { Tools } from "../parts/tools.ts";
+import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { activate } from "./activate.ts";
 import { clearScratch } from "./clearScratch.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { migrationEnded } from "./migrationEnded.ts";
-import { openDoor } from "./openDoor.ts";
 import { presentState } from "./presentState.ts";
-import { readyDatabase } from "./readyDatabase.ts";
 import { rebuildRelease } from "./rebuildRelease.ts";
 import { repair } from "./repairs.ts";
 import type { Session } from "./session.ts";
-import { settleServers } from "./settleServers.ts";
 import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
-import { pastTarget } from "./target.ts";
-import type { Tools } from "./tools.ts";
 import { endWayBack, wayBack } from "./wayBack.ts";
 
 /**

@@ -7,10 +7,10 @@ import { databases } from "../database/databases.ts";
 import { login } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
+import type { Tools } from "../parts/tools.ts";
+import { secretDigests } from "../preparation/prepareStack.ts";
+import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { secretDigests } from "./prepareStack.ts";
-import type { Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 /**
  * What the server stored encrypted nobody can read under another key.

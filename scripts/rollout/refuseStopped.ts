@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { Tools } from "./tools.ts";
 
 /**
  * A database that has stopped just when it was looked at is not one that is still to be made:

@@ -6,12 +6,12 @@ import { revision } from "../database/revision.ts";
 import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Proof } from "../ledger/release.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { BesideTrial, type Beside } from "./besideTrial.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { repair, repairsFor } from "./repairs.ts";
 import { openStage, play, tagOf, type Actor, type Stage } from "./stage.ts";
-import type { Tools } from "./tools.ts";
 
 export interface RehearsalAsked {
   readonly directory: string;

@@ -1,9 +1,9 @@
 import type { Delivery } from "../collector/readDelivery.ts";
 import type { Engine } from "../engine/engine.ts";
+import { readSpanFile, type FileSpan } from "../reports/readSpanFile.ts";
 import { askClickHouse } from "../verification/askClickHouse.ts";
 import type { Expectation } from "../verification/expectation.ts";
 import type { RequestFigures } from "./judgeBake.ts";
-import { readSpanFile, type FileSpan } from "./readSpanFile.ts";
 
 /** A stretch of time, in milliseconds since 1970. */
 export type Stretch = Pick<RequestFigures, "fromMs" | "toMs">;

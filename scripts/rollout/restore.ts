@@ -1,16 +1,16 @@
 import { Problem } from "../common/problem.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
+import type { Tools } from "../parts/tools.ts";
+import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { carryOut } from "./carryOut.ts";
+import { clearScratch } from "./clearScratch.ts";
 import { makingOf } from "./deploy.ts";
 import { presentState } from "./presentState.ts";
-import { clearScratch } from "./clearScratch.ts";
 import { recover } from "./recover.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
 import { session, type SessionAsked } from "./session.ts";
-import { pastTarget } from "./target.ts";
-import type { Tools } from "./tools.ts";
 
 export interface RestoreOutcome {
   readonly backup: Backup;

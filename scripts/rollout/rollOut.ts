@@ -1,19 +1,20 @@
+import type { Cutover } from "../cutover/chooseCutover.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
+import type { Change } from "../parts/planChanges.ts";
+import { checkRollout } from "../preparation/checkRollout.ts";
+import type { Making, Target } from "../preparation/target.ts";
+import { expectPassed, proveStack } from "../proof/proveStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { labels } from "../stack/renderStack.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
 import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
-import type { Cutover } from "./chooseCutover.ts";
-import { checkRollout } from "./checkRollout.ts";
 import { clearScratch } from "./clearScratch.ts";
 import type { Decision } from "./decide.ts";
 import { refuseUngated } from "./describeGate.ts";
 import { describePlan } from "./describePlan.ts";
-import type { Change } from "./planChanges.ts";
-import { expectPassed, proveStack } from "./proveStack.ts";
 import { prune } from "./prune.ts";
 import {
   refuseChangedKey,
@@ -25,7 +26,6 @@ import {
 import { refuseStopped } from "./refuseStopped.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import type { Session } from "./session.ts";
-import type { Making, Target } from "./target.ts";
 import { worseRelease } from "./worseRelease.ts";
 
 export interface RolloutAsked {

@@ -1,20 +1,20 @@
 import { Problem } from "../common/problem.ts";
+import { settledContainers } from "../cutover/settleServers.ts";
 import { rowsSince } from "../database/rowsSince.ts";
 import { newestGood, type Release } from "../ledger/releases.ts";
+import type { Tools } from "../parts/tools.ts";
+import { configurationTarget } from "../preparation/configurationTarget.ts";
+import { refuseMissingSecrets } from "../preparation/refuseMissingSecrets.ts";
+import { pastTarget, type Making, type Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { AskedWay } from "./askableWays.ts";
 import { chooseRelease } from "./chooseRelease.ts";
-import { configurationTarget } from "./configurationTarget.ts";
 import { decide, type Decision } from "./decide.ts";
 import { makingOf, readyPresent } from "./deploy.ts";
+import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
-import type { AskedWay } from "./askableWays.ts";
-import { recover } from "./recover.ts";
-import { settledContainers } from "./settleServers.ts";
 import { session } from "./session.ts";
-import { refuseMissingSecrets } from "./refuseMissingSecrets.ts";
-import { pastTarget, type Making, type Target } from "./target.ts";
-import type { Tools } from "./tools.ts";
 import { newestBackupAt } from "./tryWays.ts";
 
 export interface RollbackAsked extends RolloutAsked {

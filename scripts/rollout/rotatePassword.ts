@@ -1,11 +1,11 @@
 import { Problem } from "../common/problem.ts";
+import type { Tools } from "../parts/tools.ts";
 import { bringUpCommand } from "../settings/bringUpCommand.ts";
 import type { SecretsPlace } from "../settings/openSecretsFile.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { recover } from "./recover.ts";
 import { session } from "./session.ts";
 import { teachPassword } from "./teachPassword.ts";
-import type { Tools } from "./tools.ts";
 
 /**
  * Rotates the password of the bundled database, under the lock and in the journal. The parts

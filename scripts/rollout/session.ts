@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { journalBackwards } from "../ledger/journalBackwards.ts";
 import { redaction } from "../common/redaction.ts";
-import { lockNames } from "../ledger/lockNames.ts";
+import { journalBackwards } from "../ledger/journalBackwards.ts";
 import { takeLock } from "../ledger/lock.ts";
+import { lockNames } from "../ledger/lockNames.ts";
 import { operator } from "../ledger/operator.ts";
 import { reserve } from "../ledger/reserve.ts";
 import { setAsideDamaged } from "../ledger/setAsideDamaged.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
+import { readyEngine } from "../parts/readyEngine.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { journaled } from "./journaled.ts";
-import { readyEngine } from "./readyEngine.ts";
 import { refuseOtherProject } from "./refuseOtherProject.ts";
 import { stageProject } from "./stage.ts";
-import type { Tools } from "./tools.ts";
 
 /** What a command that writes is done for, and whether it waits for its turn. */
 export interface SessionAsked {

@@ -1,14 +1,14 @@
 import { countTables } from "../database/countTables.ts";
-import type { DatabaseServer } from "../database/sql.ts";
 import { revision } from "../database/revision.ts";
+import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
 import { newestGood } from "../ledger/releases.ts";
+import { databaseOf } from "../parts/databaseOf.ts";
+import type { Tools } from "../parts/tools.ts";
+import { refuseForeign } from "../preparation/preflight.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import { databaseOf } from "./databaseOf.ts";
-import { refuseForeign } from "./preflight.ts";
-import type { Tools } from "./tools.ts";
 
 /** What is, before anything is decided: read from the engine, the ledger and the database. */
 export interface Situation {

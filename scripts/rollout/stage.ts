@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { writeFile } from "../ledger/writeFile.ts";
+import type { Tools } from "../parts/tools.ts";
+import { waitFor } from "../parts/waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { rehearsalStack, rehearsalUri, type RehearsalStack } from "../stack/rehearsalStack.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { smoke } from "../verification/smoke.ts";
-import type { Tools } from "./tools.ts";
-import { waitFor } from "./waitFor.ts";
 
 /** One who plays on the stage: a release's server, under the settings it has there. */
 export interface Actor {

@@ -1,14 +1,14 @@
+import { openDoor } from "../cutover/openDoor.ts";
 import { databases } from "../database/databases.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName } from "../database/scratchName.ts";
+import type { Tools } from "../parts/tools.ts";
+import { waitFor } from "../parts/waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { clearScratch } from "./clearScratch.ts";
-import { openDoor } from "./openDoor.ts";
 import type { Situation } from "./situation.ts";
-import type { Tools } from "./tools.ts";
-import { waitFor } from "./waitFor.ts";
 
 export interface Interrupted {
   /** What was there before anything was begun. */

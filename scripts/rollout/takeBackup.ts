@@ -4,8 +4,8 @@ import { proveRestored } from "../database/proveRestored.ts";
 import { restoreDump } from "../database/restoreDump.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { backupId, dumpPath, keepBackup, type Backup } from "../ledger/backups.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import type { Tools } from "./tools.ts";
 
 export interface BackupAsked {
   readonly directory: string;

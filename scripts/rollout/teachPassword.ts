@@ -3,13 +3,13 @@ import { login } from "../database/login.ts";
 import { quoteName, quoteText } from "../database/quote.ts";
 import { scramVerifier } from "../database/scramVerifier.ts";
 import { bundledServer } from "../database/sql.ts";
+import type { Tools } from "../parts/tools.ts";
 import { madeSecret } from "../settings/madeSecret.ts";
 import { openSecretsFile, type SecretsPlace } from "../settings/openSecretsFile.ts";
 import { pendingSecrets, withoutPending, withPending } from "../settings/pendingSecrets.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { noteDates } from "../settings/secretDates.ts";
 import { writeAssignment } from "../settings/writeAssignment.ts";
-import type { Tools } from "./tools.ts";
 
 const name = "LETTA_PG_PASSWORD";
 

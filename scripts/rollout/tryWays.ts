@@ -9,15 +9,15 @@ import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { dumpPath, readBackups, type Backup } from "../ledger/backups.ts";
 import type { Proof } from "../ledger/release.ts";
-import type { Rollout } from "./carryOut.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Way } from "./askableWays.ts";
-import { rehearsalName } from "./rehearse.ts";
+import type { Rollout } from "./carryOut.ts";
 import { downgradeCopy } from "./downgradeCopy.ts";
 import { playTarget } from "./playTarget.ts";
+import { rehearsalName } from "./rehearse.ts";
 import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
 import type { Session } from "./session.ts";
-import type { Tools } from "./tools.ts";
 
 /** A way that passed on a copy, and what is to be done for real. */
 export interface ReadyWay {

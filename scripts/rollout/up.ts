@@ -7,24 +7,24 @@ import {
   updateRelease,
 } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { databaseOf } from "../parts/databaseOf.ts";
+import { execute } from "../parts/execute.ts";
+import { planChanges, type Change } from "../parts/planChanges.ts";
+import { telemetryCounts } from "../parts/telemetryCounts.ts";
+import type { Tools } from "../parts/tools.ts";
+import { undo } from "../parts/undo.ts";
+import { checkRollout } from "../preparation/checkRollout.ts";
+import { madeDigests } from "../preparation/madeDigests.ts";
+import { obtainImages } from "../preparation/obtainImages.ts";
+import { refuseForeign } from "../preparation/preflight.ts";
+import { imageSettings, prepareStack, type PreparedStack } from "../preparation/prepareStack.ts";
+import { checksSummary, expectProven, proveStack } from "../proof/proveStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
-import { checkRollout } from "./checkRollout.ts";
-import { databaseOf } from "./databaseOf.ts";
-import { execute } from "./execute.ts";
 import { describeRelease } from "./describeRelease.ts";
-import { madeDigests } from "./madeDigests.ts";
-import { obtainImages } from "./obtainImages.ts";
-import { planChanges, type Change } from "./planChanges.ts";
-import { refuseForeign } from "./preflight.ts";
-import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
-import { checksSummary, expectProven, proveStack } from "./proveStack.ts";
 import { recover } from "./recover.ts";
 import { session, type Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
-import { telemetryCounts } from "./telemetryCounts.ts";
-import type { Tools } from "./tools.ts";
-import { undo } from "./undo.ts";
 
 export interface UpOutcome {
   readonly release: string;

@@ -1,16 +1,16 @@
 import { Problem } from "../common/problem.ts";
-import type { Release } from "../ledger/release.ts";
-import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
+import { openDoor } from "../cutover/openDoor.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
 import { letIn } from "../ledger/letIn.ts";
+import type { Release } from "../ledger/release.ts";
+import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
 import { freeReserve } from "../ledger/reserve.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { goBack } from "./goBack.ts";
-import { openDoor } from "./openDoor.ts";
 import type { Session } from "./session.ts";
 import { startStopped, type Interrupted } from "./startStopped.ts";
-import type { Tools } from "./tools.ts";
 
 export interface WayBackAsked {
   /** The release that did not come to be good. */

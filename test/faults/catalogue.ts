@@ -311,7 +311,7 @@ export const catalogue: readonly Fault[] = [
   {
     number: 39,
     what: "a download that is tampered with, cut, or something else",
-    tests: [["rollout/obtainCollector"]],
+    tests: [["localCollector/obtainCollector"]],
   },
   {
     number: 40,

@@ -16,7 +16,14 @@ const floors = [
   "verification",
   "diagnosis",
   "ledger",
+  "parts",
+  "preparation",
+  "cutover",
+  "proof",
+  "reports",
+  "localCollector",
   "rollout",
+  "doctor",
   "cli",
   "entries",
 ];
@@ -45,8 +52,9 @@ const clocks: Readonly<Record<string, string>> = {
 /** Files whose name is in none of their exports, and why. */
 const otherNames: Readonly<Record<string, string>> = {
   "scripts/database/sql.ts": "a Database and the two ways to ask it, which are read together",
-  "scripts/rollout/pinImages.ts": "images by their ids, and the names of ours that keep them here",
-  "scripts/rollout/preflight.ts": "one refusal after the other; the file is their list",
+  "scripts/preparation/pinImages.ts":
+    "images by their ids, and the names of ours that keep them here",
+  "scripts/preparation/preflight.ts": "one refusal after the other; the file is their list",
   "scripts/rollout/refuseGuarded.ts": "the refusals of deploy and rollback; the file is their list",
 };
 

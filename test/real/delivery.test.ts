@@ -8,14 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readDelivery } from "../../scripts/collector/readDelivery.ts";
 import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
 import { endpoint } from "../../scripts/engine/endpoint.ts";
-import { chooseImages } from "../../scripts/rollout/chooseImages.ts";
+import type { Tools } from "../../scripts/parts/tools.ts";
+import { chooseImages } from "../../scripts/preparation/chooseImages.ts";
 import {
   imageSettings,
   prepareStack,
   type PreparedStack,
-} from "../../scripts/rollout/prepareStack.ts";
-import { proveFailover, twinProject } from "../../scripts/rollout/proveFailover.ts";
-import type { Tools } from "../../scripts/rollout/tools.ts";
+} from "../../scripts/preparation/prepareStack.ts";
+import { proveFailover, twinProject } from "../../scripts/proof/proveFailover.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { expectation, type Expectation } from "../../scripts/verification/expectation.ts";
 import { productionChecks } from "../../scripts/verification/productionChecks.ts";
@@ -24,8 +24,8 @@ import { datadog, type Datadog } from "../rigs/datadog/datadog.ts";
 import { gateway } from "../rigs/otlp/collector.ts";
 import { builtCollector } from "../rigs/otlp/composed.ts";
 import { bundledClickHouse, exampleSecrets, root } from "../stack/exampleStack.ts";
-import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
+import { containerIds, docker } from "./workspace.ts";
 
 // The telemetry of a rendered stack on its real parts, without its server: what its proof sees
 // where all is well, and where an exporter, a sink or the collector itself is not.

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Engine, ObservedContainer } from "../../scripts/engine/engine.ts";
 import type { Release } from "../../scripts/ledger/releases.ts";
+import type { Tools } from "../../scripts/parts/tools.ts";
 import { bakeGate } from "../../scripts/rollout/bakeGate.ts";
-import type { Tools } from "../../scripts/rollout/tools.ts";
 import { exampleRelease } from "../ledger/exampleRelease.ts";
 import { settingsOf } from "./exampleTarget.ts";
 

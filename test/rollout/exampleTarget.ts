@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
-import { pinned } from "../../scripts/rollout/pinImages.ts";
-import { prepareStack } from "../../scripts/rollout/prepareStack.ts";
-import type { Making, Target } from "../../scripts/rollout/target.ts";
+import { pinned } from "../../scripts/preparation/pinImages.ts";
+import { prepareStack } from "../../scripts/preparation/prepareStack.ts";
+import type { Making, Target } from "../../scripts/preparation/target.ts";
 import type { EnvironmentName } from "../../scripts/settings/environmentName.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Release } from "../../scripts/ledger/release.ts";
 import { keepRelease } from "../../scripts/ledger/releases.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
-import { keptName } from "../../scripts/rollout/pinImages.ts";
+import { keptName } from "../../scripts/preparation/pinImages.ts";
 import { keptReleases, prune } from "../../scripts/rollout/prune.ts";
 import { exampleRelease } from "../ledger/exampleRelease.ts";
 import { folder } from "../ledger/folder.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Engine } from "../../scripts/engine/engine.ts";
-import { refuseFullDisk } from "../../scripts/rollout/preflight.ts";
-import type { Tools } from "../../scripts/rollout/tools.ts";
+import type { Tools } from "../../scripts/parts/tools.ts";
+import { refuseFullDisk } from "../../scripts/preparation/preflight.ts";
 
 /** As much of an engine as says where it keeps its data. */
 const keepsIn = (path: string) =>

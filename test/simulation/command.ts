@@ -1,11 +1,11 @@
-import type { Problem } from "../../scripts/common/problem.ts";
 import { asProblem } from "../../scripts/cli/asProblem.ts";
+import type { Problem } from "../../scripts/common/problem.ts";
+import type { Tools } from "../../scripts/parts/tools.ts";
+import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
 import { backUp } from "../../scripts/rollout/backUp.ts";
 import { deploy } from "../../scripts/rollout/deploy.ts";
-import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
 import { restore } from "../../scripts/rollout/restore.ts";
 import { rollback } from "../../scripts/rollout/rollback.ts";
-import type { Tools } from "../../scripts/rollout/tools.ts";
 import { settingsFor, type Site } from "./site.ts";
 import type { Fault, SimulatedProcess } from "./world.ts";
 

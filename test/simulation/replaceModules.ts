@@ -19,7 +19,7 @@ const replaced = new Map(
     "ledger/holdAddress.ts": "holdAddress",
     "ledger/release.ts": "release",
     "ledger/secretKey.ts": "secretKey",
-    "rollout/prepareStack.ts": "prepareStack",
+    "preparation/prepareStack.ts": "prepareStack",
     "stack/readSources.ts": "readSources",
     "stack/readStack.ts": "readStack",
     "stack/rehearsalStack.ts": "rehearsalStack",

@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import { keptReleases } from "../../scripts/rollout/prune.ts";
-import { keptName } from "../../scripts/rollout/pinImages.ts";
 import { readBackups, dumpPath } from "../../scripts/ledger/backups.ts";
 import { readEvents } from "../../scripts/ledger/events.ts";
 import {
@@ -9,6 +7,8 @@ import {
   readReleaseFile,
   readReleases,
 } from "../../scripts/ledger/releases.ts";
+import { keptName } from "../../scripts/preparation/pinImages.ts";
+import { keptReleases } from "../../scripts/rollout/prune.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { revisionOf } from "./databases.ts";
 import type { Disk, DiskNode } from "./disk.ts";

@@ -1,9 +1,9 @@
-// scripts/rollout/prepareStack.ts, asked once for the same settings, images and past.
-import { labelParts, prepareStack as real } from "../../../scripts/rollout/prepareStack.ts";
+// scripts/preparation/prepareStack.ts, asked once for the same settings, images and past.
+import { labelParts, prepareStack as real } from "../../../scripts/preparation/prepareStack.ts";
 import { memo } from "../memo.ts";
 import { labelKey } from "./labelKey.ts";
 
-export * from "../../../scripts/rollout/prepareStack.ts";
+export * from "../../../scripts/preparation/prepareStack.ts";
 
 export const prepareStack = memo(real, (settings, present) =>
   JSON.stringify([

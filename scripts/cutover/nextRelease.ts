@@ -1,0 +1,22 @@
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Release } from "../ledger/release.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Target } from "../preparation/target.ts";
+
+/** A release that is to serve next, with what is to be done for it. */
+export interface NextRelease {
+  /** The release as it was begun. */
+  readonly sheet: Release;
+  readonly target: Target;
+  readonly directory: string;
+  /** The rendered file, as Compose reads it. */
+  readonly file: string;
+  /** In an incident nobody waits: not for the server's spans, nor for it to work off what piled up. */
+  readonly incident: boolean;
+  /** Whether the migration has run for it already, before an earlier run was cut off. */
+  readonly migrated?: boolean;
+  /** Whether the present server was proven to go on serving through the migration. */
+  readonly beside?: boolean;
+  /** What is done to the database while no server is on it. */
+  readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
+}

@@ -1,0 +1,12 @@
+import type { Tools } from "../parts/tools.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { findDoor } from "./findDoor.ts";
+
+/**
+ * Ends a hold that somebody began and did not end; without one it changes nothing.
+ * @throws Problem STEP_FAILED where the proxy cannot be told
+ */
+export async function openDoor(settings: Settings, tools: Pick<Tools, "engine">): Promise<void> {
+  const door = await findDoor(settings, "open", tools);
+  await door?.open();
+}

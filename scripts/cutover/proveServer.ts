@@ -1,0 +1,40 @@
+import { Problem } from "../common/problem.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import { request } from "../verification/request.ts";
+import { smoke } from "../verification/smoke.ts";
+
+/**
+ * Proves a server before anybody is let in: its version, and that it writes, reads and deletes
+ * in the database. Asked inside its container, past the proxy.
+ * @returns how many requests it answered
+ * @throws Problem STEP_FAILED with the first answer that was not as it should be
+ */
+export async function proveServer(
+  container: string,
+  settings: Settings,
+  { server, environment }: Pick<Stack, "server" | "environment">,
+  tools: Pick<Tools, "engine">,
+): Promise<number> {
+  const { port } = server;
+  const isSecure = settings.get("SECURE") === "true";
+  const password = isSecure ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
+  try {
+    const { status, body } = await request(`http://127.0.0.1:${port}${server.versionPath}`, {
+      connection: await tools.engine.connect(container, port),
+      headers: { connection: "close" },
+    });
+    if (status !== 200) throw new Error(`${server.versionPath}: expected 200, got ${status}`);
+    const version = (JSON.parse(body) as Record<string, unknown>)[server.versionField];
+    const expected = settings.get("LETTA_VERSION");
+    if (version !== expected) throw new Error(`expected ${expected}, got ${String(version)}`);
+    return await smoke({ container, server, password }, tools.engine);
+  } catch (error) {
+    throw new Problem("STEP_FAILED", "the server is healthy and does not work", {
+      details: [(error as Error).message],
+      next: `npm run logs -- ${environment} ${server.service}`,
+      cause: error,
+    });
+  }
+}

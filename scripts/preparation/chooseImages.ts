@@ -1,0 +1,67 @@
+import { chooseImage, type ImageChoice, type ImageQuestion } from "../images/chooseImage.ts";
+import { contentTag } from "../images/contentTag.ts";
+import { officialReference } from "../images/officialReference.ts";
+import { recipes, type Recipe } from "../images/recipes.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Settings } from "../settings/readSettings.ts";
+
+/** The images of a stack: the reference of each by its setting, and each one's id. */
+export interface Images {
+  readonly bySetting: ReadonlyMap<string, string>;
+  readonly idByReference: ReadonlyMap<string, string>;
+  /** What each was called when it was chosen, and by what digest a registry knows it, by its id. */
+  readonly known?: ReadonlyMap<
+    string,
+    { readonly name: string; readonly repoDigest: string | null }
+  >;
+}
+
+/** What obtainImages would do now, without doing it. */
+export async function chooseImages(
+  settings: Settings,
+  needed: readonly string[],
+  tools: Tools,
+): Promise<Images & { readonly choices: readonly ImageChoice[] }> {
+  const wanted = recipes(settings.environment, settings.lookup).filter((one) =>
+    needed.includes(one.setting),
+  );
+  const questions = await Promise.all(
+    wanted.map((recipe) => imageQuestion(settings, recipe, tools)),
+  );
+  const choices = questions.map(chooseImage);
+  const bySetting = new Map(choices.map((one, index) => [wanted[index]!.setting, one.reference]));
+  const found = await Promise.all(choices.map((one) => tools.engine.image(one.reference)));
+  const idByReference = new Map(
+    choices.flatMap((one, index) =>
+      found[index] ? [[one.reference, found[index].id] as const] : [],
+    ),
+  );
+  return { choices, bySetting, idByReference };
+}
+
+/** What decides where a role's image comes from, as it is now. */
+export async function imageQuestion(
+  settings: Settings,
+  recipe: Recipe,
+  tools: Tools,
+): Promise<ImageQuestion> {
+  const official = officialReference(
+    settings.get(recipe.setting as "LETTA_IMAGE"),
+    recipe.officialVersion,
+  );
+  const local = contentTag(settings.root, recipe);
+  const [officialImage, localImage] = await Promise.all([
+    tools.engine.image(official),
+    tools.engine.image(local),
+  ]);
+  return {
+    role: recipe.role,
+    mode: settings.get("IMAGES") as ImageQuestion["mode"],
+    official,
+    local,
+    officialPresent: officialImage !== undefined,
+    localPresent: localImage !== undefined,
+    registry: undefined,
+    onlyLocal: recipe.target === "development",
+  };
+}

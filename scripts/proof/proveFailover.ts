@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { twinConfiguration, type TwinConfiguration } from "../collector/twinConfiguration.ts";
+import { writeFile } from "../ledger/writeFile.ts";
+import type { Tools } from "../parts/tools.ts";
+import { obtainImages } from "../preparation/obtainImages.ts";
+import type { PreparedStack } from "../preparation/prepareStack.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { twinSinkName, twinStack, type TwinSink } from "../stack/twinStack.ts";
+import { check, type Check } from "../verification/check.ts";
+import { failOver } from "./failOver.ts";
+
+/**
+ * Takes the sink away from a throw-away twin of the telemetry while spans are sent, brings it
+ * back, and counts: every span must be there. The stack itself is not touched. What an earlier
+ * twin left is cleared away first.
+ * @param directory where the twin's Compose file is written
+ * @returns the check of that name; what went wrong on the twin is its failure
+ * @throws the signal's reason after Ctrl-C
+ */
+export async function proveFailover(
+  settings: Settings,
+  prepared: PreparedStack,
+  directory: string,
+  tools: Tools,
+): Promise<Check> {
+  const made = await check("failover and retry", async () => {
+    const configuration = twinConfiguration(prepared.collector, twinSinkName);
+    if (configuration === undefined) {
+      return { skipped: "nothing leaves this machine: the collector writes files itself" };
+    }
+    const project = twinProject(settings.project);
+    const sink = await sinkOf(settings, prepared, configuration, tools);
+    const stack = twinStack(prepared.stack, project, configuration.text, sink);
+    const file = join(directory, "twin.yaml");
+    writeFile(file, stack.text);
+    await tools.engine.down(project, true);
+    try {
+      return await tools.say.step(
+        "failover and retry, on a throw-away twin",
+        (report) => failOver(settings, { stack, file, configuration }, report, tools),
+        (seen) => seen,
+      );
+    } finally {
+      await tools.engine.down(project, true);
+    }
+  });
+  tools.signal.throwIfAborted();
+  return made;
+}
+
+/** The Compose project of a twin beside this one. */
+export function twinProject(project: string): string {
+  return `${project}-twin`;
+}
+
+/** A ClickHouse of the stack is stood for by its own image, one outside by the image it would have. */
+async function sinkOf(
+  settings: Settings,
+  { stack }: PreparedStack,
+  { kind, user, database }: TwinConfiguration,
+  tools: Tools,
+): Promise<TwinSink> {
+  if (kind === "otlp") return { kind };
+  const bundled = stack.services.find((one) => one.name === twinSinkName)?.image;
+  if (bundled !== undefined) return { kind, image: bundled, user, database };
+  const images = await obtainImages(settings, ["CLICKHOUSE_IMAGE"], tools);
+  return { kind, image: images.bySetting.get("CLICKHOUSE_IMAGE")!, user, database };
+}

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { endingSignal } from "../../scripts/cutover/endingSignal.ts";
+
+const server = { service: "server", state: "running", health: "healthy" } as const;
+const collector = { service: "collector", state: "running", health: "healthy" } as const;
+
+test("a server sends its last spans where every collector there is takes them", () => {
+  assert.equal(endingSignal([server, collector]), "SIGINT");
+  const second = { ...collector, service: "collector-2" };
+  assert.equal(endingSignal([server, collector, second]), "SIGINT");
+});
+
+test("it does not try for ever where none does", () => {
+  assert.equal(endingSignal([server]), "SIGTERM");
+  for (const away of [{ state: "exited" }, { state: "paused" }, { health: "unhealthy" }] as const) {
+    assert.equal(endingSignal([server, collector, { ...collector, ...away }]), "SIGTERM");
+  }
+});

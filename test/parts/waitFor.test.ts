@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Problem } from "../../scripts/common/problem.ts";
+import { waitFor } from "../../scripts/parts/waitFor.ts";
+import type { Behaviour, Simulation } from "../rigs/simulatedEngine.ts";
+import { devStack, rolloutOn, type Rollout } from "../rollout/simulation.ts";
+
+/** Starts one part that behaves like this and waits for it. */
+async function waited(
+  service: string,
+  behaviour: Behaviour,
+  parts: Partial<Simulation> = {},
+  now?: () => number,
+) {
+  const on: Rollout = rolloutOn({ ...parts, behaviours: { [service]: behaviour } }, now);
+  const known = devStack.services.find((one) => one.name === service)!;
+  on.engine.put("p", {
+    service,
+    state: "created",
+    health: known.kind === "job" ? "none" : "starting",
+  });
+  const [container] = await on.engine.containers("p");
+  const before = await on.engine.inspect(container!.id);
+  await on.engine.start(container!.id);
+  const looked = on.engine.calls.length;
+  const looks = () =>
+    on.engine.calls.slice(looked).filter((one) => one.startsWith("inspect")).length;
+  try {
+    await waitFor(known, before, 60, on.tools, on.tools.signal);
+    return { looks: looks(), problem: undefined };
+  } catch (error) {
+    return { looks: looks(), problem: error as Problem };
+  }
+}
+
+test("a healthy service is waited for no longer than one look", async () => {
+  assert.deepEqual(await waited("server", {}), { looks: 1, problem: undefined });
+});
+
+test("a service that is still starting is waited for", async () => {
+  assert.deepEqual(await waited("server", { after: 2 }), { looks: 3, problem: undefined });
+});
+
+test("a job that ended well is done", async () => {
+  assert.deepEqual(await waited("permissions", { after: 1 }), { looks: 2, problem: undefined });
+});
+
+test("an unhealthy service ends the wait at once, with its last lines and the next command", async () => {
+  const { looks, problem } = await waited("server", { ends: "unhealthy", log: "one\ntwo" });
+  assert.equal(looks, 1);
+  assert.equal(problem?.code, "STEP_FAILED");
+  assert.equal(problem?.message, "server is unhealthy");
+  assert.deepEqual(problem?.details, ["one", "two"]);
+  assert.equal(problem?.next, "npm run logs -- dev server");
+});
+
+test("a service that exits ends the wait at once, with its code", async () => {
+  const { looks, problem } = await waited("server", { ends: 137 });
+  assert.equal(looks, 1);
+  assert.equal(problem?.message, "server stopped by itself (exit code 137)");
+});
+
+test("even a service that exits with 0 has stopped", async () => {
+  const { problem } = await waited("server", { ends: 0 });
+  assert.equal(problem?.code, "STEP_FAILED");
+});
+
+test("a job that failed ends the wait at once, with its code", async () => {
+  const { looks, problem } = await waited("permissions", { ends: 3 });
+  assert.equal(looks, 1);
+  assert.equal(problem?.message, "permissions ended with exit code 3");
+});
+
+test("slow counts as broken after the limit, by the clock that was given", async () => {
+  let ms = 0;
+  const { looks, problem } = await waited("server", { after: 1000 }, {}, () => (ms += 31_000));
+  assert.equal(looks, 2);
+  assert.equal(problem?.message, "server is not healthy after 60 s");
+});

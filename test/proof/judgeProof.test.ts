@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { judgeProof } from "../../scripts/proof/judgeProof.ts";
+import { spansCheck, type Check } from "../../scripts/verification/verify.ts";
+
+const check = (name: string, outcome: Check["outcome"], about?: "telemetry"): Check => ({
+  name,
+  outcome,
+  detail: "",
+  ...(about ? { about } : {}),
+});
+const server = (outcome: Check["outcome"]) => check("database read", outcome);
+const canary = (outcome: Check["outcome"]) => check("canary trace", outcome, "telemetry");
+const spans = (outcome: Check["outcome"]) => check(spansCheck, outcome, "telemetry");
+
+const deploy = { telemetryCounts: true, changesTelemetry: false };
+const collectorToo = { telemetryCounts: true, changesTelemetry: true };
+const incident = { telemetryCounts: false, changesTelemetry: true };
+
+function degraded(checks: Check[], circumstances: typeof deploy) {
+  const judged = judgeProof(checks, circumstances);
+  assert.equal(judged.counted.length + judged.degraded.length, checks.length);
+  return judged.degraded.map((one) => one.name);
+}
+
+test("what the server does not do counts always", () => {
+  for (const circumstances of [deploy, collectorToo, incident])
+    assert.deepEqual(degraded([server("failed"), canary("passed")], circumstances), []);
+});
+
+test("a sink that is away keeps nobody from deploying a server", () => {
+  const checks = [server("passed"), canary("failed"), spans("failed")];
+  assert.deepEqual(degraded(checks, deploy), ["canary trace", spansCheck]);
+});
+
+test("where canaries arrive and the server's spans do not, the server does not send them", () => {
+  assert.deepEqual(degraded([canary("passed"), spans("failed")], deploy), []);
+});
+
+test("who changes a collector has to show that all arrives", () => {
+  assert.deepEqual(degraded([canary("failed")], collectorToo), []);
+});
+
+test("in an incident only the server counts", () => {
+  const checks = [server("passed"), canary("failed"), spans("failed")];
+  assert.deepEqual(degraded(checks, incident), ["canary trace", spansCheck]);
+});
