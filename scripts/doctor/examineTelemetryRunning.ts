@@ -66,6 +66,9 @@ async function examineCollector(
   const why = blind ?? (container === undefined ? nothing : undefined);
   const runs = container?.state === "running";
   const door = collectorDoor(collector.service, collector.published, container, engine);
+  // Its start is reckoned from how long it says it is up: rather too early than too late, on a busy
+  // machine by seconds, as what was said in those would count as of the run before.
+  const askedMs = tools.now();
   const samples = once(() => scrapeSamples(door));
   const log = once(async () =>
     scene.redact(await engine.tail(container!.id, logLines)).split("\n"),
@@ -128,7 +131,7 @@ async function examineCollector(
         const signals = routes.flatMap((one) => (one.exporter === exporter ? [one.signal] : []));
         const troubles = explainExporter(lines).filter((one) => one.exporter === exporter);
         const metrics = collectorMetrics(found);
-        const seen = { exporter, signals, metrics, troubles, nowMs: tools.now() };
+        const seen = { exporter, signals, metrics, troubles, nowMs: askedMs };
         return diagnoseExporter(seen, next.verify);
       }),
     ),

@@ -202,13 +202,20 @@ test("a reader's password that is wrong is told by ClickHouse's own words, and n
 
 test("a collector that is killed while a canary waits in it is told: it started again", async () => {
   const id = containerIds(project)["collector"]!;
-  // Long enough up that starting again shows.
-  const proving = proof();
-  await sleep(300);
-  docker("kill", "-s", "KILL", id);
-  docker("start", id);
-  const checks = await proving;
-  await healthy("collector");
+  const proofWithKill = async () => {
+    // Long enough up that starting again shows.
+    const proving = proof();
+    await sleep(300);
+    docker("kill", "-s", "KILL", id);
+    docker("start", id);
+    const checks = await proving;
+    await healthy("collector");
+    return checks;
+  };
+  let checks = await proofWithKill();
+  // A busy machine may take longer over the kill than a batch waits: then it has got through.
+  for (let more = 0; more < 3 && checks.every((one) => one.outcome !== "failed"); more++)
+    checks = await proofWithKill();
   for (const name of ["clickhouse traces", "file logs", "datadog metrics"]) {
     const { outcome, detail } = checks.find((one) => one.name === name)!;
     assert.equal(outcome, "failed");
