@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { newestGood } from "../ledger/releases.ts";
 import { planChanges, type Change, type Migration } from "../parts/planChanges.ts";
@@ -56,7 +57,7 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const door = isShut ? await findDoor(target.settings, sheet.id, tools) : undefined;
   const isMeanwhile = chosen === "overlap" && awayWork !== undefined && door !== undefined;
   const holds = chosen === "hold" || isMeanwhile;
-  if (door !== undefined) await reloadDoor(asked, holds, tools);
+  const refusal = door && (await reloadDoor(asked, holds, tools));
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
   const served = observed.some((one) => one.service === service && one.state === "running");
   const leaves = served && (isTouched || awayWork !== undefined);
@@ -75,6 +76,7 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   if (door === undefined) await withoutDoor(road);
   else if (cutover === "hold") await behindDoor(road, door);
   else await besideOld(road, door, isTouched, stays);
+  if (refusal !== undefined) throw refusal;
   const until = cutover === "overlap" ? wentOn : tools.now();
   const seconds = cutover === "overlap" && !stays ? 0 : (until - left) / 1000;
   return { cutover, awaySeconds: leaves ? seconds : null };
@@ -97,19 +99,28 @@ function choose({ next, observed, changes }: CutOverAsked): Cutover {
 
 /**
  * A proxy that stays reads its new configuration before anybody is held: doing so ends the
- * waiting of those it holds (Caddy 2.11).
+ * waiting of those it holds (Caddy 2.11). In an incident one that does not take it keeps no server
+ * away: it goes on with what it has.
+ * @returns the refusal, for when a server is there
  */
 async function reloadDoor(
   { next, changes }: CutOverAsked,
   holds: boolean,
   tools: Tools,
-): Promise<void> {
+): Promise<Problem | undefined> {
   const own = changes.filter((one) => isDoor(one.service, next));
   const isRead = own.some((one) => one.service !== "proxy" && one.action !== "none");
   const stays = own.some((one) => one.service === "proxy" && one.action === "none");
-  if (!isRead || !stays) return;
-  await bring({ next, todo: own, tools }, () => true);
+  if (!isRead || !stays) return undefined;
+  try {
+    await bring({ next, todo: own, tools }, () => true);
+  } catch (error) {
+    if (!next.incident || !(error instanceof Problem)) throw error;
+    tools.say.note(`${error.message}: what it has had goes on, until a server is there`);
+    return error;
+  }
   if (holds) await sleep(handOverMs, undefined, { signal: tools.signal });
+  return undefined;
 }
 
 /** What the migration step of a release has to do. */

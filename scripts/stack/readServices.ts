@@ -99,7 +99,9 @@ function readService(name: string, service: ValueMap): StackService {
     broken: isMap(service["x-broken"])
       ? (service["x-broken"] as { says: string; means: string; next: string })
       : undefined,
-    reload: isMap(service["x-reload"]) ? (service["x-reload"] as unknown as Reload) : undefined,
+    reload: isMap(service["x-reload"])
+      ? reloadOf(service["x-reload"] as unknown as Reload)
+      : undefined,
     dependsOn: new Map(dependsOn),
     ports: list(service["ports"]).map(readPort),
     startSeconds: isMap(service["healthcheck"])
@@ -132,6 +134,10 @@ function list(value: Value | undefined): Value[] {
 
 function text(value: Value): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function reloadOf(reload: Reload): Reload {
+  return { ...reload, command: reload.command.map(unescape) };
 }
 
 /** Compose reads `$$` as one `$`. */

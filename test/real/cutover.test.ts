@@ -181,3 +181,18 @@ test("one server is left, and a proxy that is started again finds it", async () 
   const found = await place.run("verify", ["prod"]);
   assert.equal(found.code, 0, found.stdout + found.stderr);
 });
+
+test("a proxy that takes no configuration any more keeps no server away", async () => {
+  const version = await place.version();
+  const proxy = containerIds(place.project)["proxy"]!;
+  // What it is told to take it up by; so the way back is told the same.
+  docker("exec", proxy, "/probe/busybox", "rm", "/tmp/admin.sock");
+  const changed = { LETTA_DEBUG: "true", PROXY_MAX_BODY: "16MB" };
+  const refused = await place.deploy(version, [], changed);
+  assert.equal(refused.code, 5, refused.stderr);
+  assert.match(refused.stderr, /proxy does not take its new configuration/);
+  assert.equal(await place.version(), version);
+  docker("restart", proxy);
+  const { code, stderr } = await place.deploy(version, [], changed);
+  assert.equal(code, 0, stderr);
+});

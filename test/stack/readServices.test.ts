@@ -87,3 +87,9 @@ test("an address of IPv6 stands for itself where a port is written at length", (
 test("a service that is never restarted is a job", () => {
   assert.equal(readServices({ services: { a: { image: "x:1", restart: "no" } } })[0]?.kind, "job");
 });
+
+test("a reload's command has its dollars as Compose would give them to a container", () => {
+  const reload = { after: "b", config: "c", file: "/d", command: ["sh", "-c", "echo $$HOME"] };
+  const [service] = readServices({ services: { a: { image: "x:1", "x-reload": reload } } });
+  assert.deepEqual(service?.reload?.command, ["sh", "-c", "echo $HOME"]);
+});
