@@ -159,7 +159,9 @@ function reload(change: (text: string) => string): void {
   const source = parse(readFileSync(join(place.root, "compose/proxy.yaml"), "utf8")) as {
     services: { proxy: { "x-reload": { command: string[] } } };
   };
-  const { command } = source.services.proxy["x-reload"];
+  const command = source.services.proxy["x-reload"].command.map((one) =>
+    one.replaceAll("$$", () => "$"),
+  );
   const done = spawnSync("docker", ["exec", proxy(), ...command]);
   assert.equal(done.status, 0, done.stderr.toString());
 }
