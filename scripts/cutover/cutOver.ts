@@ -57,9 +57,11 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   const door = isShut ? await findDoor(target.settings, sheet.id, tools) : undefined;
   const isMeanwhile = chosen === "overlap" && awayWork !== undefined && door !== undefined;
   const holds = chosen === "hold" || isMeanwhile;
-  const refusal = door && (await reloadDoor(asked, holds, tools));
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
   const served = observed.some((one) => one.service === service && one.state === "running");
+  // Whoever goes back with nobody serving has a server first, and then what the proxy said.
+  const mayRefuse = next.incident && !served;
+  const refusal = door && (await reloadDoor(asked, holds, mayRefuse, tools));
   const leaves = served && (isTouched || awayWork !== undefined);
   if (holds && door !== undefined && leaves && !next.incident)
     await tools.say.step("the server works off what has piled up", () => caughtUp(door, tools));
@@ -99,13 +101,14 @@ function choose({ next, observed, changes }: CutOverAsked): Cutover {
 
 /**
  * A proxy that stays reads its new configuration before anybody is held: doing so ends the
- * waiting of those it holds (Caddy 2.11). In an incident one that does not take it keeps no server
- * away: it goes on with what it has.
- * @returns the refusal, for when a server is there
+ * waiting of those it holds (Caddy 2.11).
+ * @param mayRefuse whether one that does not take it is to keep no server away
+ * @returns its refusal, for when a server is there
  */
 async function reloadDoor(
   { next, changes }: CutOverAsked,
   holds: boolean,
+  mayRefuse: boolean,
   tools: Tools,
 ): Promise<Problem | undefined> {
   const own = changes.filter((one) => isDoor(one.service, next));
@@ -115,8 +118,8 @@ async function reloadDoor(
   try {
     await bring({ next, todo: own, tools }, () => true);
   } catch (error) {
-    if (!next.incident || !(error instanceof Problem)) throw error;
-    tools.say.note(`${error.message}: what it has had goes on, until a server is there`);
+    if (!mayRefuse || !(error instanceof Problem) || error.code !== "STEP_FAILED") throw error;
+    tools.say.note(`${error.message}: the server comes first`);
     return error;
   }
   if (holds) await sleep(handOverMs, undefined, { signal: tools.signal });
