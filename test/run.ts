@@ -1,27 +1,22 @@
-// `npm test [all | part of a name …]`: what the day has its turn for, everything, or the files meant;
-// never what only repeats others. First what needs no engine, then, on the real parts, three suites
-// at a time.
+// `npm test [long | part of a name …]`: everything that guards a change, the same on every day; with
+// `long` also the suites that repeat others more deeply; with names the files meant. First what needs
+// no engine, then, on the real parts, three suites at a time.
 import { spawn, spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { othersOnEngine } from "./real/othersOnEngine.ts";
-import { isTurnOf, turnOf } from "./turns.ts";
 
 const root = join(import.meta.dirname, "..");
 const words = process.argv.slice(2);
-const wanted = words.filter((one) => one !== "all");
-/** Undefined where all turns are meant. */
-const turn = words.length === 0 ? turnOf(Date.now()) : undefined;
-if (turn !== undefined) process.env["TEST_TURN"] = String(turn);
+const isLong = words.includes("long");
+const wanted = words.filter((one) => one !== "long");
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
-/** What others have made already with the stand-in server, once more for `npm run faults`. */
+/** The faults of the database once more, on real Letta: minutes that `npm test` does not take. */
 const isAgain = (file: string) => file.endsWith("lettaFaults.test.ts");
-const meant = all.filter((file) =>
-  wanted.length === 0 ? !isAgain(file) : wanted.some((part) => file.includes(part)),
+const chosen = all.filter((file) =>
+  wanted.length === 0 ? isLong || !isAgain(file) : wanted.some((part) => file.includes(part)),
 );
-const isNow = (file: string) => turn === undefined || isTurnOf(file, turn);
-const chosen = meant.filter(isNow);
-const postponed = meant.filter((file) => !isNow(file));
+if (isLong) process.env["KILLED"] = "all";
 /** On the real parts, or minutes of one core: each is run by itself. */
 const isSlow = (file: string) =>
   file.startsWith(join("test", "real")) || file.startsWith(join("test", "simulation"));
@@ -112,11 +107,6 @@ else {
   process.stdout.write(
     `not run: ${alone.join(", ")} ends the engine, and with it ${others.join(", ")}\n` +
       "  all the same: END_ENGINE=true npm test -- real/engineRestart\n",
-  );
-}
-if (postponed.length > 0) {
-  process.stdout.write(
-    `their turn is another day: ${postponed.join(", ")}\n  all of them now: npm test -- all\n`,
   );
 }
 if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);
