@@ -1,17 +1,40 @@
 import { askRows } from "./askRows.ts";
 import { maintenance } from "./maintenance.ts";
+import { readMark, type Mark } from "./marks.ts";
 import type { DatabaseServer } from "./sql.ts";
 
+export interface FoundDatabase {
+  /** Null for one that may not be looked at. */
+  readonly bytes: number | null;
+  /** Undefined where it carries none of the tool's. */
+  readonly mark: Mark | undefined;
+}
+
 /**
- * The databases of a server with their sizes in bytes; null for one that may not be looked at.
+ * The databases of a server by their names.
  * @throws Problem DATABASE_REFUSED
  */
-export async function databases(server: DatabaseServer): Promise<Map<string, number | null>> {
-  const found = await askRows<{ name: string; bytes: number | null }>(
+export async function databases(server: DatabaseServer): Promise<Map<string, FoundDatabase>> {
+  const found = await askRows<{ name: string; bytes: number | null; comment: string | null }>(
     await maintenance(server),
-    `SELECT datname AS name, CASE WHEN has_database_privilege(oid, 'CONNECT')
-      THEN pg_database_size(oid) END AS bytes FROM pg_database WHERE NOT datistemplate`,
+    `SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment,
+      CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END AS bytes
+      FROM pg_database WHERE NOT datistemplate`,
     "its databases",
   );
-  return new Map(found.map((one) => [one.name, one.bytes]));
+  return new Map(
+    found.map(({ name, bytes, comment }) => [name, { bytes, mark: readMark(comment) }]),
+  );
+}
+
+/** The database that this run marked for this purpose, whatever its name is now. */
+export function databaseOfRun(
+  found: ReadonlyMap<string, FoundDatabase>,
+  { installation, run, purpose }: Mark,
+): string | undefined {
+  if (run === "") return undefined;
+  return [...found].find(
+    ([, { mark }]) =>
+      mark?.installation === installation && mark.run === run && mark.purpose === purpose,
+  )?.[0];
 }

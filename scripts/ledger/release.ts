@@ -41,6 +41,8 @@ export interface Release {
   readonly project: string | null;
   readonly environment: string | null;
   readonly id: string;
+  /** Random: marks the databases that this run made. Missing in sheets of earlier versions. */
+  readonly run?: string;
   readonly tag: string;
   readonly created: string;
   readonly outcome: "begun" | "good" | "failed";
@@ -124,6 +126,7 @@ const formats = {
     project: v.nullable(text),
     environment: v.nullable(text),
     ...earliest,
+    run: v.exactOptional(text),
     kind: v.picklist(["up", "deploy", "rollback", "restore"]),
     from: v.nullable(id),
     restores: v.nullable(id),

@@ -22,6 +22,15 @@ export function keyedDigest(key: Buffer, value: string): string {
 }
 
 /**
+ * The id of the installation that a state directory is: on everything that it makes, so that it is
+ * known again. A lost state directory is another installation.
+ * @param key the environment's own, as secretKey made it
+ */
+export function installationId(key: Buffer): string {
+  return keyedDigest(key, "installation");
+}
+
+/**
  * A random id of this installation, on its telemetry and in links: says nothing about the machine.
  * @param key the environment's own, as secretKey made it
  */

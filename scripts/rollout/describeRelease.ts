@@ -1,6 +1,7 @@
 import type { Release } from "../ledger/release.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { secretDigests } from "../preparation/prepareStack.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Target } from "../preparation/target.ts";
 import { labels } from "../stack/renderStack.ts";
 import { secretValues } from "../stack/secretValues.ts";
@@ -9,6 +10,8 @@ import type { Session } from "./session.ts";
 export interface ReleaseParts {
   readonly kind: Release["kind"];
   readonly id: string;
+  /** The run's nonce, where it has marked something already. */
+  readonly run?: string;
   /** The release that was good before. */
   readonly present: Release | undefined;
   readonly heads: readonly string[];
@@ -19,6 +22,11 @@ export interface ReleaseParts {
   readonly proofs: Release["proofs"];
   readonly rehearsal: unknown;
   readonly titles?: Readonly<Record<string, string>>;
+}
+
+/** A nonce that marks what one run makes, so that no other run takes it for its own. */
+function newRun({ randomBytes }: Pick<Tools, "randomBytes">): string {
+  return randomBytes(8).toString("hex");
 }
 
 /** The sheet of a release that is about to begin. */
@@ -44,6 +52,7 @@ export function describeRelease(
   const { present, ...own } = parts;
   return {
     ...own,
+    run: parts.run ?? newRun(tools),
     format: 2,
     project: settings.project,
     environment: settings.environment,

@@ -100,7 +100,7 @@ export async function refuseSmallDisk(
   server: DatabaseServer,
   tools: Tools,
 ): Promise<void> {
-  const bytes = (await databases(server)).get(server.name) ?? 0;
+  const bytes = (await databases(server)).get(server.name)?.bytes ?? 0;
   const places = [
     { path: directory, needed: bytes },
     { path: await tools.engine.dataRoot(), needed: bytes * 3 },

@@ -5,6 +5,8 @@ export interface SimulatedDatabase {
   /** A migration that was committed half-way and failed. */
   half: boolean;
   readonly rows: Map<string, Set<string>>;
+  /** COMMENT ON DATABASE: a copy does not have it. */
+  comment?: string | undefined;
 }
 
 /** The tables each revision brings. With r4 an agent's name is its title. */
@@ -19,8 +21,8 @@ export function emptyDatabase(): SimulatedDatabase {
   return { applied: [], half: false, rows: new Map() };
 }
 
-export function copyDatabase(from: SimulatedDatabase): SimulatedDatabase {
-  return { ...from, rows: new Map([...from.rows].map(([name, rows]) => [name, new Set(rows)])) };
+export function copyDatabase({ applied, half, rows: from }: SimulatedDatabase): SimulatedDatabase {
+  return { applied, half, rows: new Map([...from].map(([name, rows]) => [name, new Set(rows)])) };
 }
 
 export function revisionOf({ applied }: SimulatedDatabase): string {

@@ -59,7 +59,9 @@ function failed(state: string, message: string): CommandResult {
 /** Of a statement, for the trace. */
 function about(script: string): string {
   const found =
-    /pg_dump|COPY|(?:DROP|CREATE|ALTER) DATABASE[^\n]*|facts|:counting|AS sequences/.exec(script);
+    /pg_dump|COPY|(?:DROP|CREATE|ALTER|COMMENT ON) DATABASE[^\n]*|facts|:counting|AS sequences/.exec(
+      script,
+    );
   return found?.[0] ?? script.trim().split("\n")[0]!.slice(0, 60);
 }
 
@@ -85,7 +87,7 @@ function statement(
   if (script.includes("COPY (SELECT")) return read(database, script, stdout!);
   if (script.startsWith("COPY ") || script.includes("\nCOPY ")) return pour(database, script);
   if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
-  if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "/.test(script)) {
+  if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "|COMMENT ON DATABASE/.test(script)) {
     world.expectLock("alter a database");
     return alter(servers, script);
   }
@@ -100,7 +102,9 @@ function statement(
   }
   if (script.includes("FROM pg_database WHERE NOT datistemplate")) {
     return rowsAsJson(
-      [...servers.databases.keys()].map((one) => ({ name: one, bytes: 8_000_000 })),
+      [...servers.databases].map(([one, { comment = null }]) => {
+        return { name: one, bytes: 8_000_000, comment };
+      }),
     );
   }
   if (/SELECT 0 AS place|AS place, count/.test(script)) return rowsAsJson(places(database, script));
@@ -210,15 +214,38 @@ function places(database: SimulatedDatabase, script: string): { place: number; r
   }));
 }
 
+/** Statements on lines of their own; between BEGIN and COMMIT all of them, or none. */
 function alter(servers: SimulatedServers, script: string): CommandResult {
-  const { databases } = servers;
-  const inUse = (name: string) => servers.sessionsOn(name) > 0;
-  const dropped = /DROP DATABASE IF EXISTS "(.*?)"/.exec(script);
-  if (dropped !== null) {
-    databases.delete(dropped[1]!);
-    return said("");
+  let { databases } = servers;
+  let isTransaction = false;
+  const comments: (() => void)[] = [];
+  for (const line of script.split("\n")) {
+    if (line.startsWith("BEGIN")) isTransaction = true;
+    databases = new Map(databases);
+    const failure = alterOnce(servers, databases, line, comments);
+    if (failure !== undefined) return failure;
+    if (line.startsWith("COMMIT")) isTransaction = false;
+    if (isTransaction) continue;
+    servers.databases = databases;
+    for (const comment of comments.splice(0)) comment();
   }
-  const created = /CREATE DATABASE "(.*?)" TEMPLATE "?(\w+)"?/.exec(script);
+  return said("");
+}
+
+/**
+ * @param databases is changed
+ * @param comments gets what is to be done at the end of the transaction
+ */
+function alterOnce(
+  servers: SimulatedServers,
+  databases: Map<string, SimulatedDatabase>,
+  line: string,
+  comments: (() => void)[],
+): CommandResult | undefined {
+  const inUse = (name: string) => servers.sessionsOn(name) > 0;
+  const [, dropped] = /^DROP DATABASE IF EXISTS "(.*?)"/.exec(line) ?? [];
+  if (dropped !== undefined) databases.delete(dropped);
+  const created = /^CREATE DATABASE "(.*?)" TEMPLATE "?(\w+)"?/.exec(line);
   if (created !== null) {
     const [, name = "", from = ""] = created;
     if (databases.has(name)) return failed("42P04", `database "${name}" already exists`);
@@ -228,18 +255,20 @@ function alter(servers: SimulatedServers, script: string): CommandResult {
       return failed("3D000", `template database "${from}" does not exist`);
     }
     databases.set(name, template ? copyDatabase(template) : emptyDatabase());
-    return said("");
   }
-  const renames = [...script.matchAll(/ALTER DATABASE "(.*?)" RENAME TO "(.*?)"/g)];
-  const next = new Map(databases);
-  for (const [, from = "", to = ""] of renames) {
-    const one = next.get(from);
-    if (one === undefined) return failed("3D000", `database "${from}" does not exist`);
-    if (next.has(to)) return failed("42P04", `database "${to}" already exists`);
+  // Postgres only warns about a database that is not there.
+  const commented = /^COMMENT ON DATABASE "(.*?)" IS '(.*)';?$/.exec(line);
+  const one = commented && databases.get(commented[1]!);
+  if (one) comments.push(() => void (one.comment = commented[2]!));
+  const renamed = /^ALTER DATABASE "(.*?)" RENAME TO "(.*?)"/.exec(line);
+  if (renamed !== null) {
+    const [, from = "", to = ""] = renamed;
+    const moved = databases.get(from);
+    if (moved === undefined) return failed("3D000", `database "${from}" does not exist`);
+    if (databases.has(to)) return failed("42P04", `database "${to}" already exists`);
     if (inUse(from)) return failed("55006", `database "${from}" is being accessed`);
-    next.delete(from);
-    next.set(to, one);
+    databases.delete(from);
+    databases.set(to, moved);
   }
-  servers.databases = next;
-  return said("");
+  return undefined;
 }

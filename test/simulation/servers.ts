@@ -53,7 +53,9 @@ export class SimulatedServers {
   copy(world: World): SimulatedServers {
     const copy = new SimulatedServers(this.project, world);
     for (const [id, one] of this.containers) copy.containers.set(id, { ...one });
-    for (const [name, one] of this.databases) copy.databases.set(name, copyDatabase(one));
+    for (const [name, one] of this.databases) {
+      copy.databases.set(name, { ...copyDatabase(one), comment: one.comment });
+    }
     for (const one of this.volumes) copy.volumes.add(one);
     for (const [name, id] of this.names) copy.names.set(name, id);
     for (const [id, version] of this.imageVersions) copy.imageVersions.set(id, version);
