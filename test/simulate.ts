@@ -3,42 +3,85 @@
 // tells all that happened.
 import { availableParallelism } from "node:os";
 import { numberOptions } from "./numberOptions.ts";
+import { mutants } from "./simulation/mutants.ts";
 import { simulate, type Failure } from "./simulation/simulate.ts";
+import { storeSchedule, storedSchedules } from "./simulation/stored.ts";
 
-const usage = `npm run simulate -- [--runs 1000] [--seed N] [--workers N]
-Rolls releases out on a simulated machine with faults at every point; --seed N --runs 1 tells all of a run.`;
-const { runs, seed, workers } = numberOptions(usage, {
+const usage = `npm run simulate -- [--runs 1000] [--seed N] [--workers N] [--store 1] [--mutants N]
+Rolls releases out on a simulated machine with faults at every point; --seed N --runs 1 tells all of a run.
+--store 1 stores the shortest schedule of each run that fails, as test/simulation/schedules/once/seed-*.json.
+--mutants N stores one for each mutant that its stored schedule does not find, found in at most N runs.`;
+const {
+  runs,
+  seed,
+  workers,
+  store,
+  mutants: mutantRuns,
+} = numberOptions(usage, {
   runs: 1000,
   seed: Math.floor(Date.now() / 1000),
   workers: Math.min(2, availableParallelism()),
+  store: 0,
+  mutants: 0,
 });
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 const shownFailures = 20;
 const shownSteps = 60;
 
-say(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
-let told = performance.now();
-const { failures, ends, ...done } = await simulate({
-  seed,
-  runs,
-  workers,
-  onProgress(count) {
-    if (performance.now() - told < 30_000) return;
-    told = performance.now();
-    say(`${count} runs`);
-  },
-});
-for (const one of failures.slice(0, shownFailures)) show(one);
-if (runs === 1 || failures.length > 0) say("");
-const most = [...ends].sort((a, b) => b[1] - a[1]);
-for (const [end, count] of most.slice(0, runs === 1 ? most.length : 0)) say(`${count} ${end}`);
-const perRun = (done.effects / Math.max(1, done.runs)).toFixed(0);
-const rate = (done.runs / done.seconds).toFixed(1);
-say(
-  `${done.runs} runs in ${done.seconds.toFixed(1)} s (${rate} a second, ${perRun} effects each), ` +
-    `${failures.length} violated an invariant`,
-);
-process.exitCode = failures.length === 0 ? 0 : 1;
+process.exitCode = (await (mutantRuns > 0 ? storeMutants() : simulateRuns())) ? 0 : 1;
+
+async function simulateRuns(): Promise<boolean> {
+  say(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
+  let told = performance.now();
+  const { failures, ends, ...done } = await simulate({
+    seed,
+    runs,
+    workers,
+    onProgress(count) {
+      if (performance.now() - told < 30_000) return;
+      told = performance.now();
+      say(`${count} runs`);
+    },
+  });
+  for (const one of failures.slice(0, shownFailures)) show(one);
+  for (const { seed: failed, named } of store > 0 ? failures : []) {
+    if (named !== undefined)
+      say(storeSchedule("once", { once: `seed ${failed}`, schedule: named }));
+  }
+  if (runs === 1 || failures.length > 0) say("");
+  const most = [...ends].sort((a, b) => b[1] - a[1]);
+  for (const [end, count] of most.slice(0, runs === 1 ? most.length : 0)) say(`${count} ${end}`);
+  const perRun = (done.effects / Math.max(1, done.runs)).toFixed(0);
+  const rate = (done.runs / done.seconds).toFixed(1);
+  say(
+    `${done.runs} runs in ${done.seconds.toFixed(1)} s (${rate} a second, ${perRun} effects each), ` +
+      `${failures.length} violated an invariant`,
+  );
+  return failures.length === 0;
+}
+
+async function storeMutants(): Promise<boolean> {
+  const known = new Map(storedSchedules("mutants").map((one) => [one.once, one.schedule]));
+  let areFound = true;
+  for (const mutant of mutants) {
+    const schedule = known.get(mutant.name);
+    const finds = async (...schedules: (typeof schedule)[]) => {
+      const given = schedules.filter((one) => one !== undefined);
+      const seen = await simulate({ schedules: given, workers: 1, mutant });
+      return seen.failures.length > 0;
+    };
+    if (await finds(schedule)) continue;
+    const { seed: first = 1 } = mutant;
+    const search = { seed: first, runs: mutantRuns, workers, untilFailure: true, shrinks: true };
+    const { failures } = await simulate({ ...search, mutant });
+    const named = failures[0]?.named;
+    const isFound = await finds(named);
+    areFound &&= isFound;
+    say(`${mutant.name}: ${isFound ? "" : "NOT FOUND"}`);
+    if (isFound) say(`  ${storeSchedule("mutants", { once: mutant.name, schedule: named! })}`);
+  }
+  return areFound;
+}
 
 function show({ seed: failed, violations, shortest, trace, ends: ended }: Failure): void {
   say(`\nseed ${failed}: ${violations.join("\n  ")}`);

@@ -4,6 +4,7 @@ import { scenarios } from "./scenarios.ts";
 import type { Menus, Schedule } from "./schedule.ts";
 import { unsettled } from "./settled.ts";
 import { copySite, emptySite, enterSite, type Site } from "./site.ts";
+import { kindOfEffect, type Fault, type SimulatedProcess } from "./world.ts";
 
 /** What was seen of a run. */
 export interface Seen {
@@ -11,6 +12,8 @@ export interface Seen {
   /** All that happened; made when it is asked for. */
   readonly trace: () => readonly string[];
   readonly effects: number;
+  /** The same schedule, its faults at effects by their names; without those that never came. */
+  readonly named: () => Schedule;
   /** How its commands ended. */
   readonly ends: readonly string[];
 }
@@ -40,7 +43,7 @@ async function prepare(past: number): Promise<Beginning> {
     const alike = new Map<string, number[]>();
     let count = 0;
     copy.world.onEffect = (name) => {
-      const kind = name.replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, "N");
+      const kind = kindOfEffect(name);
       alike.set(kind, [...(alike.get(kind) ?? []), (count += 1)]);
     };
     await copy.world.until(runCommand(copy, command, []));
@@ -83,10 +86,13 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
   const violate = (what: string) => world.violate(what);
   const ends: string[] = [];
   const notes: string[] = [];
+  /** The process of each command. */
+  const runs: (SimulatedProcess | undefined)[] = [];
   const seen = (): Seen => ({
     violations: world.violations,
     trace: () => world.trace(),
     effects: world.commands.reduce((sum, one) => sum + one.effects, 0),
+    named: () => ({ ...schedule, faults: schedule.faults.flatMap((one) => named(one, runs)) }),
     ends,
   });
   for (const [index, ms] of schedule.writes.entries()) {
@@ -106,6 +112,7 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
       const faults = schedule.faults.filter((one) => one.command === at);
       const before = servers.part("server")?.id;
       const running = runCommand(site, command, faults);
+      runs.push(world.commands.at(-1));
       if (at === 0 && schedule.beside) {
         const { command: other, afterMs } = schedule.beside;
         beside = later(site, afterMs, async () => {
@@ -133,6 +140,12 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
     violate(`ended with ${(error as Error).stack ?? String(error)}`);
   }
   return seen();
+}
+
+function named(fault: Fault, runs: readonly (SimulatedProcess | undefined)[]): Fault[] {
+  if (typeof fault.at !== "number") return [fault];
+  const at = runs[fault.command]?.namedEffect(fault.at);
+  return at === undefined ? [] : [{ ...fault, at }];
 }
 
 /** The last command once more, with no fault: afterwards all must be in order (I6). */

@@ -66,6 +66,13 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
   return { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
 }
 
+/** The past of a seed and its first command, and nothing that goes wrong. */
+export function faultless(seed: number): Schedule {
+  const past = pastOf(seed);
+  const commands = scenarios[past]!.next.slice(0, 1);
+  return { seed, past, commands, faults: [], writes: [], crashes: [] };
+}
+
 const kinds = [
   "kill",
   "kill",

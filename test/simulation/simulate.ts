@@ -5,9 +5,15 @@ import type { Schedule } from "./schedule.ts";
 /** Which runs, and what is to be done about one that fails. */
 export interface Wanted {
   /** The first run's seed; each further run has the next one. */
-  readonly seed: number;
-  readonly runs: number;
+  readonly seed?: number;
+  readonly runs?: number;
+  /** Runs these instead. */
+  readonly schedules?: readonly Schedule[];
   readonly workers: number;
+  /** Whether a schedule that fails is made as short as can be; without a mutant it is. */
+  readonly shrinks?: boolean;
+  /** Whether what happened in each run is digested, for two runs of a seed to be compared. */
+  readonly traces?: boolean;
   /** A mistake that the simulation is to find. */
   readonly mutant?: Mutant;
   /** Ends at the first that fails. */
@@ -20,8 +26,10 @@ export interface Wanted {
 export interface Failure {
   readonly seed: number;
   readonly violations: readonly string[];
-  /** The shortest that was found to fail in the same way; undefined where no fault was needed. */
-  readonly shortest: Schedule | undefined;
+  /** The shortest that was found to fail in the same way. */
+  readonly shortest: Schedule;
+  /** The same, as it is stored: its faults by the names of the effects. */
+  readonly named: Schedule;
   /** What happened in that one. */
   readonly trace: readonly string[];
   /** How its commands ended. */
@@ -35,32 +43,40 @@ export interface Simulated {
   /** How often commands ended how: "deploy 2.0.0: dead". */
   readonly ends: ReadonlyMap<string, number>;
   readonly failures: readonly Failure[];
+  /** A digest of all that happened, by seed, where it was asked for. */
+  readonly traces: ReadonlyMap<number, string>;
 }
 
 /** What a worker says: now and then, and of each run that failed. */
 export type Told =
   | { readonly done: number; readonly effects: number; readonly ends: readonly string[] }
-  | { readonly failure: Failure };
+  | { readonly failure: Failure }
+  | { readonly traced: { readonly seed: number; readonly digest: string } };
 
 /** What a worker is given. */
 export interface WorkerParts {
   readonly seed: number;
   readonly runs: number;
+  readonly schedules: readonly Schedule[] | undefined;
   readonly mutant: Mutant | undefined;
+  readonly shrinks: boolean;
+  readonly traces: boolean;
   /** Runs that were taken, over all workers. */
   readonly taken: Int32Array<SharedArrayBuffer>;
 }
 
 /** Runs schedules on so many threads, each in worlds of its own. */
 export async function simulate(wanted: Wanted): Promise<Simulated> {
-  const { seed, runs, mutant, onProgress, untilFailure = false } = wanted;
+  const { seed = 1, schedules, mutant, onProgress, untilFailure = false } = wanted;
+  const { runs = schedules?.length ?? 1, shrinks = mutant === undefined, traces = false } = wanted;
   const started = performance.now();
   const taken = new Int32Array(new SharedArrayBuffer(4));
   const failures: Failure[] = [];
   const ends = new Map<string, number>();
+  const digests = new Map<number, string>();
   let done = 0;
   let effects = 0;
-  const parts: WorkerParts = { seed, runs, mutant, taken };
+  const parts: WorkerParts = { seed, runs, schedules, mutant, shrinks, traces, taken };
   const work = () =>
     new Promise<void>((resolve, reject) => {
       const worker = new Worker(new URL("./worker.ts", import.meta.url), {
@@ -69,6 +85,10 @@ export async function simulate(wanted: Wanted): Promise<Simulated> {
         resourceLimits: { maxYoungGenerationSizeMb: 256 },
       });
       worker.on("message", (told: Told) => {
+        if ("traced" in told) {
+          digests.set(told.traced.seed, told.traced.digest);
+          return;
+        }
         if ("failure" in told) {
           failures.push(told.failure);
           if (untilFailure) Atomics.store(taken, 0, runs);
@@ -85,5 +105,5 @@ export async function simulate(wanted: Wanted): Promise<Simulated> {
   await Promise.all(Array.from({ length: wanted.workers }, work));
   failures.sort((a, b) => a.seed - b.seed);
   const seconds = (performance.now() - started) / 1000;
-  return { runs: done, seconds, effects, ends, failures };
+  return { runs: done, seconds, effects, ends, failures, traces: digests };
 }

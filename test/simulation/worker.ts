@@ -4,10 +4,20 @@ import { replaceModules } from "./replaceModules.ts";
 import type { Told, WorkerParts } from "./simulate.ts";
 import { Dead, world } from "./world.ts";
 
-const { seed, runs, mutant, taken } = workerData as WorkerParts;
+const {
+  seed: firstSeed,
+  runs,
+  schedules,
+  mutant,
+  shrinks,
+  traces,
+  taken,
+} = workerData as WorkerParts;
+const count = schedules?.length ?? runs;
 replaceModules(mutant);
 const { beginningOf, oneRun } = await import("./oneRun.ts");
-const { pastOf, scheduleOf } = await import("./schedule.ts");
+const { faultless, pastOf, scheduleOf } = await import("./schedule.ts");
+const { digestOf } = await import("./replaced/labelKey.ts");
 const { shrink } = await import("./shrink.ts");
 
 // What nobody waits for ends a real process; in one that was killed nothing is left to end.
@@ -18,12 +28,12 @@ process.on("unhandledRejection", (error) => {
 const portion = 20;
 const tell = (told: Told) => parentPort!.postMessage(told);
 
-for (let from = take(); from < runs; from = take()) {
+for (let from = take(); from < count; from = take()) {
   const ends: string[] = [];
   let effects = 0;
   let done = 0;
-  for (let at = from; at < Math.min(from + portion, runs); at += 1) {
-    const one = await run(seed + at);
+  for (let at = from; at < Math.min(from + portion, count); at += 1) {
+    const one = await run(at);
     done += 1;
     ends.push(...one.ends.map((end) => end.replace(/ \d{6}$/, "")));
     effects += one.effects;
@@ -32,21 +42,24 @@ for (let from = take(); from < runs; from = take()) {
   tell({ done, effects, ends });
 }
 
-async function run(own: number) {
+async function run(at: number) {
+  const seed = schedules?.[at]?.seed ?? firstSeed + at;
   try {
-    const { menus } = await beginningOf(pastOf(own));
-    const schedule = scheduleOf(own, menus);
+    const schedule = schedules?.[at] ?? scheduleOf(seed, (await beginningOf(pastOf(seed))).menus);
     const seen = await oneRun(schedule);
+    if (traces) tell({ traced: { seed, digest: digestOf(seen.trace().join("\n")) } });
     if (seen.violations.length === 0) return { ...seen, failed: false };
     const { violations } = seen;
-    const shortest = mutant === undefined ? await shrink(schedule, violations) : schedule;
-    const { trace, ends } = await oneRun(shortest);
-    tell({ failure: { seed: own, violations, shortest, trace: trace(), ends } });
+    const shortest = shrinks ? await shrink(schedule, violations) : schedule;
+    const { trace, ends, named } = await oneRun(shortest);
+    const failure = { seed, violations, shortest, named: named(), trace: trace(), ends };
+    tell({ failure });
     return { ...seen, failed: true };
   } catch (error) {
     // It goes wrong even where nothing is done to it.
     const violations = [(error as Error).stack ?? String(error)];
-    tell({ failure: { seed: own, violations, shortest: undefined, trace: [], ends: [] } });
+    const plain = schedules?.[at] ?? faultless(seed);
+    tell({ failure: { seed, violations, shortest: plain, named: plain, trace: [], ends: [] } });
     return { effects: 0, ends: [], failed: true };
   }
 }

@@ -7,8 +7,8 @@ import { random, type Random } from "./random.ts";
 export interface Fault {
   /** The command it is for, from 0. */
   readonly command: number;
-  /** The effect, from 1, at which it happens. */
-  readonly at: number;
+  /** The effect at which it happens: counted from 1, or by its name, which a longer run keeps. */
+  readonly at: number | NamedEffect;
   /**
    * `kill`: kill -9 of the tool; `power`: the machine goes off and comes back; `error`: the
    * effect fails and has not happened; `late`: it takes half a minute longer; `interrupt`: Ctrl-C.
@@ -18,6 +18,17 @@ export interface Fault {
   readonly when: "before" | "during" | "after";
 }
 
+/** The effect of this kind that comes as the nth of its kind in its process, from 1. */
+export interface NamedEffect {
+  readonly effect: string;
+  readonly nth: number;
+}
+
+/** What effects of one kind have in common: the name without numbers, ids and digests. */
+export function kindOfEffect(name: string): string {
+  return name.replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, "N");
+}
+
 /** A run of a command: what is in its memory goes with it. */
 export class SimulatedProcess {
   dead = false;
@@ -25,7 +36,8 @@ export class SimulatedProcess {
   changes = false;
   /** The server that it has seen pass its checks. */
   proven = "";
-  effects = 0;
+  /** The names of its effects, in their order. */
+  readonly effectNames: string[] = [];
   readonly stop = new AbortController();
   readonly number: number;
   readonly faults: readonly Fault[];
@@ -38,6 +50,33 @@ export class SimulatedProcess {
     this.number = number;
     this.faults = faults;
     this.died = new Promise((resolve) => (this.#tell = () => resolve("dead")));
+  }
+
+  get effects(): number {
+    return this.effectNames.length;
+  }
+
+  /** @returns the fault that is due at the effect that has just been named */
+  dueFault(): Fault | undefined {
+    const name = this.effectNames.at(-1)!;
+    return this.faults.find(({ at }) =>
+      typeof at === "number"
+        ? at === this.effects
+        : at.effect === kindOfEffect(name) && at.nth === this.#nthOfKind(this.effects),
+    );
+  }
+
+  /** @param at an effect, from 1; @returns the same effect by its name; undefined where it never came */
+  namedEffect(at: number): NamedEffect | undefined {
+    const name = this.effectNames[at - 1];
+    return name === undefined
+      ? undefined
+      : { effect: kindOfEffect(name), nth: this.#nthOfKind(at) };
+  }
+
+  #nthOfKind(at: number): number {
+    const kind = kindOfEffect(this.effectNames[at - 1]!);
+    return this.effectNames.slice(0, at).filter((one) => kindOfEffect(one) === kind).length;
   }
 
   end(): void {
@@ -221,9 +260,9 @@ export class World {
   }
 
   #next(process: SimulatedProcess, name: string): Fault | undefined {
-    process.effects += 1;
+    process.effectNames.push(name);
     this.onEffect?.(name);
-    const fault = process.faults.find((one) => one.at === process.effects);
+    const fault = process.dueFault();
     this.note(fault ? `${name}  <== ${fault.kind}, ${fault.when}` : name);
     return fault;
   }
