@@ -58,7 +58,7 @@ export async function carryRows(server: DatabaseServer, asked: CarryAsked): Prom
     const ofDump = plan.fromDump.map((table) => [table, sheet.rows[table] ?? 0] as const);
     const fromDump = Object.fromEntries(ofDump);
     await proveRows(server, into, { ...poured.rows, ...fromDump });
-    await finishDatabase(server, into, sheet.settings);
+    await finishDatabase(server, into, sheet);
     return { copied: poured.rows, fromDump, noPlace: poured.noPlace, unfilled: plan.unfilled };
   } catch (error) {
     await dropScratch(server, into);

@@ -9,6 +9,10 @@ export interface DatabaseOwn {
   readonly settings: readonly string[];
   /** The clause of CREATE DATABASE for encoding and order of letters. */
   readonly locale: string;
+  /** How many may be connected at once; left out where there is no limit. */
+  readonly connectionLimit?: number | undefined;
+  /** The role that owns it; left out in what was written before it was read. */
+  readonly owner?: string | undefined;
 }
 
 /** What databaseOwnQuery answers. */
@@ -24,6 +28,9 @@ export interface RawDatabaseOwn {
       }[]
     | null;
   readonly locale: RawLocale;
+  /** -1 for no limit (`pg_database.datconnlimit`). */
+  readonly connectionLimit: number;
+  readonly owner: string;
 }
 
 interface RawLocale {
@@ -34,6 +41,8 @@ interface RawLocale {
   readonly provider: string | null;
   /** What ICU or the builtin provider goes by. */
   readonly locale: string | null;
+  /** ICU's own rules on top of its locale; from Postgres 16. */
+  readonly rules?: string | null;
 }
 
 /** An expression that reads it as JSON, in any database of the server. */
@@ -48,7 +57,9 @@ export function databaseOwnQuery(name: string): string {
         FROM aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee) END,
     'locale', jsonb_build_object('encoding', pg_encoding_to_char(d.encoding),
       'collate', d.datcollate, 'ctype', d.datctype, 'provider', to_jsonb(d) ->> 'datlocprovider',
-      'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')))
+      'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
+      'rules', to_jsonb(d) ->> 'daticurules'),
+    'connectionLimit', d.datconnlimit, 'owner', pg_get_userbyid(d.datdba))
     FROM pg_database d WHERE d.datname = ${name})`;
 }
 
@@ -61,7 +72,8 @@ const lists = [
 ];
 
 /** The answer as SQL for a database of any name. */
-export function databaseOwn({ settings, grants, locale }: RawDatabaseOwn): DatabaseOwn {
+export function databaseOwn(raw: RawDatabaseOwn): DatabaseOwn {
+  const { settings, grants, locale, connectionLimit, owner } = raw;
   const set = settings.map(({ role, setting }) => {
     const [variable = ""] = setting.split("=", 1);
     const value = setting.slice(variable.length + 1);
@@ -77,19 +89,48 @@ export function databaseOwn({ settings, grants, locale }: RawDatabaseOwn): Datab
     return `GRANT ${privilege} ON DATABASE :"database" TO ${to}${further}`;
   });
   const afresh = grants === null ? [] : [`REVOKE ALL ON DATABASE :"database" FROM PUBLIC`];
-  return { settings: [...set, ...afresh, ...granted], locale: localeClause(locale) };
+  return {
+    settings: [...set, ...afresh, ...granted],
+    locale: localeClause(locale),
+    ...(connectionLimit < 0 ? {} : { connectionLimit }),
+    owner,
+  };
 }
 
 /** The statements for one database, in a transaction. */
-export function applyOwn(name: string, settings: readonly string[]): string {
-  const named = `SELECT ${quoteText(name)} AS database \\gset`;
-  return [named, "BEGIN;", ...settings.map((one) => `${one};`), "COMMIT;"].join("\n");
+export function applyOwn(
+  name: string,
+  { settings, connectionLimit, owner }: Omit<DatabaseOwn, "locale">,
+): string {
+  const limit =
+    connectionLimit === undefined
+      ? []
+      : [`ALTER DATABASE :"database" CONNECTION LIMIT ${connectionLimit};`];
+  // Another machine need not have the role, nor may every role give a database away: then it stays its maker's.
+  const owned =
+    owner === undefined
+      ? []
+      : [
+          `SELECT format('ALTER DATABASE %I OWNER TO %I', :'database', rolname) FROM pg_roles
+WHERE rolname = ${quoteText(owner)} AND pg_has_role(oid, 'MEMBER') \\gexec`,
+        ];
+  return [
+    `SELECT ${quoteText(name)} AS database \\gset`,
+    "BEGIN;",
+    ...settings.map((one) => `${one};`),
+    ...limit,
+    ...owned,
+    "COMMIT;",
+  ].join("\n");
 }
 
-function localeClause({ encoding, collate, ctype, provider, locale }: RawLocale): string {
+function localeClause({ encoding, collate, ctype, provider, locale, rules }: RawLocale): string {
   const classic = `ENCODING ${quoteText(encoding)} LC_COLLATE ${quoteText(collate)} LC_CTYPE ${quoteText(ctype)}`;
   if (locale === null) return classic;
-  if (provider === "i") return `${classic} LOCALE_PROVIDER icu ICU_LOCALE ${quoteText(locale)}`;
+  if (provider === "i") {
+    const icu = `${classic} LOCALE_PROVIDER icu ICU_LOCALE ${quoteText(locale)}`;
+    return rules ? `${icu} ICU_RULES ${quoteText(rules)}` : icu;
+  }
   if (provider === "b") {
     return `${classic} LOCALE_PROVIDER builtin BUILTIN_LOCALE ${quoteText(locale)}`;
   }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Problem } from "../common/problem.ts";
 import { createDatabase } from "./createDatabase.ts";
-import { applyOwn } from "./databaseOwn.ts";
+import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
 import { dropScratch } from "./dropScratch.ts";
 import type { DumpSheet } from "./dump.ts";
 import { postgresWords } from "./postgresWords.ts";
@@ -12,7 +12,7 @@ import { withRoom } from "./withRoom.ts";
 /** A dump in a file of the host, and its sheet. */
 export interface DumpFile {
   readonly path: string;
-  readonly sheet: Pick<DumpSheet, "sha256" | "bytes" | "settings" | "locale">;
+  readonly sheet: Pick<DumpSheet, "sha256" | "bytes" | keyof DatabaseOwn>;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function restoreDump(
   await createDatabase(server, into, dump.sheet.locale);
   try {
     await pgRestore(server, into, dump.path);
-    await finishDatabase(server, into, dump.sheet.settings);
+    await finishDatabase(server, into, dump.sheet);
   } catch (error) {
     await dropScratch(server, into);
     throw error;
@@ -93,12 +93,10 @@ export async function pgRestore(
 export async function finishDatabase(
   server: DatabaseServer,
   name: string,
-  settings: readonly string[],
+  own: Omit<DatabaseOwn, "locale">,
 ): Promise<void> {
   // Its own settings come last: one of them may make it read-only.
-  const { state, message } = await server
-    .database(name)
-    .ask(`ANALYZE;\n${applyOwn(name, settings)}`);
+  const { state, message } = await server.database(name).ask(`ANALYZE;\n${applyOwn(name, own)}`);
   if (state === "") return;
   throw new Problem("DATABASE_REFUSED", `${name} could not be given its own settings`, {
     details: [message],

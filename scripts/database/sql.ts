@@ -27,6 +27,8 @@ export interface Database {
 
 /** The Postgres server that the role's database is on, bundled or outside. */
 export interface DatabaseServer {
+  /** Bundled: in a container of the stack's own, which serves nobody else. */
+  readonly place: "bundled" | "external";
   /** The role's own database. */
   readonly name: string;
   /** @param name the role's own where it is left out */
@@ -63,7 +65,7 @@ export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServ
     PGUSER: place.user,
     PGDATABASE: database,
   });
-  return serverOf(place.name, {
+  return serverOf("bundled", place.name, {
     client: (database, argv, io = {}) =>
       engine.exec(place.container, argv, {
         ...io,
@@ -97,7 +99,7 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
       PGOPTIONS: [environment["PGOPTIONS"], io.environment?.["PGOPTIONS"]].join(" ").trim(),
     },
   });
-  return serverOf(name, {
+  return serverOf("external", name, {
     client: (database, argv, io = {}) => engine.run(shot(database, argv, io)),
     hold: (database, stdin, until) => engine.runHeld(shot(database, psqlScript, { stdin }), until),
     // As text: an URL object would percent-encode a password that is right as it stands.
@@ -116,7 +118,11 @@ interface Access extends Pick<DatabaseServer, "client" | "uri"> {
   hold(database: string, stdin: string, until: RegExp): Promise<() => Promise<void>>;
 }
 
-function serverOf(name: string, { client: once, uri, hold }: Access): DatabaseServer {
+function serverOf(
+  place: DatabaseServer["place"],
+  name: string,
+  { client: once, uri, hold }: Access,
+): DatabaseServer {
   const client: Access["client"] = (database, argv, io = {}) => {
     const work = () => once(database, argv, io);
     // A stream cannot be read or written twice: whoever has one makes it anew himself.
@@ -124,6 +130,7 @@ function serverOf(name: string, { client: once, uri, hold }: Access): DatabaseSe
     return isAgain ? withRoom(work, ({ stderr }) => stderr) : work();
   };
   return {
+    place,
     name,
     client,
     uri,

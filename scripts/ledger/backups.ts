@@ -50,6 +50,8 @@ const schema = v.object({
   globalsFault: v.nullable(v.string()),
   settings: v.array(v.string()),
   locale: v.string(),
+  connectionLimit: v.optional(count),
+  owner: v.optional(v.string()),
   databaseBytes: count,
   extensions: v.record(v.string(), v.string()),
   invalidIndexes: v.array(v.string()),

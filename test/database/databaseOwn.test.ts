@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { databaseOwn } from "../../scripts/database/databaseOwn.ts";
+import { applyOwn, databaseOwn } from "../../scripts/database/databaseOwn.ts";
 
 const locale = {
   encoding: "UTF8",
@@ -9,8 +9,9 @@ const locale = {
   provider: "c",
   locale: null,
 };
+const raw = { settings: [], grants: null, locale, connectionLimit: -1, owner: "letta" };
 const statement = (setting: string, role: string | null = null) =>
-  databaseOwn({ settings: [{ role, setting }], grants: null, locale }).settings[0];
+  databaseOwn({ ...raw, settings: [{ role, setting }] }).settings[0];
 
 test("a list of names is quoted name by name, any other value as a whole", () => {
   const start = 'ALTER DATABASE :"database" SET';
@@ -31,16 +32,34 @@ test("what is set for one role within the database stays that role's", () => {
 });
 
 test("a database that nobody said a word about keeps Postgres' own grants", () => {
-  assert.deepEqual(databaseOwn({ settings: [], grants: null, locale }).settings, []);
-  assert.deepEqual(databaseOwn({ settings: [], grants: [], locale }).settings, [
+  assert.deepEqual(databaseOwn(raw).settings, []);
+  assert.deepEqual(databaseOwn({ ...raw, grants: [] }).settings, [
     'REVOKE ALL ON DATABASE :"database" FROM PUBLIC',
   ]);
 });
 
 test("ICU's and the builtin provider's locales are asked for by their own words", () => {
   const of = (provider: string, name: string) =>
-    databaseOwn({ settings: [], grants: null, locale: { ...locale, provider, locale: name } })
-      .locale;
+    databaseOwn({ ...raw, locale: { ...locale, provider, locale: name } }).locale;
   assert.match(of("i", "de-AT"), /LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'$/);
   assert.match(of("b", "C.UTF-8"), /LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'$/);
+});
+
+test("ICU's own rules are asked for besides its locale", () => {
+  const icu = { ...locale, provider: "i", locale: "de", rules: "&a < 'g'" };
+  assert.match(
+    databaseOwn({ ...raw, locale: icu }).locale,
+    /ICU_LOCALE 'de' ICU_RULES '&a < ''g'''$/,
+  );
+});
+
+test("a limit of connections and the owner come last, the owner only where the role is there", () => {
+  const own = databaseOwn({ ...raw, connectionLimit: 7, owner: "o'dd" });
+  const lines = applyOwn("letta_next_000002", own).split("\n");
+  assert.ok(lines.includes('ALTER DATABASE :"database" CONNECTION LIMIT 7;'));
+  assert.match(
+    lines.slice(-3).join(" "),
+    /FROM pg_roles WHERE rolname = 'o''dd' AND .* \\gexec COMMIT;$/,
+  );
+  assert.doesNotMatch(applyOwn("letta", databaseOwn(raw)), /LIMIT/);
 });

@@ -218,17 +218,21 @@ test("a database's own settings and grants come with its dump and with its copy"
       "postgres",
       `SELECT coalesce(rolname, ''), setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
       LEFT JOIN pg_roles r ON r.oid = setrole WHERE datname = '${name}' ORDER BY 1;
-      SELECT has_database_privilege('guest', '${name}', 'CONNECT')`,
+      SELECT has_database_privilege('guest', '${name}', 'CONNECT');
+      SELECT datconnlimit, pg_get_userbyid(datdba) FROM pg_database WHERE datname = '${name}'`,
     );
   psql("postgres", "CREATE ROLE guest");
+  psql("postgres", "ALTER DATABASE letta CONNECTION LIMIT 7; ALTER DATABASE letta OWNER TO guest");
   const expected = own("letta");
-  assert.match(expected, /Létta's Daten.*\n.*work_mem.*\nf$/s);
+  assert.match(expected, /^7\|guest$/m);
+  assert.match(expected, /Létta's Daten.*\n.*work_mem.*\n/s);
   await restoreDump(server, await taken(), rehearsal);
   assert.equal(own(rehearsal), expected);
   await dropScratch(server, rehearsal);
   await copyDatabase(server, "letta", rehearsal);
   assert.equal(own(rehearsal), expected);
   assert.equal(contents(rehearsal), contents("letta"));
+  psql("postgres", "ALTER DATABASE letta OWNER TO letta; ALTER DATABASE letta CONNECTION LIMIT -1");
 });
 
 test("rows written while it runs do not come between a dump and its counts", async () => {

@@ -264,6 +264,7 @@ function sized(bytes: number): DatabaseServer {
     message: "",
   });
   return {
+    place: "bundled",
     name: "letta",
     database: () => ({ ask, hold: () => Promise.reject(new Error("nothing is held")) }),
     client: () => Promise.reject(new Error("nothing is run")),

@@ -72,6 +72,8 @@ const own = {
   settings: [],
   grants: null,
   locale: { encoding: "UTF8", collate: "C", ctype: "C", provider: "c", locale: null },
+  connectionLimit: -1,
+  owner: "letta",
 };
 
 function statement(
@@ -95,7 +97,13 @@ function statement(
     const asked = /datname IN \('(\w+)'/.exec(script)?.[1] ?? "";
     return rowsAsJson(Array.from({ length: servers.sessionsOn(asked) }, (_, pid) => ({ pid })));
   }
-  if (script.includes("AS own")) return rowsAsJson([{ own }]);
+  if (script.includes("pg_database_size(oid) AS bytes, current_setting")) {
+    const asked = /datname = '(\w+)'/.exec(script)?.[1] ?? "";
+    return rowsAsJson(
+      servers.databases.has(asked) ? [{ bytes: 8_000_000, version: 170_011, own }] : [],
+    );
+  }
+  if (script.startsWith("CHECKPOINT")) return said("");
   if (script.includes("AS sequences")) return rowsAsJson([schemaOf(database)]);
   if (script.includes("indisvalid")) {
     return rowsAsJson(database.half ? [{ name: "public.agents_by_title" }] : []);
