@@ -80,7 +80,7 @@ export async function findDoor(
         `$bb sleep ${settled}`,
       ),
     async underWay() {
-      const ask = ["/probe/busybox", "wget", "-q", "-T", "5", "-O", "-", upstreamsUrl];
+      const ask = ["/probe/busybox", "wget", "-q", "-Y", "off", "-T", "5", "-O", "-", upstreamsUrl];
       const { code, stdout } = await tools.engine.exec(proxy.id, ask);
       return code === 0 ? requestsUnderWay(stdout) : undefined;
     },

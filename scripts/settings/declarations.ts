@@ -1,5 +1,6 @@
 import type { Declaration } from "./declare.ts";
 import { serverDeclarations } from "./serverDeclarations.ts";
+import { serverVariables } from "./serverVariables.ts";
 import { stackDeclarations } from "./stackDeclarations.ts";
 import { telemetryDeclarations } from "./telemetryDeclarations.ts";
 
@@ -7,10 +8,12 @@ import { telemetryDeclarations } from "./telemetryDeclarations.ts";
 export const declarations: Readonly<Record<SettingName, Declaration>> = {
   ...stackDeclarations,
   ...serverDeclarations,
+  ...serverVariables,
   ...telemetryDeclarations,
 };
 
 export type SettingName =
   | keyof typeof stackDeclarations
   | keyof typeof serverDeclarations
+  | keyof typeof serverVariables
   | keyof typeof telemetryDeclarations;

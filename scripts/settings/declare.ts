@@ -15,6 +15,8 @@ export interface Declaration extends Kind {
   readonly secret?: true;
   /** `secrets init` can make one up. */
   readonly generated?: "password" | "key";
+  /** The server reads it under this very name; the stack only passes it on. */
+  readonly passed?: true;
   /** The environments that cannot do without. */
   readonly required?: readonly EnvironmentName[];
 }

@@ -6,6 +6,7 @@ import { isSettingName } from "./isSettingName.ts";
 import type { Fault } from "./parseEnvFile.ts";
 import { type Layer, readLayer } from "./readLayer.ts";
 import { type SecretsText, secretsLayer } from "./secretsLayer.ts";
+import { ownedVariables } from "./serverVariables.ts";
 import { shownValue } from "./shownValue.ts";
 
 /** A value and the place that set it; line 0 where a place has no lines. */
@@ -58,7 +59,8 @@ export function gatherLayers(
     if (isSettingName(name)) say(name, value, file, line);
   }
   for (const name of Object.keys(declarations) as SettingName[]) {
-    const value = processEnvironment[name];
+    // A shell's proxy, time zone or cloud profile is meant for the shell.
+    const value = declarations[name].passed ? undefined : processEnvironment[name];
     if (value !== undefined) say(name, value, processPlace, 0);
   }
   const all = (name: SettingName) => said.get(name) ?? [];
@@ -83,6 +85,10 @@ export function gatherLayers(
 /** Names nobody declared, and secrets where git would keep them. */
 function misplaced(layer: Layer, environment: EnvironmentName): Fault[] {
   return layer.assignments.flatMap(({ name, value, file, line }) => {
+    const instead = ownedVariables[name];
+    if (instead !== undefined) {
+      return [{ file, line, text: `${name}: expected to be left to the stack; ${instead}` }];
+    }
     if (!isSettingName(name)) {
       const meant = nearest(name, Object.keys(declarations));
       const hint = meant ? `; did you mean ${meant}?` : "";

@@ -52,6 +52,15 @@ function isWebUrl(value: string): boolean {
   return URL.canParse(value);
 }
 
+/** `["https://a"]`, as pydantic reads a list. */
+function isJsonList(value: string): boolean {
+  try {
+    return Array.isArray(JSON.parse(value));
+  } catch {
+    return false;
+  }
+}
+
 function isEndpoint(value: string): boolean {
   const port = value.slice(value.lastIndexOf(":") + 1);
   return new RegExp(`^(?:https?://)?${host}:\\d+$`, "u").test(value) && isPort(port);
@@ -72,10 +81,12 @@ function isClickHouse(value: string): boolean {
 
 /** The kinds of value that settings have. */
 export const kind = {
-  any: plain("a value", /\S/u),
+  any: plain("a value in one line", /^(?=.*\S)[^\p{Cc}]*(?:\t[^\p{Cc}]*)*$/u),
   flag: plain("true or false", /^(?:true|false)$/u),
   port: plain("a port from 1 to 65535", isPort),
   count: plain("a whole number above 0", /^[1-9]\d{0,8}$/u),
+  number: plain("a number", /^\d{1,9}(?:\.\d{1,6})?$/u),
+  json: plain('a JSON list such as ["https://a.example"]', isJsonList),
   few: plain("a whole number from 1 to 9", /^[1-9]$/u),
   percent: plain("a number from 0 to 100", isPercent),
   factor: plain("a number from 1 to 100 such as 1.5", isFactor),
@@ -105,6 +116,13 @@ export const kind = {
     isWebUrl,
     /^[^/]*\/\/[^/]*@/u,
     "user and password do not belong into a URL that is shown",
+  ),
+  /** In a container loopback is the container itself. */
+  modelUrl: explained(
+    "an http:// or https:// URL that the server's container reaches",
+    isWebUrl,
+    /^https?:\/\/(?:localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)|^[^/]*\/\/[^/]*@/iu,
+    "for a model on this machine: http://host.docker.internal:<port>, and the model server listening on 0.0.0.0",
   ),
   endpoint: plain("host:port, with or without http:// or https://", isEndpoint),
   image: explained(

@@ -11,7 +11,7 @@ function apiKey(provider: string): Declaration {
 }
 
 function modelUrl(provider: string): Declaration {
-  return { about: `URL of ${provider}`, ...kind.webUrl };
+  return { about: `URL of ${provider}`, ...kind.modelUrl };
 }
 
 /** The server: its database, how it is reached, its secrets and its model providers. */

@@ -4,6 +4,7 @@ import type { Lookup } from "../settings/fillSettings.ts";
 import { interpolate } from "./interpolate.ts";
 import { isMap, mergeSources, type ValueMap } from "./mergeSources.ts";
 import type { Source } from "./readSources.ts";
+import { passVariables } from "./passVariables.ts";
 import { readServices, type StackService } from "./readServices.ts";
 import { replicateCollector } from "./replicateCollector.ts";
 import { readServerRole, type ServerRole } from "./serverRole.ts";
@@ -60,7 +61,7 @@ interface PastService {
 export function renderStack(parts: RenderParts): Stack {
   const sources = mergeSources(parts.sources, parts.library);
   const replicated = replicateCollector(sources, parts.collectors ?? 1);
-  const merged = interpolate(replicated, parts.lookup);
+  const merged = interpolate(passVariables(replicated, parts.lookup), parts.lookup);
   const model: ValueMap = { name: parts.project };
   for (const [key, value] of Object.entries(merged)) {
     if (!key.startsWith("x-") || key === "x-server") model[key] = structuredClone(value);

@@ -127,6 +127,8 @@ function clickHouseSink(sink: Extract<TwinSink, { kind: "clickhouse" }>): ValueM
         "/probe/busybox",
         "wget",
         "-q",
+        "-Y",
+        "off",
         "-O",
         "/dev/null",
         "http://127.0.0.1:8123/ping",

@@ -133,7 +133,7 @@ test("a mistake with a reason is told with the reason", () => {
 test("the example of a secrets file names every secret and nothing unknown", () => {
   const text = readFileSync(new URL("../../env/secrets.example.env", import.meta.url), "utf8");
   assert.deepEqual(parseEnvFile(text, "").assignments, [], "the example sets nothing by itself");
-  const filled = parseEnvFile(text.replace(/^# (?=[A-Z_]+=)/gmu, ""), "");
+  const filled = parseEnvFile(text.replace(/^# (?=[A-Z0-9_]+=)/gmu, ""), "");
   assert.deepEqual(filled.faults, []);
   const named = new Set(filled.assignments.map((one) => one.name));
   for (const name of named) assert.ok(Object.hasOwn(declarations, name), name);
