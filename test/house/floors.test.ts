@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exportsOf, root, sources, target, type SourceFile } from "./sources.ts";
+import { root, sources, target, type SourceFile } from "./sources.ts";
 
 /** Lowest first: a room may import itself and what is below it. */
 const floors = [
@@ -47,15 +47,6 @@ const importers: Readonly<Record<string, readonly string[]>> = {
 /** Clocks that a file may read itself, and why they are no argument there. */
 const clocks: Readonly<Record<string, string>> = {
   "scripts/verification/canary.ts": "gRPC takes its deadline as a time of day, five seconds on",
-};
-
-/** Files whose name is in none of their exports, and why. */
-const otherNames: Readonly<Record<string, string>> = {
-  "scripts/database/sql.ts": "a Database and the two ways to ask it, which are read together",
-  "scripts/preparation/pinImages.ts":
-    "images by their ids, and the names of ours that keep them here",
-  "scripts/preparation/preflight.ts": "one refusal after the other; the file is their list",
-  "scripts/rollout/refuseGuarded.ts": "the refusals of deploy and rollback; the file is their list",
 };
 
 const files = sources();
@@ -125,26 +116,6 @@ test("nothing below cli reads the clock or throws dice, but where it is said why
   );
 });
 
-test("a file is named for what it exports, but where it is said why", () => {
-  const others = files.filter((file) => {
-    const name = file.name.toLowerCase();
-    return (
-      file.room !== "entries" && !exportsOf(file).some((one) => one.toLowerCase().includes(name))
-    );
-  });
-  assert.deepEqual(others.map((file) => file.path).sort(), Object.keys(otherNames).sort());
-});
-
-test("no file is a drawer: utils, helpers, types, index", () => {
-  const drawers = /^(utils?|helpers?|types?|index|misc|shared|constants)$/;
-  assert.deepEqual(
-    files
-      .filter((file) => drawers.test(file.name) || drawers.test(file.room))
-      .map((file) => file.path),
-    [],
-  );
-});
-
 test("every export has a name", () => {
   assert.deepEqual(
     culprits(files, ({ code }) => code.match(/^export (default\b|\*).*/gm) ?? []),
@@ -160,14 +131,6 @@ test("relative imports end in .ts and lead to a file", () => {
     }),
   );
   assert.deepEqual(wrong, []);
-});
-
-test("no file is longer than 250 lines", () => {
-  const long = culprits(files, ({ text }) => {
-    const lines = text.split("\n").length - 1;
-    return lines > 250 ? [`${lines} lines`] : [];
-  });
-  assert.deepEqual(long, []);
 });
 
 test("every exported function says what it is for", () => {

@@ -41,9 +41,3 @@ export function sources(): SourceFile[] {
 export function target(file: SourceFile, specifier: string): string {
   return normalize(join(dirname(file.path), specifier));
 }
-
-/** The names a file exports, first one first. */
-export function exportsOf({ code }: SourceFile): string[] {
-  const named = /^export (?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm;
-  return [...code.matchAll(named)].map((match) => match[1]!);
-}
