@@ -13,6 +13,7 @@ await command({
     ["--reason <text>", "why, for the history"],
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
     ["--wait", "wait for another run to end"],
+    ["--end-sessions", "end sessions of others on the database while requests are paused"],
   ],
   flags: ["yes", "dryRun"],
   examples: ["npm run deploy:prod", "npm run deploy:prod -- 0.16.8 --reason 'new release'"],
@@ -36,7 +37,9 @@ await command({
       .filter(Boolean);
     const reason = (asked.options["reason"] as string | undefined) ?? null;
     const wait = asked.options["wait"] === true;
-    const outcome = await deploy(settings, { reason, wait, recreate }, toolsOf(terminal));
+    const endSessions = asked.options["endSessions"] === true;
+    const wish = { reason, wait, recreate, endSessions };
+    const outcome = await deploy(settings, wish, toolsOf(terminal));
     return rolloutAnswer(settings, outcome, terminal.steps);
   },
 });

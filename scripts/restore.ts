@@ -10,6 +10,7 @@ await command({
   options: [
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
+    ["--end-sessions", "end sessions of others on the database while requests are paused"],
   ],
   flags: ["yes"],
   examples: ["npm run restore -- prod", "npm run restore -- prod 000003-20261121T073105Z"],
@@ -23,6 +24,7 @@ await command({
       wanted: asked.arguments[0],
       reason: (asked.options["reason"] as string | undefined) ?? null,
       wait: asked.options["wait"] === true,
+      endSessions: asked.options["endSessions"] === true,
     };
     const outcome = await restore(settings, wish, toolsOf(terminal));
     const { backup, release, from, awaySeconds } = outcome;

@@ -74,15 +74,15 @@ export function narrate(manner: Manner): Terminal {
         throw error;
       }
     },
-    async confirm(question, lines) {
-      if (manner.yes) return lines.forEach((line) => write(`  ${line}`));
+    async confirm(question, lines, flag = "--yes") {
+      if (manner.yes && flag === "--yes") return lines.forEach((line) => write(`  ${line}`));
       if (!process.stdin.isTTY || !process.stderr.isTTY) {
         throw new Problem(
           "CONFIRMATION_NEEDED",
           `${question} Without a terminal: nothing was done`,
           {
             details: lines,
-            next: "the same command with -- --yes",
+            next: `the same command with -- ${flag}`,
           },
         );
       }

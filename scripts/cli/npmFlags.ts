@@ -27,6 +27,7 @@ const ours = [
   "limit",
   "proof",
   "failover",
+  "end_sessions",
   "agent",
 ] as const;
 

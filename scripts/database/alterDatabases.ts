@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { maintenance } from "./maintenance.ts";
-import { sessions, type Session } from "./sessions.ts";
+import { sessions, sessionText } from "./sessions.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /** SQLSTATE of a database that others are connected to. */
@@ -22,10 +22,10 @@ export async function alterDatabases(
   const { state, message } = await database.ask(statement);
   if (state === "") return;
   const inTheWay = state === objectInUse ? await sessions(server, involved) : [];
-  throw new Problem("DATABASE_REFUSED", failure, { details: [message, ...inTheWay.map(line)] });
-}
-
-function line({ database, pid, user, application, address, state, since }: Session): string {
-  const whose = [user, application, address && `from ${address}`].filter(Boolean).join(", ");
-  return `connected to ${database}: pid ${pid}, ${whose}, ${state ?? "state not told"} since ${since ?? "not told"}`;
+  throw new Problem("DATABASE_REFUSED", failure, {
+    details: [
+      message,
+      ...inTheWay.map((one) => `connected to ${one.database}: ${sessionText(one)}`),
+    ],
+  });
 }

@@ -1,10 +1,12 @@
 import { Problem } from "../common/problem.ts";
+import { alterAlone } from "./alterAlone.ts";
 import { alterDatabases } from "./alterDatabases.ts";
 import { askRows } from "./askRows.ts";
 import { applyOwn, databaseOwn, databaseOwnQuery, type RawDatabaseOwn } from "./databaseOwn.ts";
 import { dropScratch } from "./dropScratch.ts";
 import { maintenance } from "./maintenance.ts";
 import { quoteName, quoteText } from "./quote.ts";
+import type { Session } from "./sessions.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /** From this size on copying files is faster than copying blocks through the WAL. */
@@ -29,15 +31,16 @@ export function chooseCopyStrategy(
 
 /**
  * Copies a database within its server, with its own settings and grants. Postgres wants to
- * be alone with it for that, and waits five seconds for others to go.
+ * be alone with it for that: sessions on it are ended.
  * @param to a name of scratchName that does not exist yet
- * @throws Problem DATABASE_REFUSED naming the sessions that are in the way
+ * @returns the sessions that were ended
+ * @throws Problem DATABASE_REFUSED naming the sessions that our role may not end
  */
 export async function copyDatabase(
   server: DatabaseServer,
   from: string,
   to: string,
-): Promise<void> {
+): Promise<readonly Session[]> {
   const failure = `${from} could not be copied`;
   const database = await maintenance(server, [from, to]);
   const [facts] = await askRows<{ bytes: number; version: number; own: RawDatabaseOwn }>(
@@ -50,9 +53,10 @@ export async function copyDatabase(
   if (facts === undefined) throw new Problem("DATABASE_REFUSED", `${failure}: it does not exist`);
   const strategy = chooseCopyStrategy(server.place, facts);
   const copy = `CREATE DATABASE ${quoteName(to)} TEMPLATE ${quoteName(from)}${strategy}`;
-  await alterDatabases(server, [from, to], copy, failure);
+  const ended = await alterAlone(server, { involved: [from, to], alone: [from] }, copy, failure);
   try {
     await alterDatabases(server, [from, to], applyOwn(to, databaseOwn(facts.own)), failure);
+    return ended;
   } catch (error) {
     await dropScratch(server, to);
     throw error;

@@ -111,8 +111,11 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
   });
 }
 
+/** What this tool's own sessions are called in pg_stat_activity. */
+export const applicationName = "letta-stack";
+
 /** The messages of our own side in English, text as UTF-8, and who we are. */
-const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: "letta-stack" };
+const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: applicationName };
 
 interface Access extends Pick<DatabaseServer, "client" | "uri"> {
   hold(database: string, stdin: string, until: RegExp): Promise<() => Promise<void>>;

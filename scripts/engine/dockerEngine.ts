@@ -188,5 +188,8 @@ function listed(info: Docker.ContainerInfo): ObservedContainer {
     image: info.Image,
     imageId: info.ImageID,
     labels: info.Labels,
+    addresses: Object.values(info.NetworkSettings.Networks)
+      .flatMap((one) => [one.IPAddress, one.GlobalIPv6Address])
+      .filter(Boolean),
   };
 }

@@ -16,6 +16,8 @@ export interface ObservedContainer {
   readonly image: string;
   readonly imageId: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Its addresses on the engine's networks; none where it does not run. */
+  readonly addresses?: readonly string[];
 }
 
 export interface Inspected extends ObservedContainer {

@@ -21,7 +21,8 @@ export interface Narration {
   note(text: string): void;
   /**
    * Asks before something is changed.
+   * @param flag what answers it beforehand, where --yes does not: such as "--end-sessions"
    * @throws Problem CONFIRMATION_NEEDED without a terminal and without --yes, DECLINED on a no
    */
-  confirm(question: string, lines: readonly string[]): Promise<void>;
+  confirm(question: string, lines: readonly string[], flag?: string): Promise<void>;
 }

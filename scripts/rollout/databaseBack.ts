@@ -5,6 +5,7 @@ import { readSchema } from "../database/readSchema.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
+import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
@@ -60,12 +61,25 @@ export async function databaseBack(
     return { way: "none", at };
   if (aside !== undefined) {
     const kept = keptName(server.name, id);
-    await tools.say.step(`the database as it was before; the failed one stays as ${kept}`, () =>
-      swapNames(server, [
-        [server.name, kept],
-        [aside, server.name],
-      ]),
-    );
+    const swap = () =>
+      tools.say.step(
+        `the database as it was before; the failed one stays as ${kept}`,
+        () =>
+          swapNames(server, [
+            [server.name, kept],
+            [aside, server.name],
+          ]),
+        endedText,
+      );
+    try {
+      await swap();
+    } catch (error) {
+      // Sessions that our role may not end are no reason to leave nothing serving.
+      if (!(error instanceof Problem) || !isWhole || !isProvenOn(directory, image, at)) throw error;
+      tools.say.note([error.message, ...error.details].join("; "));
+      tools.say.note(`${present.tag} was rehearsed on the present schema: it goes by that`);
+      return { way: "keep", at };
+    }
   }
   const now = await revision(server.database(), role.revisionQuery);
   if (sameRevisions(now, heads)) return { way: "none", at: now };

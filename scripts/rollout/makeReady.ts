@@ -1,5 +1,6 @@
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { scratchName } from "../database/scratchName.ts";
+import { endedText } from "../database/sessions.ts";
 import { swapNames } from "../database/swapNames.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
@@ -51,12 +52,17 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
       proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
       rehearsal,
       awayWork: async (now, told) => {
-        await told.say.step("keep a copy of the database as it was", async () => {
-          const next = scratchName(now.name, "next", rollout.id);
-          await copyDatabase(now, now.name, next);
-          // By its name it is known to be whole, its own settings included.
-          await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
-        });
+        await told.say.step(
+          "keep a copy of the database as it was",
+          async () => {
+            const next = scratchName(now.name, "next", rollout.id);
+            const ended = await copyDatabase(now, now.name, next);
+            // By its name it is known to be whole, its own settings included.
+            await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
+            return ended;
+          },
+          endedText,
+        );
       },
     };
   }

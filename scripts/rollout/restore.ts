@@ -4,6 +4,7 @@ import { readBackups, type Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
 import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { askEndSessions } from "./askEndSessions.ts";
 import { carryOut } from "./carryOut.ts";
 import { clearScratch } from "./clearScratch.ts";
 import { makingOf } from "./deploy.ts";
@@ -29,12 +30,16 @@ export interface RestoreOutcome {
  */
 export function restore(
   settings: Settings,
-  asked: Omit<SessionAsked, "command"> & { readonly wanted: string | undefined },
+  asked: Omit<SessionAsked, "command"> & {
+    readonly wanted: string | undefined;
+    /** Whether sessions of others may be ended without a question. */
+    readonly endSessions?: boolean;
+  },
   tools: Tools,
 ): Promise<RestoreOutcome> {
   return session(settings, { ...asked, command: "restore" }, tools, async (begun) => {
     await recover(settings, begun);
-    const { seen } = await presentState(settings, begun);
+    const { seen, target: serving } = await presentState(settings, begun);
     const present = seen.present!;
     const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
     if (!sameRevisions(backup.revision, present.revision)) {
@@ -47,6 +52,8 @@ export function restore(
       );
     }
     await refuseSmallDisk(begun.directory, seen.database!, begun.tools);
+    const { stack } = serving.prepared;
+    await askEndSessions(seen.database!, stack, asked.endSessions === true, begun.tools);
     await begun.tools.say.confirm(`Put this backup in the place of the live database?`, [
       `backup ${backup.id} of ${backup.created} (${backup.reason})`,
       "what was written since is not in it; the present database stays under another name",

@@ -9,6 +9,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { labels } from "../stack/renderStack.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
+import { askEndSessions, needsDatabaseAlone } from "./askEndSessions.ts";
 import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
 import { clearScratch } from "./clearScratch.ts";
@@ -34,6 +35,8 @@ export interface RolloutAsked {
   readonly wait: boolean;
   /** Stateful parts that may be recreated. */
   readonly recreate: readonly string[];
+  /** Whether sessions of others may be ended without a question. */
+  readonly endSessions?: boolean;
 }
 
 /** What a deploy or a rollback came to. */
@@ -122,6 +125,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   if (database !== undefined) {
     await password;
     if (decision.schema.action !== "none") await refuseSmallDisk(directory, database, tools);
+    if (needsDatabaseAlone(decision.schema))
+      await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);
   }
   const images = target.prepared.stack.services.map((one) =>
     target.images.idByReference.get(one.image)!,

@@ -5,6 +5,7 @@ import { dropScratch } from "../database/dropScratch.ts";
 import { restoreDump } from "../database/restoreDump.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { keptName, scratchName } from "../database/scratchName.ts";
+import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { dumpPath, readBackups, type Backup } from "../ledger/backups.ts";
@@ -85,11 +86,14 @@ async function tryWay(
   const next = scratchName(server.name, "next", rollout.id);
   const backup = rollout.backup ?? newestBackupAt(session.directory, rollout.schema.heads);
   const swap = async (now: DatabaseServer, told: Tools) => {
-    await told.say.step(`the present database stays as ${keptName(now.name, rollout.id)}`, () =>
-      swapNames(now, [
-        [now.name, keptName(now.name, rollout.id)],
-        [next, now.name],
-      ]),
+    await told.say.step(
+      `the present database stays as ${keptName(now.name, rollout.id)}`,
+      () =>
+        swapNames(now, [
+          [now.name, keptName(now.name, rollout.id)],
+          [next, now.name],
+        ]),
+      endedText,
     );
   };
   await dropScratch(server, scratch);
@@ -150,10 +154,15 @@ async function tryWay(
         backup: taken.id,
         proofs: [],
         async awayWork(now, told) {
-          await told.say.step("downgrade a copy of the database", async () => {
-            await copyDatabase(now, now.name, next);
-            await downgradeCopy(rollout, next, { ...session, tools: told });
-          });
+          await told.say.step(
+            "downgrade a copy of the database",
+            async () => {
+              const ended = await copyDatabase(now, now.name, next);
+              await downgradeCopy(rollout, next, { ...session, tools: told });
+              return ended;
+            },
+            endedText,
+          );
           await swap(now, told);
         },
       };

@@ -300,42 +300,6 @@ test("an archive that pg_restore cannot read to its end leaves no database behin
   assert.ok(!(await names()).includes(rehearsal));
 });
 
-test("whoever is connected while a database is copied or renamed is named", async () => {
-  const args = [
-    "exec",
-    "-i",
-    "-e",
-    "PGAPPNAME=left open",
-    container,
-    "psql",
-    "-U",
-    "letta",
-    "-d",
-    "letta",
-  ];
-  const guest = spawn("docker", args);
-  const ended = new Promise((resolve) => guest.once("close", resolve));
-  const ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'left open'";
-  await until(() => psql("postgres", ask) === "1");
-  const kept = keptName("letta", "000003");
-  for (const act of [
-    () => copyDatabase(server, "letta", rehearsal),
-    () => swapNames(server, [["letta", kept]]),
-  ]) {
-    await assert.rejects(act(), (error: Problem) => {
-      assert.equal(error.code, "DATABASE_REFUSED");
-      assert.match(
-        error.details.join("\n"),
-        /connected to letta: pid \d+, letta, left open, idle since 2/,
-      );
-      return true;
-    });
-  }
-  guest.stdin.end();
-  await ended;
-  assert.deepEqual(await names(), ["letta", "postgres"]);
-});
-
 test("names are swapped all together or not at all, and what is kept cannot be dropped", async () => {
   const kept = keptName("letta", "000003");
   psql("postgres", `CREATE DATABASE ${into}`);

@@ -1,5 +1,5 @@
 import { asProblem } from "../../scripts/cli/asProblem.ts";
-import type { Problem } from "../../scripts/common/problem.ts";
+import { Problem } from "../../scripts/common/problem.ts";
 import type { Tools } from "../../scripts/parts/tools.ts";
 import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
 import { backUp } from "../../scripts/rollout/backUp.ts";
@@ -18,6 +18,8 @@ export interface Command {
   readonly to?: string;
   readonly way?: AskedWay;
   readonly wait?: boolean;
+  /** Whether --end-sessions is given; without a terminal nobody can be asked. */
+  readonly endSessions?: boolean;
 }
 
 /** What became of it. */
@@ -62,11 +64,11 @@ export async function runCommand(
 }
 
 async function perform(
-  { kind, version, to, way, wait = false }: Command,
+  { kind, version, to, way, wait = false, endSessions = true }: Command,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
   const settings = settingsFor(version);
-  const asked = { reason: null, wait, recreate: [] };
+  const asked = { reason: null, wait, recreate: [], endSessions };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
   if (kind === "backup") {
@@ -91,10 +93,17 @@ function toolsFor({ world, engine }: Site, process: SimulatedProcess, notes: str
         notes.push(text);
         world.note(`# ${text}`);
       },
-      confirm: () => Promise.resolve(),
-      step: async (name, work) => {
+      confirm: (question, lines, flag) => {
+        if (flag === undefined) return Promise.resolve();
+        const parts = { details: lines, next: `the same command with -- ${flag}` };
+        return Promise.reject(new Problem("CONFIRMATION_NEEDED", question, parts));
+      },
+      step: async (name, work, outcome) => {
         world.note(`## ${name}`);
-        return work(() => undefined);
+        const result = await work(() => undefined);
+        const came = outcome?.(result) ?? "";
+        if (came !== "") notes.push(`${name}: ${came}`);
+        return result;
       },
     },
   };

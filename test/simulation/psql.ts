@@ -12,7 +12,7 @@ import {
   undumped,
   type SimulatedDatabase,
 } from "./databases.ts";
-import type { SimulatedServers } from "./servers.ts";
+import type { SimulatedServers, Stranger } from "./servers.ts";
 import type { World } from "./world.ts";
 
 /** The statements that scripts/database sends, as far as a Postgres server would answer them. */
@@ -91,11 +91,13 @@ function statement(
   if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
   if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "|COMMENT ON DATABASE/.test(script)) {
     world.expectLock("alter a database");
-    return alter(servers, script);
+    return alterWhenAlone(servers, script);
   }
   if (script.includes("FROM pg_stat_activity")) {
-    const asked = /datname IN \('(\w+)'/.exec(script)?.[1] ?? "";
-    return rowsAsJson(Array.from({ length: servers.sessionsOn(asked) }, (_, pid) => ({ pid })));
+    return rowsAsJson(sessionRows(servers, script));
+  }
+  if (script.includes("FROM pg_replication_slots")) {
+    return rowsAsJson([{ slots: [], prepared: [] }]);
   }
   if (script.includes("pg_database_size(oid) AS bytes, current_setting")) {
     const asked = /datname = '(\w+)'/.exec(script)?.[1] ?? "";
@@ -221,6 +223,41 @@ function places(database: SimulatedDatabase, script: string): { place: number; r
     rows: database.rows.get(table!)?.size ?? 0,
   }));
 }
+
+function sessionRows(servers: SimulatedServers, script: string): object[] {
+  const list = /datname IN \((.*?)\)/.exec(script)?.[1] ?? "";
+  const names = list.split(", ").map((one) => one.slice(1, -1));
+  const row = (one: Partial<Stranger>, pid: number) => ({ kind: "client", ...one, pid });
+  if (script.includes("pg_terminate_backend")) {
+    return servers.endStrangers(names).map((one, pid) => ({ ...row(one, pid), ended: true }));
+  }
+  return names.flatMap((name) => {
+    const strangers = servers.strangers.filter((one) => one.database === name);
+    const own = servers.sessionsOn(name) - strangers.length;
+    const ours = { database: name, application: "letta-stack", mayEnd: true };
+    return [...strangers, ...Array.from({ length: own }, () => ours)].map(row);
+  });
+}
+
+/** As Postgres does: new connections wait for it, and it waits five seconds for others to end. */
+async function alterWhenAlone(servers: SimulatedServers, script: string): Promise<CommandResult> {
+  const alone = [...script.matchAll(/(?:TEMPLATE|ALTER DATABASE) "?(\w+)"?/g)].map(
+    (one) => one[1]!,
+  );
+  for (const one of alone) servers.fenced.add(one);
+  const { world } = servers;
+  for (let waited = 0; ; waited += lookMs) {
+    const done = alter(servers, script);
+    if (!done.stderr.includes("55006") || waited >= longestMs) {
+      for (const one of alone) servers.fenced.delete(one);
+      return done;
+    }
+    await new Promise<void>((resolve) => world.afterUnlessOff(lookMs, resolve));
+  }
+}
+
+const lookMs = 100;
+const longestMs = 5000;
 
 /** Statements on lines of their own; between BEGIN and COMMIT all of them, or none. */
 function alter(servers: SimulatedServers, script: string): CommandResult {

@@ -12,6 +12,16 @@ import type { SimulatedContainer } from "./containers.ts";
 import { versions, type Version } from "./versions.ts";
 import type { World } from "./world.ts";
 
+/** A session of somebody else's on a database. */
+export interface Stranger {
+  readonly database: string;
+  readonly application: string;
+  /** Whether the tool's role may end it. */
+  readonly mayEnd: boolean;
+  /** Whether it connects again at once when it was ended. */
+  readonly again: boolean;
+}
+
 /** How long each part takes to come up, in virtual milliseconds. */
 const bootMs: Readonly<Record<string, number>> = { postgres: 250, permissions: 30, collector: 150 };
 const serverBootMs = 350;
@@ -19,6 +29,7 @@ const stepMs = 150;
 const crashMs = 1200;
 const unhealthyMs = 1500;
 const restartMs = 400;
+const reconnectMs = 3;
 
 /** What runs on the machine beside the tool: containers with their processes, and databases. */
 export class SimulatedServers {
@@ -33,6 +44,10 @@ export class SimulatedServers {
   readonly composing = new Map<string, number>();
   /** Sessions that processes of the tool hold open, by database. */
   readonly held = new Map<string, number>();
+  /** Sessions of others. */
+  strangers: Stranger[] = [];
+  /** Databases that a statement has locked: new connections wait. */
+  readonly fenced = new Set<string>();
   /** Requests wait at the proxy. */
   holding = false;
   /** Servers keep their connections while nobody asks them; Letta's own do not. */
@@ -59,6 +74,7 @@ export class SimulatedServers {
     for (const one of this.volumes) copy.volumes.add(one);
     for (const [name, id] of this.names) copy.names.set(name, id);
     for (const [id, version] of this.imageVersions) copy.imageVersions.set(id, version);
+    copy.strangers = [...this.strangers];
     copy.made = this.made;
     return copy;
   }
@@ -80,7 +96,23 @@ export class SimulatedServers {
     const connected = [...this.containers.values()].filter(
       (one) => one.connected && one.database === name && (this.pools || !this.#isIdle(one)),
     );
-    return connected.length + (this.held.get(name) ?? 0);
+    const strangers = this.strangers.filter((one) => one.database === name);
+    return connected.length + (this.held.get(name) ?? 0) + strangers.length;
+  }
+
+  /** Ends the sessions of others on these databases, as pg_terminate_backend does. */
+  endStrangers(names: readonly string[]): Stranger[] {
+    const ended = this.strangers.filter((one) => one.mayEnd && names.includes(one.database));
+    this.strangers = this.strangers.filter((one) => !ended.includes(one));
+    for (const one of ended.filter(({ again }) => again)) this.#connectAgain(one);
+    return ended;
+  }
+
+  #connectAgain(one: Stranger): void {
+    this.world.afterUnlessOff(reconnectMs, () => {
+      if (this.fenced.has(one.database)) this.#connectAgain(one);
+      else if (this.databases.has(one.database)) this.strangers.push(one);
+    });
   }
 
   versionOf(one: SimulatedContainer): Version {
@@ -133,6 +165,8 @@ export class SimulatedServers {
   losePower(): void {
     this.composing.clear();
     this.held.clear();
+    this.strangers = [];
+    this.fenced.clear();
     this.holding = false;
     const back = [...this.containers.values()].filter(
       (one) =>

@@ -1,0 +1,49 @@
+import { serverAddresses } from "../cutover/serverAddresses.ts";
+import { Problem } from "../common/problem.ts";
+import { otherSessions, unendable } from "../database/otherSessions.ts";
+import { sessionText } from "../database/sessions.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import type { SchemaPlan } from "./planSchema.ts";
+
+/** Whether a rollout copies or renames the live database, for which no other session may be on it. */
+export function needsDatabaseAlone({ action, revision = [], attempts }: SchemaPlan): boolean {
+  if (action === "migrate") return revision.length > 0;
+  return attempts.some((one) => one !== "keep");
+}
+
+/**
+ * Names the sessions of others on a database that a rollout needs alone for a moment, and asks
+ * whether they may be ended. `--yes` does not answer that: who gave it has not seen them.
+ * @param mayEnd whether `--end-sessions` was given
+ * @throws Problem DATABASE_REFUSED where something is on it that no run can end; CONFIRMATION_NEEDED
+ *   without a terminal and without the flag, DECLINED
+ */
+export async function askEndSessions(
+  database: DatabaseServer,
+  stack: Stack,
+  mayEnd: boolean,
+  tools: Tools,
+): Promise<void> {
+  const containers = await tools.engine.containers(stack.project);
+  const others = await otherSessions(database, serverAddresses(stack, containers));
+  const blockers = unendable(others);
+  const { name } = database;
+  if (blockers.length > 0) {
+    throw new Problem(
+      "DATABASE_REFUSED",
+      `expected no session on ${name} that cannot be ended while it is copied or renamed, got ${blockers.length}`,
+      { details: blockers, next: "the same command again, once they are gone" },
+    );
+  }
+  const lines = others.sessions.map(sessionText);
+  if (lines.length === 0) return;
+  if (mayEnd) {
+    tools.say.note(`sessions on ${name} will be ended while requests are paused:`);
+    lines.forEach((line) => tools.say.note(`  ${line}`));
+    return;
+  }
+  const question = `End ${lines.length} sessions of others on ${name} while requests are paused?`;
+  await tools.say.confirm(question, lines, "--end-sessions");
+}
