@@ -32,6 +32,7 @@ export type ProblemCode =
   | "TELEMETRY_UNREADABLE"
   | "LOCKED"
   | "STEP_FAILED"
+  | "PAUSE_ENDED"
   | "ROLLED_BACK"
   | "INTERRUPTED"
   | "DIFFERENCES";
@@ -81,6 +82,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   TELEMETRY_UNREADABLE: 3,
   LOCKED: 6,
   STEP_FAILED: 5,
+  PAUSE_ENDED: 5,
   ROLLED_BACK: 4,
   INTERRUPTED: 5,
   DIFFERENCES: 10,

@@ -6,12 +6,14 @@ import { planChanges, type Change, type Migration } from "../parts/planChanges.t
 import { stopAll } from "../parts/stopAll.ts";
 import type { Tools } from "../parts/tools.ts";
 import { caughtUp } from "./caughtUp.ts";
+import { assertPauseCovers } from "./assertPauseCovers.ts";
 import { chooseCutover, type Cutover } from "./chooseCutover.ts";
 import { databaseServing } from "./databaseServing.ts";
-import { findDoor } from "./findDoor.ts";
+import { findDoor, type Door, type Pause } from "./findDoor.ts";
 import { isLeftAlone } from "./isLeftAlone.ts";
 import type { NextRelease } from "./nextRelease.ts";
 import { otherHeads } from "./otherHeads.ts";
+import { pauseFor } from "./pauseFor.ts";
 import {
   behindDoor,
   besideOld,
@@ -50,11 +52,11 @@ export interface CutOverDone {
  */
 export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOverDone> {
   const { next, observed, changes } = asked;
-  const { sheet, target, awayWork } = next;
+  const { target, awayWork } = next;
   const { service } = target.prepared.stack.server;
   const chosen = choose(asked);
   const isShut = chosen === "hold" || chosen === "overlap";
-  const door = isShut ? await findDoor(target.settings, sheet.id, tools) : undefined;
+  const door = isShut ? await findDoor(target.settings, tools) : undefined;
   const isMeanwhile = chosen === "overlap" && awayWork !== undefined && door !== undefined;
   const holds = chosen === "hold" || isMeanwhile;
   const isTouched = changes.some((one) => one.service === service && one.action !== "none");
@@ -66,14 +68,14 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
   if (holds && door !== undefined && leaves && !next.incident)
     await tools.say.step("the server works off what has piled up", () => caughtUp(door, tools));
   const left = tools.now();
-  if (holds) await tools.say.step("hold requests at the proxy", async () => door?.hold());
+  const pause = holds ? await pauseRequests(asked, door, tools) : undefined;
   const stays = isMeanwhile && (await isLeftAlone(target, door, tools));
   const cutover = holds && !stays ? "hold" : chosen;
   if (cutover === "hold" && door !== undefined && leaves) await stopHeld(target, door, tools);
   // After a power cut, or where a hold has ended by itself, nobody holds a server that runs.
   if (stays) noteLetIn(next);
-  const road = { next, todo: await workAway(asked, stays, tools), tools };
-  if (stays) await migrateMeanwhile(road, door);
+  const road = { next, todo: await workAway(asked, stays, pause, tools), tools };
+  if (stays) await migrateMeanwhile(road, door, pause);
   const wentOn = tools.now();
   if (door === undefined) await withoutDoor(road);
   else if (cutover === "hold") await behindDoor(road, door);
@@ -126,6 +128,15 @@ async function reloadDoor(
   return undefined;
 }
 
+function pauseRequests({ next }: CutOverAsked, door: Door | undefined, tools: Tools) {
+  const { sheet, directory, target, pauseSeconds: seconds } = next;
+  const { project, server } = target.prepared.stack;
+  return tools.say.step("pause requests at the proxy", async () => {
+    const observed = await tools.engine.containers(project);
+    return pauseFor({ sheet, directory, server, observed, seconds }, door);
+  });
+}
+
 /** What the migration step of a release has to do. */
 export function migrationOf({ sheet, migrated = false }: NextRelease): Migration {
   if (sheet.way !== "migrate") return "idle";
@@ -136,13 +147,24 @@ export function migrationOf({ sheet, migrated = false }: NextRelease): Migration
  * What no server may be on the database for: with the server stopped, or with nobody asking it.
  * @returns what is to be done to each part after it
  */
-async function workAway({ next }: CutOverAsked, stays: boolean, tools: Tools): Promise<Change[]> {
-  const { target, awayWork } = next;
+async function workAway(
+  { next }: CutOverAsked,
+  stays: boolean,
+  pause: Pause | undefined,
+  tools: Tools,
+): Promise<Change[]> {
+  const { target, awayWork, migrateSeconds } = next;
+  const expectPause = async () => {
+    if (pause !== undefined && migrateSeconds !== undefined)
+      await assertPauseCovers(pause, migrateSeconds);
+  };
   const { stack } = target.prepared;
   const { service } = stack.server;
   const stops = awayWork !== undefined && !stays;
   if (stops) await stopAll(stack, [service], tools, "stop");
+  await expectPause();
   if (awayWork !== undefined) await awayWork(await databaseServing(target, tools), tools);
+  await expectPause();
   const now = await tools.engine.containers(stack.project);
   const migration = migrationOf(next);
   return planChanges(stack, now, target.images.idByReference, migration).map((one) =>

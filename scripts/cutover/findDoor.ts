@@ -1,19 +1,38 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { durationMs } from "../common/durationMs.ts";
 import { Problem } from "../common/problem.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { upstreamsUrl } from "../stack/proxyConfiguration.ts";
 import { gate, longestHold } from "../stack/proxyUpstream.ts";
+import { pauseScript, renewScript, resumeScript } from "./gateScripts.ts";
 import { requestsUnderWay } from "./requestsUnderWay.ts";
+
+/** A pause of requests at the proxy. */
+export interface Pause {
+  /** Tells it from any other pause, of killed runs too. */
+  readonly token: string;
+  /** The token of the pause that it followed without a gap. */
+  readonly replaced: string | undefined;
+  /**
+   * Seconds left of the time it may take, asked at the proxy; 0 where it has ended, were it for
+   * a moment.
+   */
+  remaining(): Promise<number>;
+}
 
 /** What the proxy does with requests while the server is replaced. */
 export interface Door {
-  /** Requests go to this one of the server's containers from now on. */
+  /** Requests go to this one of the server's containers from now on; a pause ends. */
   sendTo(container: string): Promise<void>;
-  /** Requests go to the server, as long as there is one of it. */
+  /** Requests go to the server, as long as there is one of it; a pause ends. */
   open(): Promise<void>;
-  /** New requests wait; those under way go on. */
-  hold(): Promise<void>;
+  /**
+   * New requests wait; those under way go on. The pause is renewed while the process lives, and
+   * ends soon after it otherwise: requests then fail instead of waiting in vain.
+   * @param seconds how long it may take; PAUSE_TIMEOUT's where it is left out
+   */
+  pause(seconds?: number): Promise<Pause>;
   /**
    * How many requests the server has not answered yet, streams among them, but for those that
    * an earlier hold has let in; undefined where the proxy does not tell.
@@ -21,68 +40,64 @@ export interface Door {
   underWay(): Promise<number | undefined>;
 }
 
-/** Nobody listens at the server's port there, in the proxy's own container. */
-const nobody = "127.0.0.1";
+/** A pause outlives the tool by so much: enough for a busy machine to be late with a renewal. */
+const leaseSeconds = 20;
+const renewMs = 5000;
+
+/** How long requests may wait, in seconds. */
+export function pauseSeconds(settings: Settings): number {
+  return durationMs(settings.get("HOLD_MAX") || longestHold) / 1000;
+}
 
 /**
- * A request has found its server within this time of having been taken in: seconds, as the
- * shell in the container counts them.
- */
-const settled = 0.3;
-
-/**
- * The proxy of a stack as the door it is. A hold ends by itself after HOLD_MAX, should nobody
- * come to end it: then requests are told that the server is away instead of waiting in vain.
- * @param token tells this hold from any later one, such as a release's id
+ * The proxy of a stack as the door it is.
  * @returns undefined where no proxy runs
  */
 export async function findDoor(
   settings: Settings,
-  token: string,
-  tools: Pick<Tools, "engine">,
+  tools: Pick<Tools, "engine" | "now" | "randomBytes">,
 ): Promise<Door | undefined> {
   const containers = await tools.engine.containers(settings.project);
   const proxy = containers.find((one) => one.service === "proxy" && one.state === "running");
   if (proxy === undefined) return undefined;
-  const holdSeconds = durationMs(settings.get("HOLD_MAX") || longestHold) / 1000;
-  const { folder, open, held, holding, service } = gate;
-  const write = (file: string, text: string) =>
-    `echo ${text} > ${file}.next && $bb mv ${file}.next ${file}`;
-  const run = async (...lines: string[]) => {
-    const script = ["bb=/probe/busybox", `cd ${folder}`, ...lines].join("\n");
+  const run = async (script: string) => {
     const done = await tools.engine.exec(proxy.id, ["/probe/busybox", "sh", "-ec", script]);
-    if (done.code === 0) return;
+    if (done.code === 0) return done.stdout.trim();
     throw new Problem("STEP_FAILED", "the proxy could not be told where requests go", {
       details: [done.stderr.trim() || `exit ${done.code}`],
     });
   };
-  const go = (host: string) => [
-    write(held, host),
-    write(open, host),
-    `$bb rm -f ${holding}`,
-    // Whoever was about to reach the former one has done so when this returns.
-    `$bb sleep ${settled}`,
-  ];
+  const renew = async (token: string, seconds: number) =>
+    (await run(renewScript(token, Math.min(leaseSeconds, Math.ceil(seconds))))) === "paused";
   return {
     // The engine's own name for a container on its networks.
-    sendTo: (container) => run(...go(container.slice(0, 12))),
-    open: () => run(...go(service)),
-    hold: () =>
-      run(
-        // Before anybody is sent there: who is held reaches nobody, and `underWay` need not count it.
-        write(held, nobody),
-        write(holding, token),
-        `( $bb sleep ${holdSeconds}
-           if [ "$($bb cat ${holding})" = ${token} ]; then
-             ${write(held, service)}; ${write(open, service)}; $bb rm -f ${holding}
-           fi ) < /dev/null > /dev/null 2>&1 &`,
-        // Whoever came just before has reached the server when this returns.
-        `$bb sleep ${settled}`,
-      ),
+    sendTo: async (container) => void (await run(resumeScript(container.slice(0, 12)))),
+    open: async () => void (await run(resumeScript(gate.service))),
+    async pause(seconds = pauseSeconds(settings)) {
+      const token = tools.randomBytes(8).toString("hex");
+      const until = tools.now() + seconds * 1000;
+      const lease = Math.min(leaseSeconds, Math.ceil(seconds));
+      const before = await run(pauseScript(token, lease));
+      const left = () => (until - tools.now()) / 1000;
+      void renewed(async () => left() > 0 && (await renew(token, left()).catch(() => true)));
+      return {
+        token,
+        replaced: before === "" ? undefined : before,
+        // A proxy that does not answer, or has gone, may let requests pass.
+        remaining: async () =>
+          left() > 0 && (await renew(token, left()).catch(() => false)) ? left() : 0,
+      };
+    },
     async underWay() {
       const ask = ["/probe/busybox", "wget", "-q", "-Y", "off", "-T", "5", "-O", "-", upstreamsUrl];
       const { code, stdout } = await tools.engine.exec(proxy.id, ask);
       return code === 0 ? requestsUnderWay(stdout) : undefined;
     },
   };
+}
+
+/** Renews a pause until it has ended. It keeps no process alive. */
+async function renewed(renew: () => Promise<boolean>): Promise<void> {
+  do await sleep(renewMs, undefined, { ref: false });
+  while (await renew());
 }

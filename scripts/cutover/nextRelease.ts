@@ -17,6 +17,10 @@ export interface NextRelease {
   readonly migrated?: boolean;
   /** Whether the present server was proven to go on serving through the migration. */
   readonly beside?: boolean;
+  /** How long requests may wait, in seconds, as the operator agreed; else the setting's. */
+  readonly pauseSeconds?: number;
+  /** How long the migration took in its rehearsal, where it is to run under a pause. */
+  readonly migrateSeconds?: number;
   /** What is done to the database while no server is on it. */
   readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
 }

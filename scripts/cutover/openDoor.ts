@@ -6,7 +6,10 @@ import { findDoor } from "./findDoor.ts";
  * Ends a hold that somebody began and did not end; without one it changes nothing.
  * @throws Problem STEP_FAILED where the proxy cannot be told
  */
-export async function openDoor(settings: Settings, tools: Pick<Tools, "engine">): Promise<void> {
-  const door = await findDoor(settings, "open", tools);
+export async function openDoor(
+  settings: Settings,
+  tools: Pick<Tools, "engine" | "now" | "randomBytes">,
+): Promise<void> {
+  const door = await findDoor(settings, tools);
   await door?.open();
 }

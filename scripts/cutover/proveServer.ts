@@ -8,6 +8,7 @@ import { smoke } from "../verification/smoke.ts";
 /**
  * Proves a server before anybody is let in: its version, and that it writes, reads and deletes
  * in the database. Asked inside its container, past the proxy.
+ * @param expected its version
  * @returns how many requests it answered
  * @throws Problem STEP_FAILED with the first answer that was not as it should be
  */
@@ -16,6 +17,7 @@ export async function proveServer(
   settings: Settings,
   { server, environment }: Pick<Stack, "server" | "environment">,
   tools: Pick<Tools, "engine">,
+  expected = settings.get("LETTA_VERSION"),
 ): Promise<number> {
   const { port } = server;
   const isSecure = settings.get("SECURE") === "true";
@@ -27,7 +29,6 @@ export async function proveServer(
     });
     if (status !== 200) throw new Error(`${server.versionPath}: expected 200, got ${status}`);
     const version = (JSON.parse(body) as Record<string, unknown>)[server.versionField];
-    const expected = settings.get("LETTA_VERSION");
     if (version !== expected) throw new Error(`expected ${expected}, got ${String(version)}`);
     return await smoke({ container, server, password }, tools.engine);
   } catch (error) {

@@ -3,7 +3,7 @@ import { execute, type Execution } from "../parts/execute.ts";
 import type { Change } from "../parts/planChanges.ts";
 import { serversOf } from "../parts/serversOf.ts";
 import type { Tools } from "../parts/tools.ts";
-import type { Door } from "./findDoor.ts";
+import type { Door, Pause } from "./findDoor.ts";
 import type { NextRelease } from "./nextRelease.ts";
 import { openDoor } from "./openDoor.ts";
 import { proveServer } from "./proveServer.ts";
@@ -57,10 +57,16 @@ export async function behindDoor(road: Road, door: Door): Promise<void> {
 }
 
 /** Requests wait for the migration, and then go to the server that was there before it. */
-export async function migrateMeanwhile(road: Road, door: Door): Promise<void> {
+export async function migrateMeanwhile(
+  road: Road,
+  door: Door,
+  pause: Pause | undefined,
+): Promise<void> {
   const { next, tools } = road;
   const { migrate } = next.target.prepared.stack.server;
   await bring(road, (name) => name === migrate);
+  if (pause !== undefined && (await pause.remaining()) === 0)
+    tools.say.note("the pause ended during the migration: requests reached the old server");
   await tools.say.step("let requests go on, to the old server", () => door.open());
 }
 

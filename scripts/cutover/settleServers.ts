@@ -21,7 +21,7 @@ export async function settleServers(
     servers.find((one) => one.state === "running" && one.health === "healthy") ?? servers.at(-1)!;
   const grace = stack.services.find((one) => one.name === stack.server.service)?.graceSeconds;
   await tools.say.step("one server of the two that are there", async () => {
-    const door = await findDoor(settings, "settle", tools);
+    const door = await findDoor(settings, tools);
     await door?.sendTo(stays.id);
     for (const other of servers.filter((one) => one !== stays)) {
       await tools.engine.stop(other.id, grace ?? 30);

@@ -72,10 +72,10 @@ export async function carryOut(
     : await bakeGate(rollout.target.settings, present, serving, session.begunMs, tools);
   const ready = await orForget(rollout, tools, async () => {
     const made = await makeReady(rollout, session);
-    await askLongHold(rollout.target, made.rehearsal, tools);
+    const pauseSeconds = await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
     await callHook(before, hookFacts, tools);
-    return made;
+    return { ...made, pauseSeconds };
   });
   const { target, rehearsal } = prepared(rollout, ready, session);
   const { schema } = rollout;
@@ -109,7 +109,10 @@ export async function carryOut(
   try {
     const { incident } = rollout;
     const beside = isProvenBeside(rehearsal);
-    const activation = { sheet, target, directory, file, incident, gate, beside, awayWork };
+    const { pauseSeconds } = ready;
+    const paused = { pauseSeconds, ...(rehearsal && { migrateSeconds: rehearsal.migrateSeconds }) };
+    const serving = { sheet, target, directory, file, incident, gate, beside, awayWork };
+    const activation = { ...serving, ...paused };
     const done = await activate(activation, tools);
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {

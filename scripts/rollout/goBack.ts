@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { findDoor } from "../cutover/findDoor.ts";
+import { pauseFor } from "../cutover/pauseFor.ts";
 import { settleServers } from "../cutover/settleServers.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
 import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
+import { forgetPauseToken } from "../ledger/pauseToken.ts";
 import { keepRelease, nextReleaseId, releaseIds, updateRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { readyDatabase } from "../parts/readyDatabase.ts";
@@ -56,9 +58,12 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const isIdle = failed.way === "none";
   if (!isIdle) {
     // Somebody may be asking the one that is stopped now.
-    await (await findDoor(settings, id, tools))?.hold();
+    const before = await tools.engine.containers(settings.project);
+    const pausing = { sheet: failed, directory, server: role, observed: before };
+    await pauseFor(pausing, await findDoor(settings, tools));
     const failing = [role.service, role.migrate];
     await stopAll(target.prepared.stack, failing, tools, "stop what failed");
+    forgetPauseToken(directory, failed.id);
   }
   const origin = present.restores ?? present.id;
   const past = join(directory, "releases", origin, "compose.yaml");

@@ -1,10 +1,12 @@
 import { Problem } from "../common/problem.ts";
 import { openDoor } from "../cutover/openDoor.ts";
+import { proveServer } from "../cutover/proveServer.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
 import { letIn } from "../ledger/letIn.ts";
 import type { Release } from "../ledger/release.ts";
 import { releasesNewestFirst, updateRelease } from "../ledger/releases.ts";
 import { freeReserve } from "../ledger/reserve.ts";
+import { serversOf } from "../parts/serversOf.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { gatherEvidence } from "./evidence.ts";
@@ -45,6 +47,14 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
       endWayBack(directory, failed, tools);
       return await nothingBefore(asked, why, session.tools.signal.aborted, { directory, tools });
     }
+    if (cause?.code === "PAUSE_ENDED" && (await servesOn(asked, present, tools))) {
+      endWayBack(directory, failed, tools);
+      return new Problem(
+        "ROLLED_BACK",
+        `release ${failed.id} (${failed.tag}) was not begun, ${present.tag} serves on: ${why}`,
+        { details: cause.details, next: "the same command again", cause: error },
+      );
+    }
     tools.say.note(`${why}: going back to release ${present.id} (${present.tag})`);
     const back = await goBack({ ...asked, present, why }, { ...session, tools });
     const interrupted = session.tools.signal.aborted ? "interrupted: " : "";
@@ -69,6 +79,21 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
 async function isServing({ failed, interrupted }: WayBackAsked, tools: Tools): Promise<boolean> {
   if (interrupted === undefined) return false;
   return startStopped(interrupted, failed.id, tools).catch(() => false);
+}
+
+/** Whether the present server, which was at most stopped, works again on an unchanged database. */
+async function servesOn(asked: WayBackAsked, present: Release, tools: Tools): Promise<boolean> {
+  const { interrupted, settings } = asked;
+  if (interrupted === undefined || !(await isServing(asked, tools))) return false;
+  const { stack } = interrupted;
+  const [server] = await serversOf(stack, tools.engine);
+  try {
+    await proveServer(server!.id, settings, stack, tools, present.tag);
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /** Nothing was recorded of it: the next command finds the release unfinished and takes it back. */

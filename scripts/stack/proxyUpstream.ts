@@ -1,7 +1,7 @@
 import { durationMs } from "../common/durationMs.ts";
 import { caddyBlock } from "./caddyBlock.ts";
 
-/** What the proxy goes by when the server is replaced; the tool writes these files (`findDoor`). */
+/** What the proxy goes by when the server is replaced; the tool writes these files (cutover/gateScripts.ts). */
 export const gate = {
   /** The server's name on the networks. */
   service: "server",
@@ -13,6 +13,11 @@ export const gate = {
   /** The same for requests that came while `holding` was there: they wait for their turn. */
   held: "held",
   holding: "holding",
+  /** What ends a pause that has expired. */
+  watch: "watch",
+  /** Copies of `holding` and `watch` that outlive the container's restart: compose/proxy.yaml. */
+  kept: "/config/holding",
+  keptWatch: "/config/watch",
   /** While it is there no connection is kept: compose/proxy.yaml makes it before a reload. */
   leaving: "leaving",
 } as const;

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { parse } from "yaml";
 import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
+import { pauseScript, renewScript } from "../../scripts/cutover/gateScripts.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { exampleValues, lookupOf } from "../stack/exampleStack.ts";
@@ -328,6 +329,41 @@ test("before a reload nobody is left with a connection that it would close", asy
   inProxy("rm", "/gate/leaving");
   agent.destroy();
 });
+
+test("a pause outlives the proxy's restart, and ends when it expires", async () => {
+  const tell = (script: string) => inProxy("sh", "-ec", script).trim();
+  tell(pauseScript("a1", 20));
+  docker("restart", "--time", "1", proxy());
+  for (const end = performance.now() + 15_000; ; await sleep(100)) {
+    const seen = spawnSync("docker", ["exec", proxy(), "/probe/busybox", "wget", "-qO-", healthz]);
+    if (seen.status === 0) break;
+    assert.ok(performance.now() < end, "the proxy runs again");
+  }
+  assert.equal(tell(renewScript("a1", 8)), "paused", "without a gap");
+  const began = performance.now();
+  const waits = ask("/v1/health/");
+  assert.equal((await waits).status, 200);
+  const waited = performance.now() - began;
+  assert.ok(waited > 6000, `it waited for ${waited} ms`);
+  assert.equal(tell(renewScript("a1", 20)), "ended");
+  assert.equal((await ask("/v1/health/")).status, 200);
+});
+
+test("a pause that expired while the proxy was down is over when it is up again", async () => {
+  const tell = (script: string) => inProxy("sh", "-ec", script).trim();
+  tell(pauseScript("b2", 2));
+  docker("stop", "--time", "1", proxy());
+  await sleep(2500);
+  docker("start", proxy());
+  for (const end = performance.now() + 15_000; ; await sleep(100)) {
+    const answer = await ask("/v1/health/").catch(() => undefined);
+    if (answer?.status === 200) break;
+    assert.ok(performance.now() < end, "requests reach the server");
+  }
+  assert.equal(tell(renewScript("b2", 20)), "ended");
+});
+
+const healthz = "http://127.0.0.1:8080/healthz";
 
 test("a setting of the proxy's changes with a stream open, and the proxy stays", async () => {
   await takeOver();

@@ -217,8 +217,9 @@ export function engineOn(servers: SimulatedServers): Engine {
       return world.effect(`exec ${one.service}`, 10, () => {
         if (one.state !== "running") throw status(409, "is not running");
         const isLook = argv[1] === "wget";
-        if (one.service === "proxy" && !isLook) servers.tellDoor(argv.at(-1) ?? "");
-        return { code: 0, stdout: isLook ? servers.tellUpstreams() : "", stderr: "" };
+        if (isLook) return { code: 0, stdout: servers.tellUpstreams(), stderr: "" };
+        const stdout = one.service === "proxy" ? servers.tellDoor(argv.at(-1) ?? "") : "";
+        return { code: 0, stdout, stderr: "" };
       });
     },
     connect: (id) =>

@@ -50,6 +50,7 @@ export class SimulatedServers {
   readonly fenced = new Set<string>();
   /** Requests wait at the proxy. */
   holding = false;
+  #pause = { token: "", untilMs: 0 };
   /** Servers keep their connections while nobody asks them; Letta's own do not. */
   readonly pools: boolean;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
@@ -131,8 +132,8 @@ export class SimulatedServers {
     one.startedAt = String(this.world.nowMs);
     one.stopped = false;
     one.life += 1;
-    // Its notes on where requests go are in a tmpfs.
-    if (one.service === "proxy") this.holding = false;
+    // A pause that has not expired outlives its restart.
+    if (one.service === "proxy" && this.#pause.untilMs <= this.world.nowMs) this.holding = false;
     const { entrypoint = [], command = [] } = one.file;
     if (entrypoint[0] === "alembic") {
       const [way = "", to = ""] = [...entrypoint.slice(1), ...command];
@@ -186,9 +187,23 @@ export class SimulatedServers {
     }
   }
 
-  /** What findDoor's scripts do to the proxy: requests wait from then on, or go on. */
-  tellDoor(script: string): void {
-    this.holding = script.includes("mv holding.next holding");
+  /** What the scripts of cutover/gateScripts.ts do to the proxy, and print. */
+  tellDoor(script: string): string {
+    const [, what, token = "", seconds = "0"] = script.split("\n", 1)[0]!.split(" ");
+    const isOn = this.holding && this.#pause.untilMs > this.world.nowMs;
+    const before = isOn ? this.#pause.token : "";
+    if (what === "resume") {
+      this.holding = false;
+      return "";
+    }
+    if (what === "renew" && before !== token) return "ended";
+    const pause = { token, untilMs: this.world.nowMs + Number(seconds) * 1000 };
+    this.holding = true;
+    this.#pause = pause;
+    this.world.afterUnlessOff(Number(seconds) * 1000, () => {
+      if (this.#pause === pause) this.holding = false;
+    });
+    return what === "renew" ? "paused" : before;
   }
 
   /** Caddy's upstreams, where a request now and then takes its time. */
