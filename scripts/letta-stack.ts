@@ -52,7 +52,8 @@ function help(): string {
     "Usage: letta-stack <command> <env> [arguments]\n",
     `Environments: ${environments.join(", ")}\n\n`,
     ...sections,
-    "letta-stack <command> --help shows what may follow. Completion: letta-stack completion bash|zsh\n",
+    "Shared flags: --json, --verbose, --help. letta-stack <command> --help shows what else may follow.\n",
+    "Completion: letta-stack completion bash|zsh\n",
   ].join("");
 }
 
