@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { settledContainers } from "../cutover/settleServers.ts";
-import { rowsSince } from "../database/rowsSince.ts";
+import { describeLoss, rowsSince } from "../database/rowsSince.ts";
 import { newestGood, type Release } from "../ledger/releases.ts";
 import type { Tools } from "../parts/tools.ts";
 import { configurationTarget } from "../preparation/configurationTarget.ts";
@@ -95,8 +95,15 @@ const mostLosses = 10;
 async function lossesOf({ schema, situation, knower }: Decision, directory: string) {
   const backup = newestBackupAt(directory, schema.heads);
   if (backup === undefined) return [];
-  const since = await rowsSince(situation.database!.database(), backup);
-  const written = since.filter((one) => one.atLeast > 0);
+  const { created } = backup;
+  const [restoring = "", ...tables] = await rowsSince(situation.database!.database(), backup).then(
+    (since) => describeLoss(since, created),
+    // Whoever is refused is told so, whatever the database says now.
+    (error: unknown) => [
+      `what restore would lose since ${created} is not known: ${(error as Error).message}`,
+      ...(error instanceof Problem ? error.details : []),
+    ],
+  );
   const difference = (knower?.rehearsal as { difference?: { added?: string[] } } | null)
     ?.difference;
   const added = (difference?.added ?? []).filter((one) => /^(table|column) /.test(one));
@@ -105,8 +112,8 @@ async function lossesOf({ schema, situation, knower }: Decision, directory: stri
     ...(lines.length > mostLosses ? [`  … and ${lines.length - mostLosses} more`] : []),
   ];
   return [
-    `restore would lose at least ${written.reduce((sum, one) => sum + one.atLeast, 0)} rows written since ${backup.created}:`,
-    ...listed(written.map((one) => `  ${one.table}: ${one.dumped} then, ${one.now} now`)),
+    restoring,
+    ...listed(tables),
     ...(added.length === 0 ? [] : ["carry has no place for what the migration added:"]),
     ...listed(added.map((one) => `  ${one}`)),
   ];

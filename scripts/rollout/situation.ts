@@ -1,4 +1,4 @@
-import { countTables } from "../database/countTables.ts";
+import { estimateTables, type TableRows } from "../database/estimateTables.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
@@ -45,20 +45,22 @@ export async function situation(
     : undefined;
   const at = database && (await revision(database.database(), server.revisionQuery));
   const present = newestGood(directory);
-  const rows = at?.length === 0 ? await countTables(database!.database()) : {};
+  const tables = at?.length === 0 ? await estimateTables(database!.database()) : [];
   return {
     observed,
     present,
     database,
     revision: at,
-    unmarked: unmarked(rows, present !== undefined && present.revision.length > 0),
+    unmarked: unmarked(tables, present !== undefined && present.revision.length > 0),
   };
 }
 
 /** Tables without a row are somebody's too, where a release has left a schema there. */
-function unmarked(rows: Readonly<Record<string, number>>, hadSchema: boolean): string | undefined {
-  const counts = Object.values(rows);
-  const sum = counts.reduce((all, one) => all + one, 0);
+export function unmarked(tables: readonly TableRows[], hadSchema: boolean): string | undefined {
+  const sum = tables.reduce((all, one) => all + (one.rows ?? 0), 0);
+  // Too large a table to be counted is not empty, whatever its statistics say.
+  const isEstimate = tables.some((one) => one.isEstimate);
+  if (isEstimate) return `about ${sum} rows`;
   if (sum > 0) return `${sum} rows`;
-  return hadSchema && counts.length > 0 ? `${counts.length} tables` : undefined;
+  return hadSchema && tables.length > 0 ? `${tables.length} tables` : undefined;
 }

@@ -11,6 +11,7 @@ import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
 import { databases } from "../../scripts/database/databases.ts";
 import { dropScratch } from "../../scripts/database/dropScratch.ts";
 import { dump } from "../../scripts/database/dump.ts";
+import { estimateTables } from "../../scripts/database/estimateTables.ts";
 import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
@@ -265,9 +266,46 @@ test("rows written while it runs do not come between a dump and its counts", asy
   await dropScratch(server, rehearsal);
   const total = Number(psql("letta", "SELECT count(*) FROM busy"));
   assert.deepEqual(await rowsSince(server.database(), file.sheet), [
-    { table: `"Létta's Daten".busy`, dumped: counted, now: total, atLeast: total - counted },
+    {
+      table: `"Létta's Daten".busy`,
+      dumped: counted,
+      now: total,
+      atLeast: total - counted,
+      isEstimate: false,
+    },
   ]);
   psql("letta", "DROP TABLE busy");
+});
+
+test("large tables are estimated, small ones counted, whatever statistics there are", async () => {
+  psql(
+    "letta",
+    `CREATE TABLE "La rge" WITH (autovacuum_enabled = false) AS SELECT n, repeat('x', 200) AS body FROM generate_series(1, 200000) n;
+    CREATE TABLE wide (at int, body text) PARTITION BY RANGE (at);
+    CREATE TABLE wide_1 PARTITION OF wide FOR VALUES FROM (0) TO (100000);
+    CREATE TABLE wide_2 PARTITION OF wide FOR VALUES FROM (100000) TO (300000);
+    INSERT INTO wide SELECT n, repeat('x', 200) FROM generate_series(1, 200000) n; ANALYZE wide`,
+  );
+  const of = async (name: string) => {
+    const tables = await estimateTables(server.database(name));
+    return ["La rge", "empty", "wide"].map((one) =>
+      tables.find(({ table }) => table.endsWith(`.${one}`) || table.endsWith(`."${one}"`)),
+    );
+  };
+  const near = (rows: number | null | undefined) =>
+    assert.ok(Math.abs(rows! - 200_000) < 10_000, `${rows}`);
+  const [large, empty, wide] = await of("letta");
+  near(large!.rows);
+  near(wide!.rows);
+  assert.ok(large!.isEstimate && wide!.isEstimate);
+  assert.deepEqual([empty!.rows, empty!.isEstimate], [0, false]);
+  // A copy has what ANALYZE found, and no running count.
+  await copyDatabase(server, "letta", rehearsal);
+  const [unanalyzed, , copied] = await of(rehearsal);
+  near(copied!.rows);
+  assert.deepEqual(unanalyzed, { table: `"Létta's Daten"."La rge"`, rows: null, isEstimate: true });
+  await dropScratch(server, rehearsal);
+  psql("letta", `DROP TABLE "La rge"; DROP TABLE wide`);
 });
 
 test("a dump with a flipped byte, a lost end or no file at all is refused before anything is made", async () => {
