@@ -28,7 +28,11 @@ export function asProblem(error: unknown): Problem | undefined {
       next: "the same command again",
     });
   }
-  if (syscall === "connect" && ["ECONNREFUSED", "ENOENT", "EACCES"].includes(code)) {
+  if (
+    syscall === "connect" ||
+    syscall === "getaddrinfo" ||
+    /CERT|^ERR_(SSL|TLS)_|^EPROTO$/.test(code)
+  ) {
     return new Problem("ENGINE_UNREACHABLE", `expected a Docker engine, got ${message}`, {
       next: "npm run doctor",
       cause: error,

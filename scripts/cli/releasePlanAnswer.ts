@@ -13,14 +13,12 @@ export async function releasePlanAnswer(
     import("../rollout/planRollout.ts"),
     import("./toolsOf.ts"),
   ]);
-  const { decision, lines, images, cutover } = await planRollout(
-    settings,
-    rollback,
-    toolsOf(terminal),
-  );
+  const tools = toolsOf(terminal);
+  const { decision, lines, images, cutover } = await planRollout(settings, rollback, tools);
   const { schema, changes } = decision;
   return {
     result: {
+      engine: tools.engine.endpoint,
       changes,
       images,
       database: {

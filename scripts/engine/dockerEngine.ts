@@ -10,26 +10,28 @@ import {
   composeVersion,
 } from "./compose.ts";
 import { connectTo } from "./connectTo.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { execHeld } from "./execHeld.ts";
 import { execOnce } from "./execOnce.ts";
 import { followLogs, tailLogs } from "./followLogs.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
 import { copyOut, runHeld, runOnce, sweepShots } from "./runOnce.ts";
+import { sshAgent } from "./sshAgent.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The Docker engine behind its socket, and the Compose CLI pointed at the same one.
- * @param host a DOCKER_HOST value, see `endpoint`
  * @param environment for the CLI's processes
  */
-export function dockerEngine(
-  host: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Engine {
-  const docker = connect(host);
-  const cli = { ...environment, DOCKER_HOST: host };
+export function dockerEngine(where: Endpoint, environment: Environment): Engine {
+  // Compose alone would take another platform than the one that images are checked for.
+  const cli = { ...environment, ...where.variables, DOCKER_DEFAULT_PLATFORM: undefined };
+  const docker = connect(where, cli);
   return {
-    endpoint: host,
+    endpoint: where.address,
+    context: where.context,
     async ping() {
       await docker.ping();
     },
@@ -131,12 +133,21 @@ export function dockerEngine(
   };
 }
 
-function connect(host: string): Docker {
-  if (host.startsWith("unix://")) return new Docker({ socketPath: host.slice("unix://".length) });
-  const address = new URL(host);
-  const protocol = address.protocol === "ssh:" ? "ssh" : "http";
-  return new Docker({ protocol, host: address.hostname, port: address.port || 2375 });
+/** Each option is given: docker-modem takes what is left out from the process environment. */
+function connect({ address, tls }: Endpoint, environment: Environment): Docker {
+  const none = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined };
+  const plain = { ...none, protocol: "http", pathPrefix: "/", timeout: undefined };
+  if (address.startsWith("unix://")) return open({ ...plain, socketPath: address.slice(7) });
+  if (address.startsWith("ssh://")) {
+    return open({ ...plain, host: "engine", port: 80, agent: sshAgent(address, environment) });
+  }
+  const { hostname: host, port } = new URL(address);
+  if (tls === undefined) return open({ ...plain, host, port });
+  return open({ ...plain, protocol: "https", host, port, ...tls });
 }
+
+/** The types take no undefined, which alone keeps docker-modem's own defaults away. */
+const open = (options: object) => new Docker(options as Docker.DockerOptions);
 
 /** 304: it is already as asked. 404: it has gone meanwhile, which a stop and a removal want. */
 async function settled(work: Promise<unknown>): Promise<void> {

@@ -91,7 +91,10 @@ export type Report = (text: string) => void;
  * one can: nothing above this room starts a process or opens the engine's socket.
  */
 export interface Engine {
+  /** Its address: "unix:///var/run/docker.sock". */
   readonly endpoint: string;
+  /** The Docker context that names it. */
+  readonly context: string | undefined;
   /** Fails with the socket's own error where nothing answers. */
   ping(): Promise<void>;
   versions(): Promise<{ engine: string; compose: string }>;

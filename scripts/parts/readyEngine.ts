@@ -70,6 +70,7 @@ async function faultOf(tools: Tools): Promise<string | undefined> {
     await tools.engine.ping();
     return undefined;
   } catch (error) {
+    if (error instanceof Problem) throw error;
     return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
   }
 }

@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import { describeEngine } from "../engine/endpoint.ts";
 import { takeLock } from "../ledger/lock.ts";
 import { lockNames } from "../ledger/lockNames.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
@@ -47,7 +48,7 @@ export async function down(
     if (volumes && found.length > 0) {
       await tools.say.confirm(
         `Remove these volumes of ${settings.environment} with all their data?`,
-        found,
+        [describeEngine(tools.engine), ...found],
       );
     }
     const services = observed.map((one) => one.service);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Cutover } from "../cutover/chooseCutover.ts";
+import { describeEngine } from "../engine/endpoint.ts";
 import type { ImageChoice } from "../images/chooseImage.ts";
 import { nextReleaseId } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
@@ -54,6 +55,7 @@ export async function planRollout(
     target,
     decision,
     lines: [
+      describeEngine(tools.engine),
       ...(await describePlan(target, decision, present, directory)),
       ...images
         .filter((one) => one.source !== "present")

@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
+import { describeEngine } from "../engine/endpoint.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
 import { pastTarget } from "../preparation/target.ts";
@@ -55,6 +56,7 @@ export function restore(
     const { stack } = serving.prepared;
     await askEndSessions(seen.database!, stack, asked.endSessions === true, begun.tools);
     await begun.tools.say.confirm(`Put this backup in the place of the live database?`, [
+      describeEngine(begun.tools.engine),
       `backup ${backup.id} of ${backup.created} (${backup.reason})`,
       "what was written since is not in it; the present database stays under another name",
     ]);

@@ -1,5 +1,6 @@
 import type { Cutover } from "../cutover/chooseCutover.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
+import { describeEngine } from "../engine/endpoint.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Change } from "../parts/planChanges.ts";
 import { checkRollout } from "../preparation/checkRollout.ts";
@@ -132,7 +133,10 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     target.images.idByReference.get(one.image)!,
   );
   const unproven = kind === "deploy" ? refuseUnproven(settings, images) : undefined;
-  const lines = await describePlan(target, decision, present, directory);
+  const lines = [
+    describeEngine(tools.engine),
+    ...(await describePlan(target, decision, present, directory)),
+  ];
   const what = kind === "deploy" ? "Deploy this" : "Roll back to this";
   const shown = unproven === undefined ? lines : [...lines, `note: ${unproven}`];
   // In an incident nobody is asked about what was proven to lose nothing.

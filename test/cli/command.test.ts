@@ -178,3 +178,29 @@ test("a version that is none is bad input, before anything is looked at", () => 
   assert.equal(status, 2);
   assert.match(stderr, /LETTA_VERSION: expected a version/);
 });
+
+test("an unknown context, TLS without its files and an address of another kind are bad input", () => {
+  for (const [environment, named] of [
+    [{ DOCKER_CONTEXT: "prod-server-typo" }, "prod-server-typo"],
+    [{ DOCKER_HOST: "tcp://127.0.0.1:2376", DOCKER_TLS_VERIFY: "1" }, "DOCKER_TLS_VERIFY"],
+    [{ DOCKER_HOST: "tcp://192.0.2.7:2375" }, "plain HTTP"],
+    [{ DOCKER_HOST: "npipe:////./pipe/docker_engine" }, "DOCKER_HOST"],
+  ] as const) {
+    for (const words of [
+      ["plan", "dev"],
+      ["doctor", "dev"],
+      ["rollback", "--yes"],
+    ]) {
+      const { status, stderr } = run(words[0]!, words.slice(1), environment);
+      assert.equal(status, 2, stderr);
+      assert.ok(stderr.includes(named), stderr);
+    }
+  }
+});
+
+test("an engine whose name nobody knows, or behind an ssh that fails, is unreachable and no bug", () => {
+  for (const DOCKER_HOST of ["tcp://localhost:1", "ssh://deploy@no-such-host.invalid:2222"]) {
+    const { status, stdout } = run("plan", ["dev", "--json"], { DOCKER_HOST });
+    assert.deepEqual([object(stdout)["code"], status], ["ENGINE_UNREACHABLE", 3]);
+  }
+});

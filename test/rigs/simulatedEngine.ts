@@ -157,6 +157,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
 
   return {
     endpoint: "simulated",
+    context: undefined,
     calls,
     changes,
     put(project, parts) {

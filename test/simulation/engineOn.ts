@@ -124,6 +124,7 @@ export function engineOn(servers: SimulatedServers): Engine {
     world.look(() => world.disk.fileAt(call.file).data.toString());
   return {
     endpoint: "unix:///simulated",
+    context: undefined,
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
     platform: () => look("platform", () => platform),
