@@ -81,7 +81,7 @@ export function narrate(manner: Manner): Terminal {
           "CONFIRMATION_NEEDED",
           `${question} Without a terminal: nothing was done`,
           {
-            details: lines,
+            details: [...lines, ...npmYes()],
             next: `the same command with -- ${flag}`,
           },
         );
@@ -97,6 +97,12 @@ export function narrate(manner: Manner): Terminal {
         throw new Problem("DECLINED", "declined: nothing was done");
     },
   };
+}
+
+/** Where an operator may have meant npm's flag for ours. */
+function npmYes(): string[] {
+  if (process.env["npm_config_yes"] !== "true") return [];
+  return ["npm's own yes does not count: write --yes behind --, as in npm run … -- --yes"];
 }
 
 interface Show {

@@ -10,7 +10,6 @@ interface KnownOption {
 
 /** Flags of ours that npm takes for its own when they stand before `--`. */
 const ours = [
-  "yes",
   "json",
   "dry_run",
   "volumes",
@@ -36,7 +35,8 @@ const ours = [
  * so only in its environment (npm_config_dry_run=true). Losing that one would be a disaster,
  * so it is read there; one that the command does not have is refused. Of `--database carry`
  * npm keeps the flag and hands the value on as if it stood alone: it is put back where the
- * option's own choices tell it apart.
+ * option's own choices tell it apart. `yes` is not read there: many have it in npm's own settings,
+ * and nothing tells whether it stood on this command line.
  * @param typed what the command was given
  * @returns the same with the flags as they should have come
  * @throws Problem USAGE
@@ -58,8 +58,7 @@ export function npmFlags(
       option: known.find((one) => one.attributeName() === key),
     };
   });
-  // `yes` may stand in npm's own settings for all it runs: no reason to refuse a command without.
-  const refused = flags.filter((one) => one.option === undefined && one.flag !== "--yes");
+  const refused = flags.filter((one) => one.option === undefined);
   if (refused.length > 0) {
     const names = refused.map((one) => one.flag).join(", ");
     throw new Problem("USAGE", `${command} has no flag ${names} (npm took it for its own)`, {

@@ -5,18 +5,30 @@ import { test } from "node:test";
 
 const narrate = join(import.meta.dirname, "..", "..", "scripts", "cli", "narrate.ts");
 
+interface Manner {
+  readonly yes?: boolean;
+  /** Whether nobody reads what is told. */
+  readonly closes?: boolean;
+  readonly environment?: Record<string, string>;
+}
+
 /** Runs a program that has a Terminal called `terminal`. */
-function program(code: string, closes = false) {
+function program(code: string, { yes = true, closes = false, environment = {} }: Manner = {}) {
   const head = `import { narrate } from ${JSON.stringify(narrate)};
     import { setTimeout as sleep } from "node:timers/promises";
-    const terminal = narrate({ yes: true, quiet: false, hides: () => undefined });\n`;
+    const terminal = narrate({ yes: ${yes}, quiet: false, hides: () => undefined });\n`;
   const args = ["--input-type=module-typescript", "-e", head + code];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
   if (closes) child.stderr.destroy();
   let stdout = "";
+  let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  return new Promise<{ code: number | null; stdout: string }>((resolve) => {
-    child.once("close", (ended) => resolve({ code: ended, stdout }));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.once("close", (ended) => resolve({ code: ended, stdout, stderr }));
   });
 }
 
@@ -37,8 +49,19 @@ test("where nobody reads what is told the work goes on to its end", async () => 
   const { code, stdout } = await program(
     `for (const name of ["one", "two", "three"]) await terminal.step(name, () => sleep(20));
     process.stdout.write("done");`,
-    true,
+    { closes: true },
   );
   assert.equal(stdout, "done");
   assert.equal(code, 0);
+});
+
+test("without a terminal only our own --yes is an answer; of npm's it is told that it counts not", async () => {
+  const asking = `await terminal.confirm("Remove it?", ["one volume"]).then(
+    () => process.stdout.write("removed"),
+    ({ code, details }) => process.stdout.write([code, ...details].join("; ")),
+  );`;
+  const environment = { npm_config_yes: "true" };
+  const { stdout } = await program(asking, { yes: false, environment });
+  assert.match(stdout, /^CONFIRMATION_NEEDED; one volume; npm's own yes .* -- --yes$/);
+  assert.equal((await program(asking, { environment })).stdout, "removed");
 });

@@ -25,10 +25,10 @@ const rollback = (environment: Environment, ...typed: string[]) =>
 test("flags that npm ate are given back, after what was typed", () => {
   const environment = {
     npm_config_dry_run: "true",
-    npm_config_yes: "true",
+    npm_config_wait: "true",
     npm_config_loglevel: "notice",
   };
-  assert.deepEqual(rollback(environment, "0.15.1"), ["0.15.1", "--yes", "--dry-run"]);
+  assert.deepEqual(rollback(environment, "0.15.1"), ["0.15.1", "--dry-run", "--wait"]);
 });
 
 test("what npm left alone comes back as it was typed", () => {
@@ -67,8 +67,10 @@ test("all flags that the command does not have are named at once", () => {
   });
 });
 
-test("yes in npm's own settings is no reason to refuse a command without that flag", () => {
+test("yes in npm's own settings answers no question of ours, and refuses no command", () => {
   assert.deepEqual(npmFlags({ npm_config_yes: "true" }, [], "status", ["dev"]), ["dev"]);
+  assert.deepEqual(rollback({ npm_config_yes: "true" }, "0.15.1"), ["0.15.1"]);
+  assert.deepEqual(rollback({ npm_config_yes: "true" }, "--yes"), ["--yes"]);
 });
 
 test("npm's own settings are none of ours", () => {
