@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { syncFolder } from "./syncFolder.ts";
@@ -6,28 +6,58 @@ import { syncFolder } from "./syncFolder.ts";
 const folders = ["releases", "backups", "evidence"];
 
 /**
- * The directory that keeps an environment's state, made where it is missing.
+ * The directory that keeps an environment's state, made where it is missing. Only it and what is
+ * below it are closed to others: STATE_DIR itself stays as it is.
  * @returns its absolute path
- * @throws Problem STATE_UNUSABLE where it is a link, somebody else's, or cannot be written
+ * @throws Problem STATE_UNUSABLE where it is a link, another user's, shared with other users, in use
+ *   for something else, or cannot be written
  */
 export function stateDirectory(stateDir: string, environment: string): string {
   const directory = join(stateDir, environment);
   try {
-    for (const path of [stateDir, directory, ...folders.map((name) => join(directory, name))]) {
-      const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-      // Else all that is kept below could be gone with its name when the power goes.
-      if (first !== undefined) syncFolder(dirname(first));
-      const found = lstatSync(path);
-      if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
-      if (found.uid !== process.getuid?.())
-        throw unusable(path, "expected to own it, somebody else does");
-      if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
+    refuseShared(stateDir, made(stateDir));
+    made(directory);
+    refuseForeign(directory);
+    for (const path of [directory, ...folders.map((name) => join(directory, name))]) {
+      if ((made(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
     }
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw unusable(directory, (error as Error).message);
   }
   return directory;
+}
+
+/** Makes a directory where it is missing, for its owner alone. */
+function made(path: string): Stats {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  // Else all that is kept below could be gone with its name when the power goes.
+  if (first !== undefined) syncFolder(dirname(first));
+  const found = lstatSync(path);
+  if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
+  if (found.uid !== process.getuid?.())
+    throw unusable(path, "expected to own it, another user does");
+  return found;
+}
+
+/** Where other users may write, they may also put a state of theirs in this one's place. */
+function refuseShared(path: string, { mode }: Stats): void {
+  const isSticky = (mode & 0o1000) !== 0;
+  if (!isSticky && (mode & 0o002) === 0) return;
+  const got = isSticky ? "a sticky one, as for temporary files" : "one that every user may write";
+  throw unusable(path, `expected a directory of your own, got ${got}`);
+}
+
+/** A directory of that name may be a website's: then it is neither closed nor written to. */
+function refuseForeign(directory: string): void {
+  const found = readdirSync(directory);
+  const isOurs =
+    found.every((name) => folders.includes(name)) ||
+    folders.every((name) => found.includes(name)) ||
+    found.includes("journal.jsonl");
+  if (isOurs) return;
+  const other = found.find((name) => !folders.includes(name));
+  throw unusable(directory, `expected state of this tool, got a directory with ${other}`);
 }
 
 function unusable(path: string, why: string): Problem {

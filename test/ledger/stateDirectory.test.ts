@@ -23,12 +23,46 @@ test("a directory that is missing is made, for its owner alone", () => {
   assert.deepEqual([mode(state), mode(directory)], ["700", "700"]);
 });
 
-test("a directory that others can read is closed", () => {
+test("an environment's directory is closed, the one it is in stays as it is", () => {
   const state = folder();
-  mkdirSync(join(state, "dev"));
-  for (const path of [state, join(state, "dev")]) chmodSync(path, 0o755);
+  mkdirSync(join(state, "dev", "releases"), { recursive: true });
+  for (const path of [state, join(state, "dev"), join(state, "dev", "releases")])
+    chmodSync(path, 0o755);
+  mkdirSync(join(state, "others"), { mode: 0o755 });
   stateDirectory(state, "dev");
-  assert.deepEqual([mode(state), mode(join(state, "dev"))], ["700", "700"]);
+  const modes = ["", "others", "dev", "dev/releases"].map((name) => mode(join(state, name)));
+  assert.deepEqual(modes, ["755", "755", "700", "700"]);
+});
+
+for (const shared of [0o1777, 0o1755, 0o777]) {
+  test(`a STATE_DIR of mode ${shared.toString(8)} is refused, and stays so`, () => {
+    const state = folder();
+    chmodSync(state, shared);
+    assert.throws(() => stateDirectory(state, "dev"), { code: "STATE_UNUSABLE" });
+    assert.equal(statSync(state).mode & 0o7777, shared);
+    assert.deepEqual(readdirSync(state), []);
+  });
+}
+
+test("a directory of the environment's name that is something else stays as it is", () => {
+  const state = folder();
+  const website = join(state, "prod");
+  mkdirSync(join(website, "releases"), { recursive: true });
+  writeFileSync(join(website, "index.html"), "");
+  chmodSync(website, 0o755);
+  assert.throws(() => stateDirectory(state, "prod"), {
+    code: "STATE_UNUSABLE",
+    message: /index\.html/,
+  });
+  assert.equal(mode(website), "755");
+  assert.deepEqual(readdirSync(website).sort(), ["index.html", "releases"]);
+});
+
+test("state with a journal is the tool's, also where a folder of it is lost", () => {
+  const state = folder();
+  mkdirSync(join(state, "prod"));
+  for (const name of ["journal.jsonl", "note"]) writeFileSync(join(state, "prod", name), "");
+  assert.equal(stateDirectory(state, "prod"), join(state, "prod"));
 });
 
 test("a link in place of an environment's directory is refused", () => {
