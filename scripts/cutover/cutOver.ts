@@ -88,14 +88,19 @@ export async function cutOver(asked: CutOverAsked, tools: Tools): Promise<CutOve
 
 function choose({ next, observed, changes }: CutOverAsked): Cutover {
   const { sheet, target, directory, awayWork, beside = false } = next;
+  const { service } = target.prepared.stack.server;
+  const present = newestGood(directory);
+  // A rollback that failed may have left another server than the one that was rehearsed.
+  const rehearsed = present?.services[service]?.imageId;
+  const isRehearsed = observed.every((one) => one.service !== service || one.imageId === rehearsed);
   const { cutover } = chooseCutover({
     stack: target.prepared.stack,
     changes,
     observed,
     // A server that goes by another way than the one before it is not proven beside that.
     away: awayWork !== undefined || (sheet.way !== "none" && sheet.way !== null),
-    beside,
-    otherHeads: otherHeads(newestGood(directory), sheet.heads),
+    beside: beside && isRehearsed,
+    otherHeads: otherHeads(present, sheet.heads),
     wish: target.settings.get("CUTOVER"),
   });
   return cutover;

@@ -218,8 +218,7 @@ export function engineOn(servers: SimulatedServers): Engine {
       return world.effect(`exec ${one.service}`, 10, () => {
         if (one.state !== "running") throw status(409, "is not running");
         const isLook = argv[1] === "wget";
-        if (isLook) return { code: 0, stdout: servers.tellUpstreams(), stderr: "" };
-        const stdout = one.service === "proxy" ? servers.tellDoor(argv.at(-1) ?? "") : "";
+        const stdout = isLook ? servers.tellUpstreams() : servers.gate.run(argv.at(-1) ?? "");
         return { code: 0, stdout, stderr: "" };
       });
     },

@@ -96,7 +96,7 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
     ends,
   });
   for (const [index, ms] of schedule.writes.entries()) {
-    world.after(ms, () => write(site, `agent-${index}`, written));
+    world.after(ms, () => servers.gate.pass(() => write(site, `agent-${index}`, written)));
   }
   for (const { service, atMs } of schedule.crashes) {
     world.after(atMs, () => {
@@ -217,7 +217,7 @@ function expectServes(
 /** Somebody writes, as long as a server takes it. */
 function write({ servers, world }: Site, agent: string, written: string[]): void {
   const server = servers.part("server");
-  if (server?.health !== "healthy" || servers.holding) return;
+  if (server?.health !== "healthy" || servers.part("proxy")?.state !== "running") return;
   const { status } = servers.answer(
     server.id,
     "POST",

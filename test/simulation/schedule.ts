@@ -1,7 +1,7 @@
 import type { Command } from "./command.ts";
 import { random, type Random } from "./random.ts";
 import { scenarios } from "./scenarios.ts";
-import type { Fault } from "./world.ts";
+import type { Fault, Happening } from "./world.ts";
 
 /** Everything that happens in a run, beside the chances of its world. */
 export interface Schedule {
@@ -63,8 +63,29 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
         },
       ]
     : [];
-  return { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
+  const drawn = { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
+  return withMore(drawn, menus[first]!);
 }
+
+/** Adds what came to the simulation later, of chances of its own: the earlier draws stay as they were. */
+function withMore(schedule: Schedule, menu: Menus[number]): Schedule {
+  const chance = random(Math.imul(schedule.seed, 0xc2b2_ae35) ^ 0x1656_67b1);
+  if (happenings.length === 0 || !chance.chance(0.4)) return schedule;
+  const many = chance.chance(0.3) ? 2 : 1;
+  const more = Array.from({ length: many }, () => ({
+    ...faultFor(0, menu, chance),
+    kind: chance.pick(happenings),
+  }));
+  const writes = Array.from({ length: chance.below(6) }, () => chance.below(5000));
+  return {
+    ...schedule,
+    faults: [...schedule.faults, ...more],
+    writes: [...schedule.writes, ...writes].sort((a, b) => a - b),
+  };
+}
+
+/** What is drawn of what happens beside the tool. */
+const happenings: readonly Happening[] = ["proxy", "pauseEnds", "overload"];
 
 /** The past of a seed and its first command, and nothing that goes wrong. */
 export function faultless(seed: number): Schedule {

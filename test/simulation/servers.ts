@@ -9,8 +9,9 @@ import {
   type SimulatedDatabase,
 } from "./databases.ts";
 import type { SimulatedContainer } from "./containers.ts";
+import { Gate } from "./gate.ts";
 import { versions, type Version } from "./versions.ts";
-import type { World } from "./world.ts";
+import type { Happening, World } from "./world.ts";
 
 /** A session of somebody else's on a database. */
 export interface Stranger {
@@ -30,6 +31,7 @@ const crashMs = 1200;
 const unhealthyMs = 1500;
 const restartMs = 400;
 const reconnectMs = 3;
+const overloadMs = 20_000;
 
 /** What runs on the machine beside the tool: containers with their processes, and databases. */
 export class SimulatedServers {
@@ -48,9 +50,10 @@ export class SimulatedServers {
   strangers: Stranger[] = [];
   /** Databases that a statement has locked: new connections wait. */
   readonly fenced = new Set<string>();
-  /** Requests wait at the proxy. */
-  holding = false;
-  #pause = { token: "", untilMs: 0 };
+  /** What the proxy does with requests. */
+  readonly gate: Gate;
+  /** Until when the server answers late or not at all, as too much is asked of it. */
+  overloadedUntilMs = 0;
   /** Servers keep their connections while nobody asks them; Letta's own do not. */
   readonly pools: boolean;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
@@ -62,6 +65,7 @@ export class SimulatedServers {
   constructor(project: string, world: World) {
     this.project = project;
     this.world = world;
+    this.gate = new Gate(world);
     this.pools = world.random.below(4) === 0;
   }
 
@@ -78,6 +82,15 @@ export class SimulatedServers {
     copy.strangers = [...this.strangers];
     copy.made = this.made;
     return copy;
+  }
+
+  /** Requests wait at the proxy. */
+  get holding(): boolean {
+    return this.gate.isPaused;
+  }
+
+  get isOverloaded(): boolean {
+    return !this.world.calm && this.world.nowMs < this.overloadedUntilMs;
   }
 
   of(project: string): SimulatedContainer[] {
@@ -132,8 +145,7 @@ export class SimulatedServers {
     one.startedAt = String(this.world.nowMs);
     one.stopped = false;
     one.life += 1;
-    // A pause that has not expired outlives its restart.
-    if (one.service === "proxy" && this.#pause.untilMs <= this.world.nowMs) this.holding = false;
+    if (one.service === "proxy") this.gate.restart();
     const { entrypoint = [], command = [] } = one.file;
     if (entrypoint[0] === "alembic") {
       const [way = "", to = ""] = [...entrypoint.slice(1), ...command];
@@ -168,7 +180,7 @@ export class SimulatedServers {
     this.held.clear();
     this.strangers = [];
     this.fenced.clear();
-    this.holding = false;
+    this.gate.losePower();
     const back = [...this.containers.values()].filter(
       (one) =>
         ["running", "restarting"].includes(one.state) && one.file.restart === "unless-stopped",
@@ -185,25 +197,6 @@ export class SimulatedServers {
       one.state = "restarting";
       this.#later(one, this.world.random.below(300), () => this.start(one));
     }
-  }
-
-  /** What the scripts of cutover/gateScripts.ts do to the proxy, and print. */
-  tellDoor(script: string): string {
-    const [, what, token = "", seconds = "0"] = script.split("\n", 1)[0]!.split(" ");
-    const isOn = this.holding && this.#pause.untilMs > this.world.nowMs;
-    const before = isOn ? this.#pause.token : "";
-    if (what === "resume") {
-      this.holding = false;
-      return "";
-    }
-    if (what === "renew" && before !== token) return "ended";
-    const pause = { token, untilMs: this.world.nowMs + Number(seconds) * 1000 };
-    this.holding = true;
-    this.#pause = pause;
-    this.world.afterUnlessOff(Number(seconds) * 1000, () => {
-      if (this.#pause === pause) this.holding = false;
-    });
-    return what === "renew" ? "paused" : before;
   }
 
   /** Caddy's upstreams, where a request now and then takes its time. */
@@ -223,6 +216,15 @@ export class SimulatedServers {
     return this.part("server")?.id ?? "nothing";
   }
 
+  /** Something that happens to what runs, and not to the tool. */
+  happen(kind: Happening): void {
+    this.world.note(`it happens: ${kind}`);
+    const proxy = this.part("proxy");
+    if (kind === "proxy" && proxy?.state === "running") this.end(proxy, 137);
+    if (kind === "pauseEnds" && this.holding) this.gate.end();
+    if (kind === "overload") this.overloadedUntilMs = this.world.nowMs + overloadMs;
+  }
+
   /** A request to a server in a container. */
   answer(id: string, method: string, path: string, body: string | undefined): Reply {
     const one = this.containers.get(id);
@@ -234,6 +236,7 @@ export class SimulatedServers {
     }
     const database = this.databases.get(one.database);
     if (!this.databaseRuns() || database === undefined) return refused(500, "no database");
+    if (this.isOverloaded && this.world.more.chance(0.4)) return refused(503, "overloaded");
     const [, , table = "", identity = ""] = path.split("/");
     return this.#ask(one, database, method, table, identity, body);
   }

@@ -86,6 +86,7 @@ export function copySite(site: Site, seed: number): Site {
 
 function siteOf(world: World, servers: SimulatedServers): Site {
   world.onPower = () => servers.losePower();
+  world.onHappening = (kind) => servers.happen(kind);
   const directory = "/simulated/state/prod";
   return { world, servers, engine: engineOn(servers), directory };
 }

@@ -3,6 +3,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Disk } from "./disk.ts";
 import { random, type Random } from "./random.ts";
 
+/**
+ * What happens beside the tool. `proxy`: it dies, and its engine starts it again; `pauseEnds`: requests
+ * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while.
+ */
+export type Happening = "proxy" | "pauseEnds" | "overload";
+
 /** Something that goes wrong at one effect of one command. */
 export interface Fault {
   /** The command it is for, from 0. */
@@ -12,8 +18,9 @@ export interface Fault {
   /**
    * `kill`: kill -9 of the tool; `power`: the machine goes off and comes back; `error`: the
    * effect fails and has not happened; `late`: it takes half a minute longer; `interrupt`: Ctrl-C.
+   * Others happen at that moment to what runs beside the tool.
    */
-  readonly kind: "kill" | "power" | "error" | "late" | "interrupt";
+  readonly kind: "kill" | "power" | "error" | "late" | "interrupt" | Happening;
   /** Whether the effect has happened when it comes; in the middle of one that takes its time. */
   readonly when: "before" | "during" | "after";
 }
@@ -32,6 +39,8 @@ export function kindOfEffect(name: string): string {
 /** A run of a command: what is in its memory goes with it. */
 export class SimulatedProcess {
   dead = false;
+  /** It has come to its end: what it still waits for never comes. */
+  ended = false;
   /** It has begun to change things, and has not ended. */
   changes = false;
   /** The server that it has seen pass its checks. */
@@ -80,6 +89,7 @@ export class SimulatedProcess {
   }
 
   end(): void {
+    this.ended = true;
     this.changes = false;
     for (const one of this.atEnd.splice(0)) one();
   }
@@ -125,6 +135,8 @@ export class World {
   nowMs: number;
   disk: Disk;
   readonly random: Random;
+  /** Chances of what came to the simulation later: the earlier ones are as they were. */
+  readonly more: Random;
   /** The lock's sockets, by their address. */
   readonly sockets = new Map<string, Socket>();
   readonly #trace: Traced[] = [];
@@ -134,6 +146,7 @@ export class World {
   /** Counts the times the machine came up: what was under way before is no more. */
   boot = 0;
   onPower: () => void = () => undefined;
+  onHappening: (kind: Happening) => void = () => undefined;
   /** Told of each effect, for a run that is only looked at. */
   onEffect: ((name: string) => void) | undefined;
   #order = 0;
@@ -142,6 +155,7 @@ export class World {
 
   constructor(seed: number, disk: Disk, nowMs: number) {
     this.random = random(seed);
+    this.more = random(Math.imul(seed, 0x85eb_ca6b) ^ 0x27d4_eb2f);
     this.disk = disk;
     this.nowMs = nowMs;
   }
@@ -164,7 +178,7 @@ export class World {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (dead()) return never();
+    if (dead() || processes.getStore()?.ended === true) return never();
     if (signal === undefined) return new Promise((resolve) => this.after(ms, resolve));
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
@@ -273,6 +287,7 @@ export class World {
     if (fault.kind === "interrupt") process.stop.abort();
     if (fault.kind === "kill") process.die();
     if (fault.kind === "power" && !process.dead) this.losePower();
+    if (isHappening(fault.kind)) this.onHappening(fault.kind);
     return process.dead;
   }
 
@@ -335,6 +350,12 @@ export class World {
     this.after(ms, until.resolve);
     await this.until(until.promise, ms + 1);
   }
+}
+
+const happenings: readonly string[] = ["proxy", "pauseEnds", "overload"] satisfies Happening[];
+
+function isHappening(kind: Fault["kind"]): kind is Happening {
+  return happenings.includes(kind);
 }
 
 let present: World | undefined;
