@@ -222,6 +222,8 @@ export class SimulatedServers {
     const proxy = this.part("proxy");
     if (kind === "proxy" && proxy?.state === "running") this.end(proxy, 137);
     if (kind === "pauseEnds" && this.holding) this.gate.end();
+    const migrate = this.part("migrate");
+    if (kind === "migration" && migrate?.state === "running") this.end(migrate, 1);
     if (kind === "overload") this.overloadedUntilMs = this.world.nowMs + overloadMs;
   }
 

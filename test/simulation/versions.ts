@@ -12,6 +12,8 @@ export const versions: Readonly<Record<string, Version>> = {
   "1.0.0": { line: ["r1"] },
   "1.1.0": { line: ["r1"] },
   "2.0.0": { line: ["r1", "r2"] },
+  /** Two migrations, both borne by the servers before it. */
+  "2.5.0": { line: ["r1", "r2", "r8"] },
   "3.0.0": { line: ["r1", "r2", "r3"] },
   "4.0.0": { line: ["r1", "r2", "r3", "r4"] },
   "5.0.0": { line: ["r1", "r2", "r3", "r4", "r5"], fails: "r5" },

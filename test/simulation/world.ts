@@ -5,9 +5,11 @@ import { random, type Random } from "./random.ts";
 
 /**
  * What happens beside the tool. `proxy`: it dies, and its engine starts it again; `pauseEnds`: requests
- * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while.
+ * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while; `migration`:
+ * it ends where it is, as by a deadlock.
  */
-export type Happening = "proxy" | "pauseEnds" | "overload";
+const happenings = ["proxy", "pauseEnds", "overload", "migration"] as const;
+export type Happening = (typeof happenings)[number];
 
 /** Something that goes wrong at one effect of one command. */
 export interface Fault {
@@ -352,10 +354,8 @@ export class World {
   }
 }
 
-const happenings: readonly string[] = ["proxy", "pauseEnds", "overload"] satisfies Happening[];
-
 function isHappening(kind: Fault["kind"]): kind is Happening {
-  return happenings.includes(kind);
+  return happenings.some((one) => one === kind);
 }
 
 let present: World | undefined;
