@@ -4,8 +4,9 @@
 import { availableParallelism } from "node:os";
 import { numberOptions } from "./numberOptions.ts";
 import { mutants } from "./simulation/mutants.ts";
+import type { Schedule } from "./simulation/schedule.ts";
 import { simulate, type Failure } from "./simulation/simulate.ts";
-import { storeSchedule, storedSchedules } from "./simulation/stored.ts";
+import { chances, storeSchedule, storedSchedules } from "./simulation/stored.ts";
 
 const usage = `npm run simulate -- [--runs 1000] [--seed N] [--workers N] [--store 1] [--mutants N]
 Rolls releases out on a simulated machine with faults at every point; --seed N --runs 1 tells all of a run.
@@ -65,20 +66,19 @@ async function storeMutants(): Promise<boolean> {
   let areFound = true;
   for (const mutant of mutants) {
     const schedule = known.get(mutant.name);
-    const finds = async (...schedules: (typeof schedule)[]) => {
-      const given = schedules.filter((one) => one !== undefined);
-      const seen = await simulate({ schedules: given, workers: 1, mutant });
+    const finds = async (one: Schedule) => {
+      const seen = await simulate({ schedules: chances(one), workers: 1, mutant });
       return seen.failures.length > 0;
     };
-    if (await finds(schedule)) continue;
+    if (schedule !== undefined && (await finds(schedule))) continue;
     const { seed: first = 1 } = mutant;
     const search = { seed: first, runs: mutantRuns, workers, untilFailure: true, shrinks: true };
     const { failures } = await simulate({ ...search, mutant });
     const named = failures[0]?.named;
-    const isFound = await finds(named);
+    const isFound = named !== undefined && (await finds(named));
     areFound &&= isFound;
     say(`${mutant.name}: ${isFound ? "" : "NOT FOUND"}`);
-    if (isFound) say(`  ${storeSchedule("mutants", { once: mutant.name, schedule: named! })}`);
+    if (isFound) say(`  ${storeSchedule("mutants", { once: mutant.name, schedule: named })}`);
   }
   return areFound;
 }

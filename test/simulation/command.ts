@@ -53,7 +53,7 @@ export async function runCommand(
   });
   try {
     const result = await site.world.begin(faults, (process) =>
-      perform(command, toolsFor(site, process, notes)),
+      perform(command, site, toolsFor(site, process, notes)),
     );
     if (result === "dead") return ended("dead");
     return ended("done", result);
@@ -65,9 +65,10 @@ export async function runCommand(
 
 async function perform(
   { kind, version, to, way, wait = false, endSessions = true }: Command,
+  { servers }: Site,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
-  const settings = settingsFor(version);
+  const settings = settingsFor(version, servers.cluster.isExternal);
   const asked = { reason: null, wait, recreate: [], endSessions };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);

@@ -120,6 +120,20 @@ export function engineOn(servers: SimulatedServers): Engine {
     const number = Math.max(0, ...numbers) + 1;
     make(call, text, service).name = `${call.project}-${service}-${number}`;
   };
+  /** A session that is held open until it is let go of, or its process ends. */
+  const session = (name: string) =>
+    world.effect(`hold ${name}`, 10, () => {
+      const count = (by: number) => servers.held.set(name, (servers.held.get(name) ?? 0) + by);
+      let isHeld = true;
+      const { boot } = world;
+      const leave = () => {
+        if (isHeld && world.boot === boot) count(-1);
+        isHeld = false;
+      };
+      count(1);
+      world.process()?.atEnd.push(leave);
+      return () => world.effect("let go", 5, leave);
+    });
   const textOf = (call: ComposeCall) =>
     world.look(() => world.disk.fileAt(call.file).data.toString());
   return {
@@ -227,28 +241,18 @@ export function engineOn(servers: SimulatedServers): Engine {
         if (find(id).state !== "running") throw status(409, "is not running");
         return { container: id } as unknown as Duplex;
       }),
-    hold: (_id, argv) => {
-      const name = argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? "";
-      return world.effect(`hold ${name}`, 10, () => {
-        const count = (by: number) => servers.held.set(name, (servers.held.get(name) ?? 0) + by);
-        let isHeld = true;
-        const { boot } = world;
-        const leave = () => {
-          if (isHeld && world.boot === boot) count(-1);
-          isHeld = false;
-        };
-        count(1);
-        world.process()?.atEnd.push(leave);
-        return () => world.effect("let go", 5, leave);
-      });
-    },
-    run: ({ image, entrypoint }) =>
-      look(`run ${entrypoint[0]}`, () => {
+    hold: (_id, argv) =>
+      session(argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? ""),
+    run: ({ image, entrypoint, ...io }) => {
+      if (io.environment?.["PGDATABASE"] !== undefined)
+        return client(servers, world, entrypoint, io);
+      return look(`run ${entrypoint[0]}`, () => {
         const version = versions[servers.imageVersions.get(image) ?? ""];
         const stdout = entrypoint[0] === "python3" && version ? printedHistory(version) : "17.11";
         return { code: 0, stdout, stderr: "" };
-      }),
-    runHeld: () => Promise.reject(status(500, "no database outside here")),
+      });
+    },
+    runHeld: ({ environment = {} }) => session(environment["PGDATABASE"] ?? ""),
     copyOut: () => Promise.reject(status(500, "a simulated image has no files")),
     volumeOwners: () =>
       look(

@@ -1,6 +1,6 @@
 import { newestGood, readRelease } from "../../scripts/ledger/releases.ts";
 import { runCommand, type Command, type Ended } from "./command.ts";
-import { scenarios } from "./scenarios.ts";
+import { scenarios, type Past } from "./scenarios.ts";
 import type { Menus, Schedule } from "./schedule.ts";
 import { unsettled } from "./settled.ts";
 import { copySite, emptySite, enterSite, type Site } from "./site.ts";
@@ -35,7 +35,7 @@ export function beginningOf(past: number): Promise<Beginning> {
 
 async function prepare(past: number): Promise<Beginning> {
   const scenario = scenarios[past]!;
-  const site = await siteAfter(scenario.past.commands);
+  const site = await siteAfter(scenario.past);
   const menus: number[][][] = [];
   for (const command of scenario.next) {
     const copy = copySite(site, 1);
@@ -55,17 +55,18 @@ async function prepare(past: number): Promise<Beginning> {
 const dayMs = 86_400_000;
 const made = new Map<string, Site>();
 
-async function siteAfter(commands: readonly Command[]): Promise<Site> {
-  const key = JSON.stringify(commands);
+async function siteAfter(past: Past): Promise<Site> {
+  const { commands, isExternal = false } = past;
+  const key = JSON.stringify([commands, isExternal]);
   const known = made.get(key);
   if (known !== undefined) return known;
   const last = commands.at(-1);
   if (last === undefined) {
-    const empty = emptySite(1);
+    const empty = emptySite(1, isExternal);
     made.set(key, empty);
     return empty;
   }
-  const site = copySite(await siteAfter(commands.slice(0, -1)), 7);
+  const site = copySite(await siteAfter({ ...past, commands: commands.slice(0, -1) }), 7);
   enterSite(site);
   const ended = await site.world.until(runCommand(site, last, []));
   if (ended.outcome !== "done") throw ended.bug ?? ended.problem ?? new Error("it did not end");

@@ -4,6 +4,8 @@ import type { Command } from "./command.ts";
 export interface Past {
   readonly name: string;
   readonly commands: readonly Command[];
+  /** Whether its database is one outside. */
+  readonly isExternal?: boolean;
 }
 
 const deploy = (version: string): Command => ({ kind: "deploy", version });
@@ -13,6 +15,9 @@ const rollback = (version: string, more: Partial<Command> = {}): Command => ({
   ...more,
 });
 const backup = (version: string): Command => ({ kind: "backup", version });
+
+/** So many of them were there when the first schedules were drawn. */
+export const earlyScenarios = 7;
 
 /** The pasts, each with what may come next. */
 export const scenarios: readonly { readonly past: Past; readonly next: readonly Command[] }[] = [
@@ -76,6 +81,24 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
       deploy("4.0.0"),
       backup("2.0.0"),
       rollback("2.0.0", { way: "restore" }),
+    ],
+  },
+  {
+    past: { name: "outside-1", commands: [deploy("1.0.0")], isExternal: true },
+    next: [deploy("1.1.0"), deploy("2.0.0"), deploy("4.0.0"), deploy("5.0.0"), backup("1.0.0")],
+  },
+  {
+    past: {
+      name: "outside-1-2",
+      commands: [deploy("1.0.0"), deploy("2.0.0"), backup("2.0.0")],
+      isExternal: true,
+    },
+    next: [
+      rollback("2.0.0"),
+      rollback("2.0.0", { way: "restore" }),
+      rollback("2.0.0", { way: "carry" }),
+      { kind: "restore", version: "2.0.0" },
+      deploy("3.0.0"),
     ],
   },
 ];

@@ -1,6 +1,6 @@
 import type { Command } from "./command.ts";
 import { random, type Random } from "./random.ts";
-import { scenarios } from "./scenarios.ts";
+import { earlyScenarios, scenarios } from "./scenarios.ts";
 import type { Fault, Happening } from "./world.ts";
 
 /** Everything that happens in a run, beside the chances of its world. */
@@ -24,7 +24,9 @@ export type Menus = readonly (readonly (readonly number[])[])[];
 
 /** The place of a seed's past among the scenarios. */
 export function pastOf(seed: number): number {
-  return random(Math.imul(seed, 0x9e3779b1)).below(scenarios.length);
+  const chance = random(Math.imul(seed, 0x27d4_eb2f) ^ 0x9e37_79b1);
+  if (chance.chance(0.15)) return earlyScenarios + chance.below(scenarios.length - earlyScenarios);
+  return random(Math.imul(seed, 0x9e3779b1)).below(earlyScenarios);
 }
 
 /**

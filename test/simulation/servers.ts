@@ -33,10 +33,37 @@ const restartMs = 400;
 const reconnectMs = 3;
 const overloadMs = 20_000;
 
+/** A server of databases: one machine's own, or one outside that several use. */
+export class Cluster {
+  databases = new Map<string, SimulatedDatabase>();
+  /** Sessions that processes of the tool hold open, by database. */
+  readonly held = new Map<string, number>();
+  /** Sessions of others. */
+  strangers: Stranger[] = [];
+  /** Databases that a statement has locked: new connections wait. */
+  readonly fenced = new Set<string>();
+  /** The machines that ask it. */
+  readonly machines: SimulatedServers[] = [];
+  readonly isExternal: boolean;
+
+  constructor(isExternal: boolean) {
+    this.isExternal = isExternal;
+    if (!isExternal) return;
+    for (const name of ["letta", "postgres"]) this.databases.set(name, emptyDatabase());
+  }
+
+  copy(): Cluster {
+    const copy = new Cluster(this.isExternal);
+    copy.databases = new Map([...this.databases].map(([name, one]) => [name, copyDatabase(one)]));
+    copy.strangers = [...this.strangers];
+    return copy;
+  }
+}
+
 /** What runs on the machine beside the tool: containers with their processes, and databases. */
 export class SimulatedServers {
   readonly containers = new Map<string, SimulatedContainer>();
-  databases = new Map<string, SimulatedDatabase>();
+  readonly cluster: Cluster;
   readonly volumes = new Set<string>();
   /** Names of our own and the image each stands for. */
   readonly names = new Map<string, string>();
@@ -44,12 +71,6 @@ export class SimulatedServers {
   readonly imageVersions = new Map<string, string>();
   /** What Compose has under way, by project, whoever asked for it. */
   readonly composing = new Map<string, number>();
-  /** Sessions that processes of the tool hold open, by database. */
-  readonly held = new Map<string, number>();
-  /** Sessions of others. */
-  strangers: Stranger[] = [];
-  /** Databases that a statement has locked: new connections wait. */
-  readonly fenced = new Set<string>();
   /** What the proxy does with requests. */
   readonly gate: Gate;
   /** Until when the server answers late or not at all, as too much is asked of it. */
@@ -62,16 +83,18 @@ export class SimulatedServers {
   readonly project: string;
   readonly world: World;
 
-  constructor(project: string, world: World) {
+  constructor(project: string, world: World, cluster = new Cluster(false)) {
     this.project = project;
     this.world = world;
+    this.cluster = cluster;
+    cluster.machines.push(this);
     this.gate = new Gate(world);
     this.pools = world.random.below(4) === 0;
   }
 
   /** The same things in another world. All is quiet: nothing is under way. */
   copy(world: World): SimulatedServers {
-    const copy = new SimulatedServers(this.project, world);
+    const copy = new SimulatedServers(this.project, world, this.cluster.copy());
     for (const [id, one] of this.containers) copy.containers.set(id, { ...one });
     for (const [name, one] of this.databases) {
       copy.databases.set(name, { ...copyDatabase(one), comment: one.comment });
@@ -79,7 +102,6 @@ export class SimulatedServers {
     for (const one of this.volumes) copy.volumes.add(one);
     for (const [name, id] of this.names) copy.names.set(name, id);
     for (const [id, version] of this.imageVersions) copy.imageVersions.set(id, version);
-    copy.strangers = [...this.strangers];
     copy.made = this.made;
     return copy;
   }
@@ -101,14 +123,41 @@ export class SimulatedServers {
     return this.of(this.project).find((one) => one.service === service);
   }
 
+  get databases(): Map<string, SimulatedDatabase> {
+    return this.cluster.databases;
+  }
+
+  set databases(next: Map<string, SimulatedDatabase>) {
+    this.cluster.databases = next;
+  }
+
+  get held(): Map<string, number> {
+    return this.cluster.held;
+  }
+
+  get strangers(): Stranger[] {
+    return this.cluster.strangers;
+  }
+
+  set strangers(next: Stranger[]) {
+    this.cluster.strangers = next;
+  }
+
+  get fenced(): Set<string> {
+    return this.cluster.fenced;
+  }
+
   databaseRuns(): boolean {
+    if (this.cluster.isExternal) return true;
     const postgres = this.part("postgres");
     return postgres?.state === "running" && postgres.health === "healthy";
   }
 
   sessionsOn(name: string): number {
-    const connected = [...this.containers.values()].filter(
-      (one) => one.connected && one.database === name && (this.pools || !this.#isIdle(one)),
+    const connected = this.cluster.machines.flatMap((machine) =>
+      [...machine.containers.values()].filter(
+        (one) => one.connected && one.database === name && (machine.pools || !machine.#isIdle(one)),
+      ),
     );
     const strangers = this.strangers.filter((one) => one.database === name);
     return connected.length + (this.held.get(name) ?? 0) + strangers.length;

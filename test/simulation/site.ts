@@ -10,31 +10,42 @@ import {
 import { Disk, folder } from "./disk.ts";
 import { engineOn, imageIdOf, serverImage } from "./engineOn.ts";
 import { install } from "./machine.ts";
-import { SimulatedServers } from "./servers.ts";
+import { Cluster, SimulatedServers } from "./servers.ts";
 import { versions } from "./versions.ts";
 import { enter, World } from "./world.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const startMs = Date.UTC(2026, 0, 1);
 
+const password = "canary-of-the-database";
 /** What must be found nowhere but where it belongs. */
 export const secrets: Readonly<Record<string, string>> = {
-  LETTA_PG_PASSWORD: "canary-of-the-database",
+  LETTA_PG_PASSWORD: password,
   LETTA_SERVER_PASSWORD: "canary-of-the-server-0123456789",
   LETTA_ENCRYPTION_KEY: "canary-of-the-key-0123456789abcdef",
 };
 
+const external = {
+  LETTA_PG_PASSWORD: "",
+  LETTA_PG_URI: `postgresql://letta:${password}@db.example:5432/letta`,
+};
+
 const known = new Map<string, Settings>();
 
-/** prod as it is committed, with this version of the stand-in server. */
-export function settingsFor(version: string): Settings {
-  let settings = known.get(version);
+/**
+ * prod as it is committed, with this version of the stand-in server.
+ * @param isExternal whether its database is one outside
+ */
+export function settingsFor(version: string, isExternal = false): Settings {
+  const key = `${version} ${isExternal}`;
+  let settings = known.get(key);
   if (settings === undefined) {
     settings = readSettings({
       environment: "prod",
       root,
       processEnvironment: {
         ...secrets,
+        ...(isExternal ? external : {}),
         STATE_DIR: "/simulated/state",
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
@@ -46,7 +57,7 @@ export function settingsFor(version: string): Settings {
         BACKUPS_DAYS: "1",
       },
     });
-    known.set(version, settings);
+    known.set(key, settings);
   }
   return settings;
 }
@@ -60,13 +71,17 @@ export interface Site {
   readonly directory: string;
 }
 
-/** A machine on which every image is and nothing has ever run. */
-export function emptySite(seed: number): Site {
+/**
+ * A machine on which every image is and nothing has ever run.
+ * @param isExternal whether its database is one outside
+ */
+export function emptySite(seed: number, isExternal = false): Site {
   const disk = new Disk();
   disk.link("/simulated", folder());
   disk.sync(disk.root);
   const world = new World(seed, disk, startMs);
-  const servers = new SimulatedServers(settingsFor("1.0.0").project, world);
+  const { project } = settingsFor("1.0.0");
+  const servers = new SimulatedServers(project, world, new Cluster(isExternal));
   for (const version of Object.keys(versions)) {
     const { lookup, get } = settingsFor(version);
     for (const { setting, officialVersion } of recipes("prod", lookup)) {

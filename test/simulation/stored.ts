@@ -32,3 +32,11 @@ export function storeSchedule(kind: Kind, stored: Stored): string {
   writeFileSync(path, `${JSON.stringify(stored, null, 2)}\n`);
   return path;
 }
+
+/**
+ * The same schedule in worlds of other chances: what a power cut leaves of a file is one of them, and
+ * a line more in the tool draws others.
+ */
+export function chances(schedule: Schedule): Schedule[] {
+  return Array.from({ length: 10 }, (_, at) => ({ ...schedule, seed: schedule.seed + at }));
+}

@@ -8,6 +8,7 @@ export * from "../../../scripts/preparation/prepareStack.ts";
 export const prepareStack = memo(real, (settings, present) =>
   JSON.stringify([
     settings.get("LETTA_VERSION"),
+    settings.has("LETTA_PG_URI"),
     [...(present.images ?? [])],
     labelKey(labelParts(settings, present)),
   ]),
