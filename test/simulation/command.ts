@@ -6,7 +6,8 @@ import { backUp } from "../../scripts/rollout/backUp.ts";
 import { deploy } from "../../scripts/rollout/deploy.ts";
 import { restore } from "../../scripts/rollout/restore.ts";
 import { rollback } from "../../scripts/rollout/rollback.ts";
-import { settingsFor, type Site } from "./site.ts";
+import { onMachine } from "./machine.ts";
+import { settingsFor, siteFrom, type From, type Site } from "./site.ts";
 import type { Fault, SimulatedProcess } from "./world.ts";
 
 /** A command as somebody types it. */
@@ -20,11 +21,15 @@ export interface Command {
   readonly wait?: boolean;
   /** Whether --end-sessions is given; without a terminal nobody can be asked. */
   readonly endSessions?: boolean;
+  /** Else from the first checkout, whose state is there. */
+  readonly from?: From;
 }
 
 /** What became of it. */
 export interface Ended {
   readonly command: Command;
+  /** As the command saw it. */
+  readonly site: Site;
   readonly outcome: "done" | "failed" | "dead";
   readonly problem: Problem | undefined;
   /** What was thrown, where it is no Problem: a bug. */
@@ -36,13 +41,15 @@ export interface Ended {
 
 /** Runs a command in a process of its own. */
 export async function runCommand(
-  site: Site,
+  first: Site,
   command: Command,
   faults: readonly Fault[],
 ): Promise<Ended> {
+  const site = siteFrom(first, command.from);
   const notes: string[] = [];
   const ended = (outcome: Ended["outcome"], more: Partial<Ended> = {}): Ended => ({
     command,
+    site,
     outcome,
     problem: undefined,
     bug: undefined,
@@ -53,7 +60,7 @@ export async function runCommand(
   });
   try {
     const result = await site.world.begin(faults, (process) =>
-      perform(command, site, toolsFor(site, process, notes)),
+      onMachine(site.servers, () => perform(command, site, toolsFor(site, process, notes))),
     );
     if (result === "dead") return ended("dead");
     return ended("done", result);
@@ -65,10 +72,10 @@ export async function runCommand(
 
 async function perform(
   { kind, version, to, way, wait = false, endSessions = true }: Command,
-  { servers }: Site,
+  { servers, stateDir }: Site,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
-  const settings = settingsFor(version, servers.cluster.isExternal);
+  const settings = settingsFor(version, servers.cluster.isExternal, stateDir);
   const asked = { reason: null, wait, recreate: [], endSessions };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
@@ -80,12 +87,17 @@ async function perform(
   return rollback(settings, { ...asked, ...more }, tools);
 }
 
-function toolsFor({ world, engine }: Site, process: SimulatedProcess, notes: string[]): Tools {
+function toolsFor(
+  { world, engine, installation }: Site,
+  process: SimulatedProcess,
+  notes: string[],
+): Tools {
   return {
     engine,
     now: () => world.nowMs,
-    // The key of the secrets' digests is always the same: so are rendered stacks.
-    randomBytes: (count) => (count === 32 ? Buffer.alloc(count, 7) : world.random.bytes(count)),
+    // The key of the secrets' digests is the same in each installation: so are rendered stacks.
+    randomBytes: (count) =>
+      count === 32 ? Buffer.alloc(count, installation.number) : world.random.bytes(count),
     signal: process.stop.signal,
     processEnvironment: {},
     say: {

@@ -112,25 +112,29 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
     for (const [at, command] of schedule.commands.entries()) {
       const faults = schedule.faults.filter((one) => one.command === at);
       const before = servers.part("server")?.id;
+      const made = madeBy(site);
       const running = runCommand(site, command, faults);
       runs.push(world.commands.at(-1));
       if (at === 0 && schedule.beside) {
         const { command: other, afterMs } = schedule.beside;
         beside = later(site, afterMs, async () => {
           const ended = await runCommand(site, other, []);
-          judge(site, ended, violate);
+          judge(ended, violate);
           return ended;
         });
       }
       const ended = await world.until(running);
       ends.push(told(ended));
       words.push(...wordsOf(ended));
-      judge(site, ended, violate);
+      judge(ended, violate);
       const isRefused = ended.problem?.exit === 3 && at === 0 && schedule.beside === undefined;
       const serves = servers.part("server");
       if (isRefused && (serves?.id !== before || (before && serves?.state !== "running"))) {
         if (schedule.crashes.length === 0) violate("truth: exit 3, and the server was touched");
       }
+      const isElsewhere = command.from !== undefined && schedule.beside === undefined;
+      if (isElsewhere && ended.problem?.exit === 3 && madeBy(site) !== made)
+        violate("truth: exit 3, and databases or containers are others than before");
     }
     if (beside !== undefined) {
       const ended = await world.until(beside);
@@ -150,6 +154,13 @@ function named(fault: Fault, runs: readonly (SimulatedProcess | undefined)[]): F
   return at === undefined ? [] : [{ ...fault, at }];
 }
 
+/** What commands make on a machine, and on the database it asks. */
+function madeBy({ servers }: Site): string {
+  const { databases, cluster } = servers;
+  const containers = cluster.machines.flatMap((one) => [...one.containers.keys()]);
+  return JSON.stringify([containers, [...databases].map(([name, one]) => [name, one.applied])]);
+}
+
 /** The last command once more, with no fault: afterwards all must be in order (I6). */
 async function settle(
   site: Site,
@@ -158,14 +169,15 @@ async function settle(
 ): Promise<void> {
   const { world } = site;
   world.calm = true;
-  const command = { ...schedule.commands.at(-1)!, wait: true };
+  const { from, ...last } = schedule.commands.at(-1)!;
+  const command = { ...last, wait: true, ...(from && from !== "lost" ? { from } : {}) };
   const again = await world.until(runCommand(site, command, []));
   ends.push(`again ${told(again)}`);
   const violate = (what: string) => world.violate(what);
-  judge(site, again, violate);
+  judge(again, violate);
   const exit = again.problem?.exit;
   // Where nothing ever served, a bad first version leaves nothing to go back to.
-  const isFirst = newestGood(site.directory) === undefined;
+  const isFirst = newestGood(again.site.directory) === undefined;
   if (exit !== undefined && exit > 4 && !isFirst)
     violate(`I6: again, without a fault: exit ${exit}`);
   await world.pass(3000);
@@ -174,7 +186,8 @@ async function settle(
   if (all.every(keepsRows)) {
     for (const one of untold(site, written, [...words, ...wordsOf(again)])) violate(one);
   }
-  for (const one of unsettled(site, written, [...words, ...again.notes], isDone)) violate(one);
+  for (const one of unsettled(again.site, written, [...words, ...again.notes], isDone))
+    violate(one);
 }
 
 /**
@@ -214,8 +227,8 @@ function untold({ servers }: Site, written: readonly string[], words: readonly s
 }
 
 /** What a command has said must be so: I4, and that nothing is said that is not true. */
-function judge(site: Site, ended: Ended, violate: (what: string) => void): void {
-  const { command, outcome, problem, bug, release } = ended;
+function judge(ended: Ended, violate: (what: string) => void): void {
+  const { command, site, outcome, problem, bug, release } = ended;
   if (bug !== undefined) {
     violate(`I4: a bug: ${(bug as Error).stack ?? String(bug as string)}`);
   }

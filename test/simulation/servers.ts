@@ -64,6 +64,8 @@ export class Cluster {
 export class SimulatedServers {
   readonly containers = new Map<string, SimulatedContainer>();
   readonly cluster: Cluster;
+  /** Of the machine, among those that ask the same database. */
+  readonly number: number;
   readonly volumes = new Set<string>();
   /** Names of our own and the image each stands for. */
   readonly names = new Map<string, string>();
@@ -87,7 +89,7 @@ export class SimulatedServers {
     this.project = project;
     this.world = world;
     this.cluster = cluster;
-    cluster.machines.push(this);
+    this.number = cluster.machines.push(this);
     this.gate = new Gate(world);
     this.pools = world.random.below(4) === 0;
   }

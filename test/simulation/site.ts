@@ -35,9 +35,14 @@ const known = new Map<string, Settings>();
 /**
  * prod as it is committed, with this version of the stand-in server.
  * @param isExternal whether its database is one outside
+ * @param stateDir STATE_DIR, of this checkout
  */
-export function settingsFor(version: string, isExternal = false): Settings {
-  const key = `${version} ${isExternal}`;
+export function settingsFor(
+  version: string,
+  isExternal = false,
+  stateDir = "/simulated/state",
+): Settings {
+  const key = `${version} ${isExternal} ${stateDir}`;
   let settings = known.get(key);
   if (settings === undefined) {
     settings = readSettings({
@@ -46,7 +51,7 @@ export function settingsFor(version: string, isExternal = false): Settings {
       processEnvironment: {
         ...secrets,
         ...(isExternal ? external : {}),
-        STATE_DIR: "/simulated/state",
+        STATE_DIR: stateDir,
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
         IMAGES: "pull",
@@ -62,13 +67,22 @@ export function settingsFor(version: string, isExternal = false): Settings {
   return settings;
 }
 
+/** From where a command is called: with the state lost, from a second checkout, a second machine. */
+export type From = "lost" | "checkout" | "machine";
+
 /** A machine with a stack on it, in a world of its own. */
 export interface Site {
   readonly world: World;
   readonly servers: SimulatedServers;
   readonly engine: Engine;
+  /** STATE_DIR. */
+  readonly stateDir: string;
   /** The environment's state directory. */
   readonly directory: string;
+  /** Tells the secret keys that are made here from those made elsewhere or before a loss. */
+  readonly installation: { number: number };
+  /** Other checkouts and machines on the same database, once they were asked for. */
+  readonly others: Map<From, Site>;
 }
 
 /**
@@ -100,10 +114,43 @@ export function copySite(site: Site, seed: number): Site {
 }
 
 function siteOf(world: World, servers: SimulatedServers): Site {
-  world.onPower = () => servers.losePower();
+  world.onPower = () => servers.cluster.machines.forEach((one) => one.losePower());
   world.onHappening = (kind) => servers.happen(kind);
-  const directory = "/simulated/state/prod";
-  return { world, servers, engine: engineOn(servers), directory };
+  return siteAt("/simulated/state", world, servers, 7);
+}
+
+function siteAt(stateDir: string, world: World, servers: SimulatedServers, number: number): Site {
+  const installation = { number };
+  const parts = { stateDir, directory: `${stateDir}/prod`, installation, others: new Map() };
+  return { world, servers, engine: engineOn(servers), ...parts };
+}
+
+/** The site as a command sees it that is called from there. */
+export function siteFrom(site: Site, from: From | undefined): Site {
+  if (from === undefined) return site;
+  if (from === "lost") {
+    const { disk } = site.world;
+    disk.link(site.stateDir, undefined);
+    disk.sync(disk.folderAt("/simulated"));
+    site.installation.number += 10;
+    return site;
+  }
+  const known = site.others.get(from);
+  if (known !== undefined) return known;
+  const other = from === "checkout" ? checkoutOf(site) : machineBeside(site);
+  site.others.set(from, other);
+  return other;
+}
+
+function checkoutOf({ world, servers }: Site): Site {
+  return siteAt("/simulated/checkout", world, servers, 8);
+}
+
+function machineBeside({ world, servers }: Site): Site {
+  const machine = new SimulatedServers(servers.project, world, servers.cluster);
+  for (const [name, id] of servers.names) machine.names.set(name, id);
+  for (const [id, version] of servers.imageVersions) machine.imageVersions.set(id, version);
+  return siteAt("/simulated/machine", world, machine, 9);
 }
 
 /** From here on this is the machine that the tool works on. */

@@ -1,6 +1,7 @@
 // Stands for scripts/ledger/askHolder.ts: whoever holds a socket answers at once.
 import type { Asked, Holder } from "../../../scripts/ledger/askHolder.ts";
 import type { LockAddress } from "../../../scripts/ledger/lockAddress.ts";
+import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
 
 export type { Holder };
@@ -8,7 +9,7 @@ export type { Holder };
 /** Asks whoever listens at an address. */
 export function askHolder(address: LockAddress): Promise<Asked> {
   const now = world();
-  const key = JSON.stringify(address);
+  const key = `${cluster().number} ${JSON.stringify(address)}`;
   return now.effect(`ask ${key}`, 1, (): Asked => {
     const socket = now.sockets.get(key);
     if (socket === undefined) return { found: "nobody" };

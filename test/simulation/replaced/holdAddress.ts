@@ -1,5 +1,6 @@
 // Stands for scripts/ledger/holdAddress.ts: sockets of the simulated kernel.
 import type { LockAddress } from "../../../scripts/ledger/lockAddress.ts";
+import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
 
 /** Listens at an address; the kernel gives it back when the process ends. */
@@ -8,7 +9,7 @@ export function holdAddress(
   holder: object,
 ): Promise<(() => Promise<void>) | undefined> {
   const now = world();
-  const key = JSON.stringify(address);
+  const key = `${cluster().number} ${JSON.stringify(address)}`;
   return now.effect(`lock ${key}`, 1, () => {
     if (now.sockets.has(key)) return undefined;
     const gone = Promise.withResolvers<void>();
