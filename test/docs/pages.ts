@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { declarations } from "../../scripts/settings/declarations.ts";
+import type { Declaration } from "../../scripts/settings/declare.ts";
+
+const root = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+
+const generated = "<!-- Generated: npm run docs. -->\n";
+const cell = (text: string) => text.replaceAll("|", "\\|");
+
+function table(rows: readonly (readonly [string, Declaration])[]): string {
+  const lines = rows.map(([name, one]) => {
+    const notes = [one.secret ? "secret" : "", one.required?.length ? "required" : ""];
+    const type = [one.expected, ...notes.filter(Boolean)].join("; ");
+    return `| \`${name}\` | ${cell(one.about)} | ${cell(type)} |\n`;
+  });
+  return `| setting | what it is for | value |\n| --- | --- | --- |\n${lines.join("")}`;
+}
+
+/** docs/settings.md, made from the definitions. */
+export function settingsPage(): string {
+  const all = Object.entries(declarations).sort(([one], [other]) => (one < other ? -1 : 1));
+  const own = all.filter(([, one]) => !one.passed);
+  const passed = all.filter(([, one]) => one.passed);
+  return `${generated}
+# Settings
+
+After reading this page you can set anything: the stack's own settings, and every variable of the server.
+
+Layers, lowest first: \`env/common.env\`, \`env/<env>.env\`, \`env/<env>.secrets.env\` (or its sealed form), and
+in dev the process environment. All errors are told at once, with file and line. A value reaches its process
+byte for byte, or is refused. \`npm run settings -- dev --explain NAME\` shows which layer set a value.
+
+## The stack
+
+${table(own)}
+## The server
+
+Passed to the server and its migrations under the same name; unset ones are left out. Never taken from the
+process environment. A model server on this machine is \`http://host.docker.internal:<port>\`.
+
+${table(passed)}`;
+}
+
+/** docs/commands.md, made from what each command says of itself. */
+export async function commandsPage(): Promise<string> {
+  const ask = async (...args: string[]) => {
+    const program = join(root, "scripts/letta-stack.mjs");
+    const { stdout } = await run(process.execPath, [program, ...args, "--help"]);
+    return stdout.trimEnd();
+  };
+  const overview = await ask();
+  const names = [...overview.matchAll(/^ {2}([a-z]+) {2,}\S/gmu)].map((match) => match[1]!);
+  const texts: string[] = [];
+  for (const name of names) texts.push(`## ${name}\n\n\`\`\`text\n${await ask(name)}\n\`\`\`\n`);
+  return `${generated}
+# Commands
+
+After reading this page you know every command and its flags. In a clone: \`npx letta-stack <command> <env>\`,
+or the npm script of that name (\`npm run <script> -- <arguments>\`; the \`--\` keeps npm from taking flags).
+
+\`\`\`text
+${overview}
+\`\`\`
+
+${texts.join("\n")}`;
+}
