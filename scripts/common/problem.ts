@@ -31,6 +31,7 @@ export type ProblemCode =
   | "NOTHING_RUNS"
   | "TELEMETRY_UNREADABLE"
   | "LOCKED"
+  | "LOCK_LOST"
   | "STEP_FAILED"
   | "PAUSE_ENDED"
   | "ROLLED_BACK"
@@ -81,6 +82,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   NOTHING_RUNS: 3,
   TELEMETRY_UNREADABLE: 3,
   LOCKED: 6,
+  LOCK_LOST: 5,
   STEP_FAILED: 5,
   PAUSE_ENDED: 5,
   ROLLED_BACK: 4,

@@ -14,6 +14,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { execHeld } from "./execHeld.ts";
 import { execOnce } from "./execOnce.ts";
 import { followLogs, tailLogs } from "./followLogs.ts";
+import { holdName } from "./holdName.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
 import { copyOut, runHeld, runOnce, sweepShots } from "./runOnce.ts";
@@ -107,6 +108,17 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
     exec: (id, argv, io) => execOnce(docker, id, argv, io),
     connect: (id, port) => connectTo(docker, id, port),
     hold: (id, argv, stdin, until) => execHeld(docker, id, argv, stdin, until),
+    holdName: (name, labels) => holdName(docker, name, labels),
+    async removeStopped(id) {
+      try {
+        await docker.getContainer(id).remove();
+        return true;
+      } catch (error) {
+        const { statusCode } = error as { statusCode?: number };
+        if (statusCode !== 404 && statusCode !== 409) throw error;
+        return statusCode === 404;
+      }
+    },
     run: (shot) => runOnce(docker, shot),
     runHeld: (shot, until) => runHeld(docker, shot, until),
     copyOut: (image, path, to) => copyOut(docker, image, path, to),

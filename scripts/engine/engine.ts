@@ -76,6 +76,18 @@ export interface OneShot extends CommandIo {
   readonly user?: string;
 }
 
+/** What lives no longer than this process' connection to it. */
+export interface Held {
+  /** Whether it still lives; asked anew where it has not answered lately. Never again once it was false. */
+  isAlive(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+/** The container that has a name already. */
+export interface NameTaken extends Pick<ObservedContainer, "id" | "state" | "labels"> {
+  readonly isAlive?: never;
+}
+
 export interface ComposeCall {
   readonly file: string;
   readonly project: string;
@@ -143,6 +155,18 @@ export interface Engine {
     stdin: string,
     until: RegExp,
   ): Promise<() => Promise<void>>;
+  /**
+   * Takes a name on the engine, whoever asks for it from wherever, until it is released or this
+   * process or its machine ends.
+   * @param labels for others to read
+   * @returns who has it; undefined where it was just given back
+   */
+  holdName(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<Held | NameTaken | undefined>;
+  /** Removes a container unless it runs; false where it does. */
+  removeStopped(id: string): Promise<boolean>;
   run(shot: OneShot): Promise<CommandResult>;
   /** The same for an image of its own instead of a running container. */
   runHeld(shot: OneShot, until: RegExp): Promise<() => Promise<void>>;

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
-import { askHolder, type Holder } from "./askHolder.ts";
+import { askHolder } from "./askHolder.ts";
+import type { Holder } from "./readHolder.ts";
 import { holdAddress } from "./holdAddress.ts";
 import { lockAddress, type LockAddress } from "./lockAddress.ts";
+import { listener } from "./listener.ts";
+import { lockedBy } from "./lockedBy.ts";
 import { operator } from "./operator.ts";
 
 export interface LockWish {
@@ -21,30 +24,28 @@ const mostTries = 20;
 const pauseMs = 50;
 
 /**
- * Takes all these locks, or none and says who holds one. A lock is a socket that the process
+ * Takes a lock of this machine, or says who holds it. A lock is a socket that the process
  * listens on: the kernel gives it back at once when the process ends, whatever ended it, and
  * no child inherits it. It holds on the whole host (in its network namespace) for all users.
- * Another user who listens at the same address on purpose cannot be told from a holder: that
- * one can keep us from working, and can make nobody work without the lock.
- * @param names see `lockNames`; taken in one order everywhere, so that two do not block each other
+ * Another user who listens at the same address on purpose is told from a holder by nobody but
+ * root: so the message says whose process it is, as the kernel knows it.
  * @param holder for the others to read: what is done, and since when (ISO 8601)
- * @returns gives them back
+ * @returns gives it back
  * @throws Problem LOCKED; what the signal was aborted with
  */
 export async function takeLock(
-  names: readonly string[],
+  name: string,
   holder: { readonly command: string; readonly since: string },
   wish: LockWish,
 ): Promise<() => Promise<void>> {
   const { wait, signal, platform = process.platform } = wish;
-  const wanted = [...new Set(names)].sort();
-  const mine = { ...holder, pid: process.pid, ...operator() };
+  const mine = { lock: name, ...holder, pid: process.pid, ...operator() };
+  const address = lockAddress(name, platform);
   let told: string | undefined;
   for (let tries = 0; ;) {
     signal?.throwIfAborted();
-    const taken = await takeAll(wanted, mine, platform);
-    if (typeof taken === "function") return taken;
-    const address = lockAddress(taken, platform);
+    const taken = await holdAddress(address, mine);
+    if (taken !== undefined) return taken;
     const asked = await askHolder(address);
     if (asked.found === "nobody") {
       tries += 1;
@@ -53,10 +54,10 @@ export async function takeLock(
       continue;
     }
     try {
-      if (asked.found === "stranger" || (asked.holder && asked.holder.lock !== taken)) {
-        throw stranger(taken, address, asked.holder);
+      if (asked.found === "stranger" || (asked.holder && asked.holder.lock !== name)) {
+        throw stranger(name, address, asked.holder);
       }
-      if (!wait) throw asked.holder ? locked(asked.holder) : silent(address);
+      if (!wait) throw asked.holder ? lockedBy(asked.holder, whose(address)) : silent(address);
       const who = JSON.stringify(asked.holder ?? null);
       if (who !== told) wish.onWait?.(asked.holder);
       told = who;
@@ -65,25 +66,6 @@ export async function takeLock(
       asked.leave();
     }
   }
-}
-
-/** @returns gives them back; or the name that somebody else has, and then none is ours */
-async function takeAll(
-  names: readonly string[],
-  mine: Omit<Holder, "lock">,
-  platform: string,
-): Promise<(() => Promise<void>) | string> {
-  const held: (() => Promise<void>)[] = [];
-  const giveBack = async () => void (await Promise.all(held.splice(0).map((one) => one())));
-  for (const name of names) {
-    const one = await holdAddress(lockAddress(name, platform), { lock: name, ...mine });
-    if (one === undefined) {
-      await giveBack();
-      return name;
-    }
-    held.push(one);
-  }
-  return giveBack;
 }
 
 async function until(gone: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
@@ -98,24 +80,36 @@ async function until(gone: Promise<void>, signal: AbortSignal | undefined): Prom
   }
 }
 
-const next = "wait for it to end (--wait), or stop that process";
+/** What to tell of an address that is taken, and the command that frees it. */
+interface Whose {
+  readonly details: readonly string[];
+  readonly next: string;
+}
 
-function locked({ command, user, host, pid, since }: Holder): Problem {
-  const who = `${command} of ${user} holds the lock since ${since} (pid ${pid} on ${host})`;
-  return new Problem("LOCKED", who, { next });
+function whose(address: LockAddress): Whose {
+  const found = listener(address);
+  if (found !== undefined) {
+    const { pid, uid, program } = found;
+    return {
+      details: [`process ${pid} (${program}) of user ${uid} listens at ${place(address)}`],
+      next: `wait for it to end (--wait), or: kill ${pid}`,
+    };
+  }
+  const show = "port" in address ? `lsof -i :${address.port}` : "sudo ss -xlp | grep letta-stack";
+  return { details: [], next: `wait for it to end (--wait), or stop its process: ${show}` };
 }
 
 function silent(address: LockAddress): Problem {
-  const who = `somebody who does not answer holds the lock (${place(address)})`;
-  const details = ["a process that was stopped, such as by Ctrl-Z, holds it until it ends"];
-  return new Problem("LOCKED", who, { details, next });
+  const who = `a process that does not answer holds the lock (${place(address)})`;
+  const stopped = "a process that was stopped, such as by Ctrl-Z, holds it until it ends";
+  const { details, next } = whose(address);
+  return new Problem("LOCKED", who, { details: [...details, stopped], next });
 }
 
 function stranger(name: string, address: LockAddress, other: Holder | undefined): Problem {
   const who = other ? `another lock, ${other.lock} (pid ${other.pid})` : "no letta-stack";
-  return new Problem("LOCKED", `expected the lock ${name} at ${place(address)}, found ${who}`, {
-    next: "stop what listens there, or wait for it to end",
-  });
+  const message = `expected the lock ${name} at ${place(address)}, found ${who}`;
+  return new Problem("LOCKED", message, { ...whose(address) });
 }
 
 function place(address: LockAddress): string {

@@ -1,21 +1,18 @@
-import { askHolder, type Holder } from "./askHolder.ts";
+import { askHolder } from "./askHolder.ts";
+import type { Holder } from "./readHolder.ts";
 import { lockAddress } from "./lockAddress.ts";
 
 /**
- * Who holds one of these locks now. Takes none: for commands that only read.
- * @param names see `lockNames`
- * @returns "silent" where somebody holds it and does not answer; undefined where nobody does
+ * Who holds a lock of this machine now. Takes none: for commands that only read.
+ * @returns "silent" where a process holds it and does not answer; undefined where none does
  */
 export async function lockHolder(
-  names: readonly string[],
+  name: string,
   platform: string = process.platform,
 ): Promise<Holder | "silent" | undefined> {
-  for (const name of names) {
-    const asked = await askHolder(lockAddress(name, platform));
-    if (asked.found === "nobody") continue;
-    asked.leave();
-    const stranger = asked.found === "stranger" || (asked.holder && asked.holder.lock !== name);
-    if (!stranger) return asked.holder ?? "silent";
-  }
-  return undefined;
+  const asked = await askHolder(lockAddress(name, platform));
+  if (asked.found === "nobody") return undefined;
+  asked.leave();
+  const isStranger = asked.found === "stranger" || (asked.holder && asked.holder.lock !== name);
+  return isStranger ? undefined : (asked.holder ?? "silent");
 }

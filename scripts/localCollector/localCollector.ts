@@ -52,7 +52,7 @@ export function localCollector(
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const holder = { command: "collector", since: new Date(tools.now()).toISOString() };
     const wish = { wait: false, signal: tools.signal };
-    const unlock = await takeLock([`collector/${realpathSync(folder)}`], holder, wish);
+    const unlock = await takeLock(`collector/${realpathSync(folder)}`, holder, wish);
     try {
       return await work();
     } finally {

@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readEvents, type Events } from "../ledger/events.ts";
 import { lockHolder } from "../ledger/lockHolder.ts";
-import { lockNames } from "../ledger/lockNames.ts";
+import { stateLock } from "../ledger/stateLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 /** The newest commands of an environment, the one that runs now among them. */
 export async function readHistory(settings: Settings, limit: number): Promise<Events> {
   const directory = join(settings.stateDir, settings.environment);
   if (!existsSync(directory)) return { events: [], damaged: 0 };
-  const holder = await lockHolder(lockNames(settings.project, directory));
+  const holder = await lockHolder(stateLock(directory));
   return readEvents(directory, limit, holder !== undefined);
 }

@@ -1,13 +1,12 @@
 import { Problem } from "../common/problem.ts";
 import { describeEngine } from "../engine/endpoint.ts";
-import { takeLock } from "../ledger/lock.ts";
-import { lockNames } from "../ledger/lockNames.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
 import { stopAll } from "../parts/stopAll.ts";
 import type { Tools } from "../parts/tools.ts";
 import { refuseForeign } from "../preparation/preflight.ts";
 import { prepareStack } from "../preparation/prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { lockStack } from "./lockStack.ts";
 
 export interface DownOutcome {
   readonly stopped: readonly string[];
@@ -23,7 +22,7 @@ export interface DownOutcome {
 export async function down(
   settings: Settings,
   volumes: boolean,
-  tools: Tools,
+  given: Tools,
 ): Promise<DownOutcome> {
   if (volumes && settings.environment === "prod") {
     throw new Problem(
@@ -35,11 +34,8 @@ export async function down(
     );
   }
   const directory = stateDirectory(settings.stateDir, settings.environment);
-  const unlock = await takeLock(
-    lockNames(settings.project, directory),
-    { command: `down:${settings.environment}`, since: new Date(tools.now()).toISOString() },
-    { wait: false, signal: tools.signal },
-  );
+  const asked = { command: `down:${settings.environment}`, wait: false };
+  const { tools, unlock } = await lockStack(settings, directory, asked, given);
   try {
     const { stack } = prepareStack(settings, { release: "000000" });
     const observed = await tools.engine.containers(stack.project);

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { redaction } from "../common/redaction.ts";
 import { journalBackwards } from "../ledger/journalBackwards.ts";
-import { takeLock } from "../ledger/lock.ts";
-import { lockNames } from "../ledger/lockNames.ts";
 import { operator } from "../ledger/operator.ts";
 import { reserve } from "../ledger/reserve.ts";
 import { setAsideDamaged } from "../ledger/setAsideDamaged.ts";
@@ -11,6 +9,7 @@ import { readyEngine } from "../parts/readyEngine.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { journaled } from "./journaled.ts";
+import { lockStack } from "./lockStack.ts";
 import { refuseOtherProject } from "./refuseOtherProject.ts";
 import { stageProject } from "./stage.ts";
 
@@ -51,7 +50,7 @@ interface Told {
 /**
  * Runs a command that writes: an engine that answers, the lock, damaged state out of the way,
  * and its beginning and end in the journal.
- * @throws Problem LOCKED, STATE_UNUSABLE, ENGINE_UNREACHABLE; what the work throws
+ * @throws Problem LOCKED, LOCK_LOST, STATE_UNUSABLE, ENGINE_UNREACHABLE; what the work throws
  */
 export async function session<Result extends Told>(
   settings: Settings,
@@ -64,18 +63,8 @@ export async function session<Result extends Told>(
   const command = `${asked.command}:${settings.environment}`;
   const { user, host } = operator();
   const by = `${user}@${host}`;
-  const unlock = await takeLock(
-    lockNames(settings.project, directory),
-    { command, since: new Date(tools.now()).toISOString() },
-    {
-      wait: asked.wait,
-      signal: tools.signal,
-      onWait: (holder) =>
-        tools.say.note(
-          `waiting for ${holder ? `${holder.command} of ${holder.user}` : "another run"}`,
-        ),
-    },
-  );
+  const { wait } = asked;
+  const { tools: locked, unlock } = await lockStack(settings, directory, { command, wait }, tools);
   try {
     refuseOtherProject(settings, directory);
     reserve(directory);
@@ -85,9 +74,9 @@ export async function session<Result extends Told>(
     }
     const damaged = aside.map((one) => one.id);
     const afterCut = wasCut(directory);
-    const journal = journaled(tools, directory, command, redaction(settings.sensitive()));
+    const journal = journaled(locked, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
-      await waitForOthers(settings, tools);
+      await waitForOthers(settings, locked);
       const { reason } = asked;
       const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged };
       return work({ directory, tools: journal.tools, ...told });

@@ -38,6 +38,8 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
   // From here on Ctrl-C would leave nothing that serves.
   const tools = { ...session.tools, signal: new AbortController().signal };
   const cause = error instanceof Problem ? error : undefined;
+  // What runs is another run's to change by now: the next command takes this one back.
+  if (cause?.code === "LOCK_LOST") return cause;
   const why = cause?.message ?? (error as Error).message;
   let present: Release | undefined;
   try {
@@ -68,6 +70,7 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
       },
     );
   } catch (second) {
+    if (second instanceof Problem && second.code === "LOCK_LOST") return second;
     if (isDiskFailure(second) && (await isServing(asked, tools))) {
       return servesAgain(failed, why, second);
     }

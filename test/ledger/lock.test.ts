@@ -6,11 +6,11 @@ import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Problem } from "../../scripts/common/problem.ts";
-import type { Holder } from "../../scripts/ledger/askHolder.ts";
+import type { Holder } from "../../scripts/ledger/readHolder.ts";
 import { takeLock } from "../../scripts/ledger/lock.ts";
 import { lockAddress } from "../../scripts/ledger/lockAddress.ts";
 import { lockHolder } from "../../scripts/ledger/lockHolder.ts";
-import { lockNames } from "../../scripts/ledger/lockNames.ts";
+import { stateLock } from "../../scripts/ledger/stateLock.ts";
 import { folder } from "./folder.ts";
 
 const module = new URL("../../scripts/ledger/lock.ts", import.meta.url).href;
@@ -19,8 +19,8 @@ const children: ChildProcess[] = [];
 after(() => children.forEach((one) => one.kill("SIGKILL")));
 
 let count = 0;
-/** Names that no other test has. */
-const fresh = () => [`test/${process.pid}/${(count += 1)}/b`, `test/${process.pid}/${count}/a`];
+/** A name that no other test has. */
+const fresh = () => `test/${process.pid}/${(count += 1)}`;
 const { platform } = process;
 
 /** Another process that runs this with the lock's module; it says what it has to say. */
@@ -34,9 +34,9 @@ function other(script: string) {
 }
 
 /** Another process that holds these until it is ended; `then` runs while it does. */
-async function holderOf(names: readonly string[], system: string = platform, then = "") {
+async function holderOf(name: string, system: string = platform, then = "") {
   const { child, says } = other(`
-    globalThis.giveBack = await takeLock(${JSON.stringify(names)},
+    globalThis.giveBack = await takeLock(${JSON.stringify(name)},
       { command: "deploy:prod", since: "2026-01-02T03:04:05.000Z" },
       { wait: false, platform: ${JSON.stringify(system)} });
     setInterval(() => {}, 1000);
@@ -47,8 +47,8 @@ async function holderOf(names: readonly string[], system: string = platform, the
 }
 
 /** Takes and gives back, or says why not. */
-async function tried(names: readonly string[], system: string = platform) {
-  return takeLock(names, me, { wait: false, platform: system }).then(
+async function tried(name: string, system: string = platform) {
+  return takeLock(name, me, { wait: false, platform: system }).then(
     async (giveBack) => void (await giveBack()),
     (error: Problem) => error,
   );
@@ -56,9 +56,9 @@ async function tried(names: readonly string[], system: string = platform) {
 
 for (const system of ["linux", "darwin"]) {
   test(`${system}: the second taker is told who holds it, since when and doing what`, async () => {
-    const names = fresh();
-    const holder = await holderOf(names, system);
-    const problem = await tried(names, system);
+    const name = fresh();
+    const holder = await holderOf(name, system);
+    const problem = await tried(name, system);
     assert.equal(problem?.code, "LOCKED");
     assert.equal(problem?.exit, 6);
     assert.match(
@@ -69,18 +69,18 @@ for (const system of ["linux", "darwin"]) {
   });
 
   test(`${system}: a holder that was killed is succeeded at once`, async () => {
-    const names = fresh();
-    const holder = await holderOf(names, system);
+    const name = fresh();
+    const holder = await holderOf(name, system);
     holder.kill("SIGKILL");
     await once(holder, "exit");
-    assert.equal(await tried(names, system), undefined);
+    assert.equal(await tried(name, system), undefined);
   });
 
   test(`${system}: a child that outlives a killed holder does not hold the lock`, async () => {
-    const names = fresh();
+    const name = fresh();
     const { child, says } = other(`
       const { spawn } = await import("node:child_process");
-      await takeLock(${JSON.stringify(names)}, { command: "up:dev", since: "" },
+      await takeLock(${JSON.stringify(name)}, { command: "up:dev", since: "" },
         { wait: false, platform: ${JSON.stringify(system)} });
       const child = spawn("sleep", ["60"], { stdio: "inherit", detached: true });
       process.stdout.write(String(child.pid));`);
@@ -89,18 +89,18 @@ for (const system of ["linux", "darwin"]) {
       child.kill("SIGKILL");
       await once(child, "exit");
       assert.ok(process.kill(grandchild, 0), "the grandchild ended with its parent");
-      assert.equal(await tried(names, system), undefined);
+      assert.equal(await tried(name, system), undefined);
     } finally {
       process.kill(grandchild, "SIGKILL");
     }
   });
 
   test(`${system}: who waits goes on after the holder was killed`, async () => {
-    const names = fresh();
-    const holder = await holderOf(names, system);
+    const name = fresh();
+    const holder = await holderOf(name, system);
     const seen: (Holder | undefined)[] = [];
     const onWait = (one: Holder | undefined) => void seen.push(one);
-    const waiting = takeLock(names, me, { wait: true, onWait, platform: system });
+    const waiting = takeLock(name, me, { wait: true, onWait, platform: system });
     while (seen.length === 0) await sleep(5);
     await sleep(100);
     holder.kill("SIGKILL");
@@ -115,21 +115,21 @@ for (const system of ["linux", "darwin"]) {
 }
 
 test("a holder that was stopped is still a holder", async () => {
-  const names = fresh();
-  const holder = await holderOf(names);
+  const name = fresh();
+  const holder = await holderOf(name);
   holder.kill("SIGSTOP");
-  const problem = await tried(names);
+  const problem = await tried(name);
   assert.equal(problem?.code, "LOCKED");
-  assert.match(problem?.message ?? "", /^somebody who does not answer holds the lock/);
-  assert.equal(await lockHolder(names), "silent");
+  assert.match(problem?.message ?? "", /^a process that does not answer holds the lock/);
+  assert.equal(await lockHolder(name), "silent");
 });
 
 test("who waits for a stopped holder goes on when it is killed", async () => {
-  const names = fresh();
-  const holder = await holderOf(names);
+  const name = fresh();
+  const holder = await holderOf(name);
   holder.kill("SIGSTOP");
   const seen: unknown[] = [];
-  const waiting = takeLock(names, me, { wait: true, onWait: (one) => void seen.push(one) });
+  const waiting = takeLock(name, me, { wait: true, onWait: (one) => void seen.push(one) });
   while (seen.length === 0) await sleep(20);
   holder.kill("SIGKILL");
   await (
@@ -139,10 +139,10 @@ test("who waits for a stopped holder goes on when it is killed", async () => {
 });
 
 test("who waits goes on when the lock is given back by a holder that lives on", async () => {
-  const names = fresh();
-  const giveBack = await takeLock(names, { ...me, command: "first" }, { wait: false });
+  const name = fresh();
+  const giveBack = await takeLock(name, { ...me, command: "first" }, { wait: false });
   let waited = false;
-  const waiting = takeLock(names, me, { wait: true, onWait: () => (waited = true) });
+  const waiting = takeLock(name, me, { wait: true, onWait: () => (waited = true) });
   while (!waited) await sleep(5);
   await giveBack();
   await (
@@ -151,19 +151,19 @@ test("who waits goes on when the lock is given back by a holder that lives on", 
 });
 
 test("waiting ends when it is told to, and the lock is as it was", async () => {
-  const names = fresh();
-  const holder = await holderOf(names);
+  const name = fresh();
+  const holder = await holderOf(name);
   const stop = new AbortController();
   const onWait = () => void setTimeout(() => stop.abort(), 20);
-  await assert.rejects(takeLock(names, me, { wait: true, onWait, signal: stop.signal }), {
+  await assert.rejects(takeLock(name, me, { wait: true, onWait, signal: stop.signal }), {
     name: "AbortError",
   });
-  const found = await lockHolder(names);
+  const found = await lockHolder(name);
   assert.equal(typeof found === "object" && found.pid, holder.pid);
 });
 
 test("of two that reach for it at the same moment, one holds: twenty times", async () => {
-  const names = fresh();
+  const name = fresh();
   const takers = [0, 1].map(() =>
     other(`
       process.stdout.write("ready");
@@ -171,7 +171,7 @@ test("of two that reach for it at the same moment, one holds: twenty times", asy
       for await (const moment of process.stdin) {
         while (Date.now() < Number(moment));
         try {
-          const giveBack = await takeLock(${JSON.stringify(names)},
+          const giveBack = await takeLock(${JSON.stringify(name)},
             { command: "up:dev", since: "" }, { wait: false });
           setTimeout(async () => { await giveBack(); process.stdout.write("held"); }, 150);
         } catch (error) { process.stdout.write(String(error.code)); }
@@ -186,44 +186,46 @@ test("of two that reach for it at the same moment, one holds: twenty times", asy
   }
 });
 
-test("two clones with the same project exclude each other, and so do two projects with one state", async () => {
+test("two that are told the same state directory exclude each other, others do not", async () => {
   const [one, two] = [folder(), folder()];
-  const project = `test-${process.pid}`;
-  const giveBack = await takeLock(lockNames(project, one), me, { wait: false });
+  const giveBack = await takeLock(stateLock(one), me, { wait: false });
   try {
-    assert.equal((await tried(lockNames(project, two)))?.code, "LOCKED");
-    assert.equal((await tried(lockNames(`${project}-b`, one)))?.code, "LOCKED");
-    assert.equal(await tried(lockNames(`${project}-b`, two)), undefined);
+    assert.equal((await tried(stateLock(one)))?.code, "LOCKED");
+    assert.equal(await tried(stateLock(two)), undefined);
   } finally {
     await giveBack();
   }
 });
 
-test("who got only one of two names keeps none", async () => {
-  const [later = "", first = ""] = fresh();
-  const giveBack = await takeLock([later], me, { wait: false });
-  assert.equal((await tried([later, first]))?.code, "LOCKED");
-  assert.equal(await tried([first]), undefined);
-  await giveBack();
+test("the listener at a lock's socket is named as the kernel knows it, with the command that ends it", async () => {
+  const name = fresh();
+  const holder = await holderOf(name);
+  const problem = await tried(name);
+  const uid = process.getuid!();
+  assert.match(
+    problem!.details.join(),
+    new RegExp(`process ${holder.pid} \\(.+\\) of user ${uid} `),
+  );
+  assert.match(problem!.next!, new RegExp(`kill ${holder.pid}$`));
 });
 
 test("what was given back can be taken again, and giving back twice takes it from nobody", async () => {
-  const names = fresh();
-  const first = await takeLock(names, me, { wait: false });
+  const name = fresh();
+  const first = await takeLock(name, me, { wait: false });
   await first();
-  const second = await takeLock(names, me, { wait: false });
+  const second = await takeLock(name, me, { wait: false });
   await first();
-  assert.equal((await tried(names))?.code, "LOCKED");
+  assert.equal((await tried(name))?.code, "LOCKED");
   await second();
 });
 
 test("the lock does not keep a process alive, and a process that ends gives it back", async () => {
-  const names = fresh();
+  const name = fresh();
   const { child } = other(`
-    await takeLock(${JSON.stringify(names)}, { command: "up:dev", since: "" }, { wait: false });`);
+    await takeLock(${JSON.stringify(name)}, { command: "up:dev", since: "" }, { wait: false });`);
   const [exit] = (await once(child, "exit")) as [number];
   assert.equal(exit, 0);
-  assert.equal(await lockHolder(names), undefined);
+  assert.equal(await lockHolder(name), undefined);
 });
 
 /** Something else that listens where a name's lock would be, and says this. */
@@ -235,35 +237,35 @@ async function strangerAt(name: string, says: string) {
 }
 
 test("a stranger on a lock's port is told from a holder, with the port", async () => {
-  const [name = ""] = fresh();
+  const name = fresh();
   const close = await strangerAt(name, "HTTP/1.1 400 Bad Request\r\n\r\n");
-  const problem = await tried([name], "darwin");
+  const problem = await tried(name, "darwin");
   assert.equal(problem?.code, "LOCKED");
   assert.match(problem?.message ?? "", /at port 4\d{4} of 127\.0\.0\.1, found no letta-stack$/);
   close();
 });
 
 test("another lock that fell on the same port is named", async () => {
-  const [name = ""] = fresh();
+  const name = fresh();
   const close = await strangerAt(name, `${JSON.stringify({ lock: "project/x", pid: 5 })}\n`);
-  const problem = await tried([name], "darwin");
+  const problem = await tried(name, "darwin");
   assert.match(problem?.message ?? "", /found another lock, project\/x \(pid 5\)$/);
   close();
 });
 
 test("somebody who hangs up without a word is given up after a while", async () => {
-  const [name = ""] = fresh();
+  const name = fresh();
   const close = await strangerAt(name, "");
-  const problem = await tried([name], "darwin");
-  assert.match(problem?.message ?? "", /^somebody who does not answer/);
+  const problem = await tried(name, "darwin");
+  assert.match(problem?.message ?? "", /^a process that does not answer/);
   close();
 });
 
 test("what a stranger calls itself cannot move the terminal's cursor", async () => {
-  const [name = ""] = fresh();
+  const name = fresh();
   const said = { lock: name, pid: 5, host: "h", user: "\u001B[2Jroot", command: "c", since: "s" };
   const close = await strangerAt(name, `${JSON.stringify(said)}\n`);
-  const problem = await tried([name], "darwin");
+  const problem = await tried(name, "darwin");
   assert.equal(problem?.message, "c of [2Jroot holds the lock since s (pid 5 on h)");
   close();
 });

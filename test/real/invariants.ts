@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { takeLock } from "../../scripts/ledger/lock.ts";
-import { lockNames } from "../../scripts/ledger/lockNames.ts";
+import { stateLock } from "../../scripts/ledger/stateLock.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
@@ -72,8 +72,11 @@ export async function expectInvariants(
     [],
     "agents are lost",
   );
-  const names = lockNames(place.project, place.state);
-  const unlock = await takeLock(names, { command: "test", since: "" }, { wait: false });
+  const unlock = await takeLock(
+    stateLock(place.state),
+    { command: "test", since: "" },
+    { wait: false },
+  );
   await unlock();
   const verified = await place.tell("verify", ["prod"]);
   assert.equal(verified.code, 0, JSON.stringify(verified.said));

@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { parse } from "yaml";
-import type { ComposeCall, Engine, ObservedContainer } from "../../scripts/engine/engine.ts";
+import type {
+  ComposeCall,
+  Engine,
+  NameTaken,
+  ObservedContainer,
+} from "../../scripts/engine/engine.ts";
 
 /** How the process in a service's container behaves once it is started. */
 export interface Behaviour {
@@ -16,6 +21,8 @@ export interface Simulation {
   readonly behaviours?: Readonly<Record<string, Behaviour>>;
   /** Images that are on the engine from the start, each under its own name. */
   readonly images?: readonly string[];
+  /** Names that others hold from the start, or have left behind. */
+  readonly names?: Readonly<Record<string, NameTaken>>;
   /** Called before a call has its effect; may throw, or abort a signal. */
   before?: (call: string) => void;
   /** Called after it, before the caller learns of it. */
@@ -27,6 +34,8 @@ export interface SimulatedEngine extends Engine {
   readonly changes: readonly string[];
   /** Every call. */
   readonly calls: readonly string[];
+  /** The names that are held: deleting one ends its holder's connection. */
+  readonly names: Map<string, NameTaken>;
   /** Puts a container there as another run left it. */
   put(project: string, container: Partial<ObservedContainer> & { service: string }): void;
 }
@@ -63,6 +72,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   const volumes = new Set<string>();
   /** Each name's image: one that was there from the start has its name as its id. */
   const images = new Map((simulation.images ?? []).map((name) => [name, name]));
+  const heldNames = new Map(Object.entries(simulation.names ?? {}));
   const calls: string[] = [];
   const changes: string[] = [];
   let made = 0;
@@ -158,6 +168,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   return {
     endpoint: "simulated",
     context: undefined,
+    names: heldNames,
     calls,
     changes,
     put(project, parts) {
@@ -256,6 +267,26 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     exec: (id) => look(`exec ${serviceOf(id)}`, () => ({ code: 0, stdout: "", stderr: "" })),
     connect: () => Promise.reject(new Error("a simulated container listens nowhere")),
     hold: (id) => held(serviceOf(id)),
+    holdName: (name, labels) =>
+      look(`hold the name ${name}`, () => {
+        const taken = heldNames.get(name);
+        if (taken !== undefined) return taken;
+        const mine = { id: `name-${(made += 1)}`, state: "running" as const, labels };
+        heldNames.set(name, mine);
+        return {
+          isAlive: () => Promise.resolve(heldNames.get(name) === mine),
+          release: () =>
+            look(`give back the name ${name}`, () => {
+              if (heldNames.get(name) === mine) heldNames.delete(name);
+            }),
+        };
+      }),
+    removeStopped: (id) =>
+      look(`remove stopped ${id}`, () => {
+        const [name, taken] = [...heldNames].find(([, one]) => one.id === id) ?? [];
+        if (name === undefined || taken!.state === "running") return name === undefined;
+        return heldNames.delete(name);
+      }),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     runHeld: (shot) => held(shot.image),
     copyOut: () => Promise.reject(new Error("a simulated image has no files")),

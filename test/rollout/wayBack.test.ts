@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Problem } from "../../scripts/common/problem.ts";
 import { releaseFormat } from "../../scripts/ledger/release.ts";
 import { keepRelease, readRelease, updateRelease } from "../../scripts/ledger/releases.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
@@ -9,7 +10,10 @@ import { folder } from "../ledger/folder.ts";
 import { exampleSettings, rolloutOn } from "./simulation.ts";
 
 /** The way back of the one release there is, with a proxy that runs. */
-async function afterFirst(outcome: "begun" | "good") {
+async function afterFirst(
+  outcome: "begun" | "good",
+  error: Error = new Error("the server is unhealthy"),
+) {
   const directory = stateDirectory(folder(), "dev");
   const settings = exampleSettings();
   const on = rolloutOn({});
@@ -27,7 +31,6 @@ async function afterFirst(outcome: "begun" | "good") {
     afterCut: false,
     damaged: [],
   };
-  const error = new Error("the server is unhealthy");
   const problem = await wayBack({ failed, settings, error }, session);
   return { problem, calls: on.engine.calls, left: readRelease(directory, failed.id) };
 }
@@ -43,4 +46,11 @@ test("a failed release that the disk has as good is nothing to go back to", asyn
   const { problem, left } = await afterFirst("good");
   assert.match(problem.message, /there is no good release to go back to/);
   assert.ok("outcome" in left && left.outcome === "failed");
+});
+
+test("a run that has lost its lock goes back to nothing: another may be at work", async () => {
+  const { problem, calls, left } = await afterFirst("begun", new Problem("LOCK_LOST", "lost"));
+  assert.equal(problem.code, "LOCK_LOST");
+  assert.deepEqual(calls, []);
+  assert.ok("outcome" in left && left.outcome === "begun", "the next command takes it back");
 });

@@ -243,6 +243,22 @@ export function engineOn(servers: SimulatedServers): Engine {
       }),
     hold: (_id, argv) =>
       session(argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? ""),
+    holdName: (name, labels) =>
+      world.effect(`hold the name ${name}`, 10, () => {
+        const taken = world.heldNames.get(name);
+        if (taken !== undefined)
+          return { id: name, state: "running" as const, labels: taken.labels };
+        const mine = { labels, process: world.process() };
+        world.heldNames.set(name, mine);
+        const isAlive = () => world.heldNames.get(name) === mine;
+        const leave = () => void (isAlive() && world.heldNames.delete(name));
+        world.process()?.atEnd.push(leave);
+        return {
+          isAlive: () => Promise.resolve(isAlive()),
+          release: () => world.effect(`give back the name ${name}`, 5, leave),
+        };
+      }),
+    removeStopped: () => Promise.reject(status(500, "a name's container always runs here")),
     run: ({ image, entrypoint, ...io }) => {
       if (io.environment?.["PGDATABASE"] !== undefined)
         return client(servers, world, entrypoint, io);

@@ -47,15 +47,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the lock is given back at once",
-    file: "ledger/lock.ts",
-    from: 'if (typeof taken === "function") return taken;',
-    to: 'if (typeof taken === "function") { await taken(); return taken; }',
+    file: "rollout/lockStack.ts",
+    from: "const check = async () => {",
+    to: "await held.release(); const check = async () => undefined; const unchecked = async () => {",
   },
   {
-    name: "a lock that somebody holds is passed over",
-    file: "ledger/lock.ts",
-    from: "if (one === undefined) {",
-    to: "if (one === undefined) continue; if (one === undefined) {",
+    name: "the stack's lock is not taken",
+    file: "rollout/lockStack.ts",
+    from: "await takeEngineLock(engine, settings.project, holder, wish);",
+    to: "{ isAlive: () => Promise.resolve(true), release: () => Promise.resolve() };",
   },
   {
     name: "nobody looks for a run that was cut off",

@@ -125,7 +125,7 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
   const aside = paths.filter((one) => one.includes(".corrupt-"));
   expect(aside.length === 0, `ledger: was damaged: ${aside.join(", ")}`);
   expect(!servers.holding, "left over: requests wait at the proxy");
-  expect(world.sockets.size === 0, "left over: a lock");
+  expect(world.sockets.size + world.heldNames.size === 0, "left over: a lock");
   expect(
     [...servers.held.values()].every((one) => one === 0),
     "left over: a session",

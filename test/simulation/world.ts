@@ -141,6 +141,14 @@ export class World {
   readonly more: Random;
   /** The lock's sockets, by their address. */
   readonly sockets = new Map<string, Socket>();
+  /** Names on the engine that a process holds by its connection. */
+  readonly heldNames = new Map<
+    string,
+    {
+      readonly labels: Readonly<Record<string, string>>;
+      readonly process: SimulatedProcess | undefined;
+    }
+  >();
   readonly #trace: Traced[] = [];
   readonly violations: string[] = [];
   /** Nothing goes wrong by itself any more. */
@@ -203,7 +211,7 @@ export class World {
   expectLock(name: string): void {
     const process = processes.getStore();
     if (process === undefined) return;
-    const holds = [...this.sockets.values()].filter((one) => one.process === process).length;
+    const holds = [...this.heldNames.values()].filter((one) => one.process === process).length;
     if (holds === 0) this.violate(`lock: ${name} by a process that holds no lock`);
     const others = this.#commands.filter((one) => one !== process && one.changes && !one.dead);
     if (others.length > 0) this.violate(`lock: ${name} while another command changes things`);

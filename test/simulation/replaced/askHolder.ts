@@ -1,10 +1,9 @@
 // Stands for scripts/ledger/askHolder.ts: whoever holds a socket answers at once.
-import type { Asked, Holder } from "../../../scripts/ledger/askHolder.ts";
+import type { Asked } from "../../../scripts/ledger/askHolder.ts";
+import type { Holder } from "../../../scripts/ledger/readHolder.ts";
 import type { LockAddress } from "../../../scripts/ledger/lockAddress.ts";
 import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
-
-export type { Holder };
 
 /** Asks whoever listens at an address. */
 export function askHolder(address: LockAddress): Promise<Asked> {

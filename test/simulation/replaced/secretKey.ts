@@ -2,6 +2,6 @@
 import { keyedDigest as real } from "../../../scripts/ledger/secretKey.ts";
 import { memo } from "../memo.ts";
 
-export { deviceId, readKey, secretKey } from "../../../scripts/ledger/secretKey.ts";
+export { deviceId, installationId, readKey, secretKey } from "../../../scripts/ledger/secretKey.ts";
 
 export const keyedDigest = memo(real, (key, value) => `${key.toString("latin1")} ${value}`);

@@ -1,0 +1,75 @@
+import type { Duplex } from "node:stream";
+import { demux } from "./demux.ts";
+import type { Held } from "./engine.ts";
+
+/** What is asked of a process now and then, and the one line that it answers. */
+export interface Beat {
+  readonly question: string;
+  readonly answer: string;
+}
+
+const everyMs = 5_000;
+/** The other end gives up after 60 s of silence: by then this side has long stopped relying on it. */
+const freshMs = 25_000;
+const patienceMs = 20_000;
+
+/**
+ * Asks a process at the other end of an attached stream every five seconds whether it lives. The
+ * process is to end when it has not been asked for a minute: so a holder whose machine has gone
+ * keeps nothing, and one that was suspended learns it before it goes on.
+ * @param stream with both outputs, as the engine attaches them
+ * @param now the time of day in ms, which goes on while a machine is suspended
+ */
+export function keepAlive(
+  stream: Duplex,
+  beat: Beat,
+  now: () => number = Date.now,
+): Pick<Held, "isAlive"> & { stop(): void } {
+  /** When each question was put, from the first that is not answered yet. */
+  const asked: number[] = [];
+  let answered = 0;
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let isOver = false;
+  let changed = Promise.withResolvers<void>();
+  const tell = () => {
+    changed.resolve();
+    changed = Promise.withResolvers<void>();
+  };
+  /** @returns how many will be answered once this one is */
+  const ask = () => {
+    asked.push(now());
+    stream.write(beat.question);
+    return answered + asked.length;
+  };
+  const timer = setInterval(ask, everyMs).unref();
+  const stop = () => {
+    isOver = true;
+    clearInterval(timer);
+    tell();
+  };
+  const listen = async () => {
+    let text = "";
+    for await (const chunk of demux(stream, () => undefined)) {
+      const lines = (text + chunk.toString("utf8")).split("\n");
+      text = lines.pop()!;
+      if (lines.some((line) => line !== beat.answer)) break;
+      answered += lines.length;
+      heardAt = asked.splice(0, lines.length).at(-1) ?? heardAt;
+      tell();
+    }
+  };
+  stream.on("error", stop);
+  void listen().then(stop, stop);
+  const isFresh = () => now() >= heardAt && now() - heardAt < freshMs;
+  return {
+    stop,
+    async isAlive() {
+      if (isOver || isFresh()) return !isOver;
+      const ordinal = ask();
+      const timeout = setTimeout(stop, patienceMs);
+      while (!isOver && answered < ordinal) await changed.promise;
+      clearTimeout(timeout);
+      return !isOver;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { Problem } from "../common/problem.ts";
+import { fenced } from "../engine/fenced.ts";
+import type { Holder } from "../ledger/readHolder.ts";
+import { takeLock } from "../ledger/lock.ts";
+import { operator } from "../ledger/operator.ts";
+import { installationId, secretKey } from "../ledger/secretKey.ts";
+import { stateLock } from "../ledger/stateLock.ts";
+import { takeEngineLock } from "../ledger/takeEngineLock.ts";
+import type { Tools } from "../parts/tools.ts";
+import type { Settings } from "../settings/readSettings.ts";
+
+export interface LockedStack {
+  /** Tools whose engine is asked nothing once the lock is lost. */
+  readonly tools: Tools;
+  unlock(): Promise<void>;
+}
+
+/**
+ * Takes the locks of a command that writes: of the state directory on this machine, and of the
+ * stack at its engine. A run that loses the latter stops before its next step: another may be at
+ * work by then.
+ * @param command as in the journal: "deploy:prod"
+ * @throws Problem LOCKED; what the signal was aborted with
+ */
+export async function lockStack(
+  settings: Settings,
+  directory: string,
+  { command, wait }: { readonly command: string; readonly wait: boolean },
+  tools: Tools,
+): Promise<LockedStack> {
+  const { engine, signal } = tools;
+  const since = new Date(tools.now()).toISOString();
+  const onWait = (holder: Holder | undefined) =>
+    tools.say.note(`waiting for ${holder ? `${holder.command} of ${holder.user}` : "another run"}`);
+  const wish = { wait, signal, onWait };
+  const unlockState = await takeLock(stateLock(directory), { command, since }, wish);
+  try {
+    const installation = installationId(secretKey(directory, tools.randomBytes));
+    const holder = { command, since, installation, pid: process.pid, ...operator() };
+    const held = await takeEngineLock(engine, settings.project, holder, wish);
+    const check = async () => {
+      if (!(await held.isAlive())) throw lost(settings, command, engine.endpoint);
+    };
+    return {
+      tools: { ...tools, engine: fenced(engine, check) },
+      async unlock() {
+        // A connection that has ended took the lock with it.
+        await held.release().catch(() => undefined);
+        await unlockState();
+      },
+    };
+  } catch (error) {
+    await unlockState();
+    throw error;
+  }
+}
+
+function lost({ project, environment }: Settings, command: string, endpoint: string): Problem {
+  return new Problem("LOCK_LOST", `${command} lost the lock of ${project} at ${endpoint}`, {
+    details: [
+      "the connection that held it has ended: the engine was restarted, this machine slept, or the lock's container was removed",
+      "it stopped where it was, as another run may have begun",
+    ],
+    next: `npm run status -- ${environment}   (the next deploy or rollback finishes it or takes it back)`,
+  });
+}
