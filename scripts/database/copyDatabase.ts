@@ -30,6 +30,14 @@ export function chooseCopyStrategy(
 }
 
 /**
+ * Writes out what the bundled server holds in memory, so that the checkpoint that a copy forces is short.
+ * Copying is right without it, so a refusal is none of ours.
+ */
+export async function checkpoint(server: DatabaseServer): Promise<void> {
+  if (server.place === "bundled") await (await maintenance(server)).ask("CHECKPOINT");
+}
+
+/**
  * Copies a database within its server, with its own settings and grants. Postgres wants to
  * be alone with it for that: sessions on it are ended.
  * @param to a name of scratchName that does not exist yet

@@ -6,8 +6,24 @@ import type { Target } from "../preparation/target.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
 import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
 
-/** For the old server to stop, and the copy of the database to be made. */
-const besideSeconds = 5;
+/**
+ * What the rehearsal does not measure: for the old server to answer what it was asked, and for containers
+ * to be made.
+ */
+const otherSeconds = 2.5;
+
+/** How long requests will wait at the proxy, in seconds, as the rehearsal measured its parts. Pure. */
+export function expectedPause(
+  rehearsal: Pick<
+    Rehearsal,
+    "beside" | "wayBack" | "copySeconds" | "migrateSeconds" | "bootSeconds"
+  >,
+  drainSeconds: number,
+): number {
+  const { copySeconds, migrateSeconds, bootSeconds } = rehearsal;
+  const restart = isProvenBeside(rehearsal) ? 0 : drainSeconds + bootSeconds;
+  return copySeconds + migrateSeconds + restart + otherSeconds;
+}
 
 /**
  * Says how long requests will be held, as the rehearsal measured it, and asks where that is
@@ -25,8 +41,7 @@ export async function askLongHold(
   if ((await findDoor(settings, tools)) === undefined) return agreed;
   const server = stack.services.find((one) => one.name === stack.server.service)!;
   const drainSeconds = lastSpansMs(server) / 1000;
-  const restart = isProvenBeside(rehearsal) ? 0 : drainSeconds + rehearsal.bootSeconds;
-  const expected = rehearsal.migrateSeconds + restart + besideSeconds;
+  const expected = expectedPause(rehearsal, drainSeconds);
   const most = settings.get("HOLD_MAX") || longestHold;
   const told = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
   if (expected <= agreed) {

@@ -1,3 +1,4 @@
+import { checkpoint } from "../database/copyDatabase.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
@@ -75,6 +76,9 @@ export async function carryOut(
     const pauseSeconds = await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
     await callHook(before, hookFacts, tools);
+    // Here, so that the one that a copy forces while requests wait is short.
+    if (made.way === "migrate" && made.rehearsal !== null)
+      await checkpoint(rollout.situation.database!);
     return { ...made, pauseSeconds };
   });
   const { target, rehearsal } = prepared(rollout, ready, session);

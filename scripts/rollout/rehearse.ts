@@ -11,6 +11,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { BesideTrial, type Beside } from "./besideTrial.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
 import { repair, repairsFor } from "./repairs.ts";
+import { measureCopy } from "./measureCopy.ts";
 import { openStage, play, tagOf, type Actor, type Stage } from "./stage.ts";
 
 export interface RehearsalAsked {
@@ -27,6 +28,8 @@ export interface RehearsalAsked {
 }
 
 export interface Rehearsal {
+  /** How long a copy of the live database takes. */
+  readonly copySeconds: number;
   readonly migrateSeconds: number;
   readonly bootSeconds: number;
   /** What the migration really changes. */
@@ -41,7 +44,7 @@ export interface Rehearsal {
  * Whether a rehearsal has shown that the former server can go on serving while its database is
  * migrated, and come back on it should the new one fail.
  */
-export function isProvenBeside(rehearsal: Rehearsal | null): boolean {
+export function isProvenBeside(rehearsal: Pick<Rehearsal, "beside" | "wayBack"> | null): boolean {
   return rehearsal?.beside?.passed === true && rehearsal.wayBack?.passed === true;
 }
 
@@ -57,6 +60,7 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
   const database = server.database(scratch);
   const actors = new Map<string, Actor>([["newcomer", newcomer]]);
   if (former !== undefined) actors.set("former", former);
+  const copySeconds = await measureCopy(server, scratch, tools);
   const stage = await tools.say.step("rehearse: set the stage", () =>
     openStage(actors, { server, database: scratch }, asked, tools),
   );
@@ -81,7 +85,14 @@ export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Reh
     await stage.leave("newcomer");
     const wayBack = former && (await rehearseBack(asked, former, stage, tools));
     const { bootSeconds } = played;
-    return { migrateSeconds, bootSeconds, difference, beside: beside?.outcome, wayBack };
+    return {
+      copySeconds,
+      migrateSeconds,
+      bootSeconds,
+      difference,
+      beside: beside?.outcome,
+      wayBack,
+    };
   } finally {
     await stage.close();
     await dropScratch(server, scratch);

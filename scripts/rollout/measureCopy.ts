@@ -1,0 +1,44 @@
+import { checkpoint, copyDatabase } from "../database/copyDatabase.ts";
+import { databases } from "../database/databases.ts";
+import { dropScratch } from "../database/dropScratch.ts";
+import { scratchName } from "../database/scratchName.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Tools } from "../parts/tools.ts";
+
+/**
+ * Measures how long a snapshot of the live database takes, by copying a restored copy of it that nobody is
+ * connected to.
+ * @param scratch that copy
+ * @returns seconds; what live has grown beyond the copy (bloat) is added in proportion
+ */
+export async function measureCopy(
+  server: DatabaseServer,
+  scratch: string,
+  tools: Pick<Tools, "say" | "now">,
+): Promise<number> {
+  const copy = scratchName(server.name, "proof");
+  await dropScratch(server, copy);
+  return tools.say.step(
+    "rehearse: copy the database",
+    async () => {
+      // As before the pause: the checkpoint that a copy forces is not to count.
+      await checkpoint(server);
+      const started = tools.now();
+      try {
+        await copyDatabase(server, scratch, copy);
+        const seconds = (tools.now() - started) / 1000;
+        return seconds * (await growth(server, scratch));
+      } finally {
+        await dropScratch(server, copy);
+      }
+    },
+    (seconds) => `a snapshot takes about ${seconds.toFixed(1)} s`,
+  );
+}
+
+async function growth(server: DatabaseServer, scratch: string): Promise<number> {
+  const found = await databases(server);
+  const live = found.get(server.name)?.bytes ?? 0;
+  const copied = found.get(scratch)?.bytes ?? 0;
+  return copied === 0 ? 1 : Math.max(1, live / copied);
+}

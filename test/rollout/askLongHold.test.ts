@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { expectedPause } from "../../scripts/rollout/askLongHold.ts";
+
+const proof = {
+  image: "i",
+  revision: ["r2"],
+  way: "keep",
+  detail: "",
+  at: "",
+  seconds: 1,
+} as const;
+const rehearsed = {
+  copySeconds: 30,
+  migrateSeconds: 4,
+  bootSeconds: 10,
+  beside: undefined,
+  wayBack: { ...proof, passed: true },
+};
+
+test("the pause grows with the copy, as the rehearsal measured it", () => {
+  const small = expectedPause({ ...rehearsed, copySeconds: 0.5 }, 2);
+  assert.equal(expectedPause(rehearsed, 2) - small, 29.5);
+  assert.ok(small > 16, "stop, migration and boot");
+});
+
+test("where the old server serves on, nobody waits for the new one's boot", () => {
+  const beside = { passed: true, detail: "" };
+  assert.equal(expectedPause(rehearsed, 2) - expectedPause({ ...rehearsed, beside }, 2), 12);
+  const failed = { ...rehearsed, beside, wayBack: { ...proof, passed: false } };
+  assert.equal(expectedPause(failed, 2), expectedPause(rehearsed, 2));
+});
