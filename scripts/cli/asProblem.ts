@@ -1,54 +1,15 @@
 import { CommanderError } from "commander";
+import { foreseen } from "../common/foreseen.ts";
 import { Problem } from "../common/problem.ts";
-
-interface Foreign {
-  readonly name?: string;
-  readonly message?: string;
-  readonly code?: string;
-  readonly syscall?: string;
-  readonly statusCode?: number;
-}
 
 /**
  * Failures that others throw and that we foresaw, as Problems: a command line that was not
- * understood, Ctrl-C, an engine that went away or refused.
+ * understood, and what `foreseen` knows.
  * @returns undefined for a bug
  */
 export function asProblem(error: unknown): Problem | undefined {
-  if (error instanceof Problem) return error;
-  if (error instanceof CommanderError) {
-    return new Problem("USAGE", error.message.replace(/^error: /, ""), {
-      next: "the same command with -- --help",
-    });
-  }
-  const { name, message = "", code = "", syscall, statusCode } = (error ?? {}) as Foreign;
-  if (name === "AbortError") {
-    return new Problem("INTERRUPTED", "interrupted before anything was changed", {
-      exit: 3,
-      next: "the same command again",
-    });
-  }
-  if (
-    syscall === "connect" ||
-    syscall === "getaddrinfo" ||
-    /CERT|^ERR_(SSL|TLS)_|^EPROTO$/.test(code)
-  ) {
-    return new Problem("ENGINE_UNREACHABLE", `expected a Docker engine, got ${message}`, {
-      next: "npm run doctor",
-      cause: error,
-    });
-  }
-  if (statusCode !== undefined) {
-    return new Problem("STEP_FAILED", `the engine answered ${statusCode}: ${message}`, {
-      next: "npm run doctor",
-      cause: error,
-    });
-  }
-  if (["EROFS", "ENOSPC", "EACCES", "EPERM", "EIO"].includes(code)) {
-    return new Problem("STATE_UNUSABLE", message, {
-      next: code === "EIO" ? "dmesg   (its disk is broken)" : "make the directory writable",
-      cause: error,
-    });
-  }
-  return undefined;
+  if (!(error instanceof CommanderError)) return foreseen(error);
+  return new Problem("USAGE", error.message.replace(/^error: /, ""), {
+    next: "the same command with -- --help",
+  });
 }

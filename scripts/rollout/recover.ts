@@ -90,6 +90,7 @@ async function goOn(settings: Settings, cut: Release, session: Session): Promise
   const error = new Problem("INTERRUPTED", "the way back was cut off");
   const ended = await wayBack({ failed: cut, settings, error }, session);
   tools.say.note([ended.message, ...ended.details].join("; "));
+  if (ended.code === "ROLLED_BACK") session.settled?.(ended.message);
   // In vain, and whoever acts now is not held up by it: it stays owed, with what it needs.
   return ended.code === "ROLLED_BACK";
 }
@@ -127,11 +128,14 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
       awayWork: repairs.length > 0 ? awayWork : undefined,
     };
     const { release } = await activate(activation, tools);
-    tools.say.note(`release ${release.id} (${release.tag}) is finished and proven`);
+    const finished = `release ${release.id} (${release.tag}) is finished and proven`;
+    tools.say.note(finished);
+    session.settled?.(finished);
   } catch (error) {
     const ended = await wayBack({ failed: cut, settings, error }, session);
     if (ended.code !== "ROLLED_BACK" || tools.signal.aborted) throw ended;
     tools.say.note(ended.message);
+    session.settled?.(ended.message);
   }
 }
 

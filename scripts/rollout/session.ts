@@ -12,6 +12,7 @@ import { journaled } from "./journaled.ts";
 import { lockStack } from "./lockStack.ts";
 import { refuseOtherProject } from "./refuseOtherProject.ts";
 import { stageProject } from "./stage.ts";
+import { watchTouches } from "./watchTouches.ts";
 
 /** What a command that writes is done for, and whether it waits for its turn. */
 export interface SessionAsked {
@@ -38,6 +39,8 @@ export interface Session {
   readonly afterCut: boolean;
   /** Releases whose sheets were found damaged just now, newest first. */
   readonly damaged: readonly string[];
+  /** To be told when recovery has a verified release serve again. */
+  readonly settled?: (what: string) => void;
 }
 
 /** What the journal tells of a command that went well. */
@@ -74,12 +77,19 @@ export async function session<Result extends Told>(
     }
     const damaged = aside.map((one) => one.id);
     const afterCut = wasCut(directory);
-    const journal = journaled(locked, directory, command, redaction(settings.sensitive()));
+    const touches = watchTouches(locked.engine, settings.project);
+    const watched = { ...locked, engine: touches.engine };
+    const journal = journaled(watched, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, locked);
       const { reason } = asked;
       const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged };
-      return work({ directory, tools: journal.tools, ...told });
+      const begun = { directory, tools: journal.tools, settled: touches.settled, ...told };
+      try {
+        return await work(begun);
+      } catch (error) {
+        throw touches.truthful(error);
+      }
     });
   } finally {
     await unlock();
