@@ -105,6 +105,8 @@ test("idle sessions, open transactions and clients that connect again at once ar
   assert.equal(psql("SELECT count(*) FROM pg_database WHERE NOT datallowconn"), "1");
   spawnSync("docker", ["exec", container, "pkill", "-f", "while :"]);
   for (const one of loops) one.kill();
+  psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'loop'");
+  await until("count(*) = 0 FROM pg_stat_activity WHERE application_name = 'loop'");
   psql("DROP DATABASE letta_kept_000003 WITH (FORCE)");
 });
 
