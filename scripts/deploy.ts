@@ -14,6 +14,7 @@ await command({
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
     ["--wait", "wait for another run to end"],
     ["--end-sessions", "end sessions of others on the database while requests are paused"],
+    ["--despite-failures", "deploy although the server fails already"],
   ],
   flags: ["yes", "dryRun"],
   examples: ["npm run deploy:prod", "npm run deploy:prod -- 0.16.8 --reason 'new release'"],
@@ -38,7 +39,8 @@ await command({
     const reason = (asked.options["reason"] as string | undefined) ?? null;
     const wait = asked.options["wait"] === true;
     const endSessions = asked.options["endSessions"] === true;
-    const wish = { reason, wait, recreate, endSessions };
+    const despiteFailures = asked.options["despiteFailures"] === true;
+    const wish = { reason, wait, recreate, endSessions, despiteFailures };
     const outcome = await deploy(settings, wish, toolsOf(terminal));
     return rolloutAnswer(settings, outcome, terminal.steps);
   },

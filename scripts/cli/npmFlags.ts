@@ -27,6 +27,7 @@ const ours = [
   "proof",
   "failover",
   "end_sessions",
+  "despite_failures",
   "agent",
 ] as const;
 

@@ -5,7 +5,7 @@ import type { Tools } from "../parts/tools.ts";
 import { waitFor } from "../parts/waitFor.ts";
 import { endingSignal } from "./endingSignal.ts";
 import type { Door } from "./findDoor.ts";
-import { proveServer } from "./proveServer.ts";
+import { proveUnderLoad } from "./proveUnderLoad.ts";
 
 /**
  * Puts the new server beside the old one, lets requests in when it has proven itself, and
@@ -14,7 +14,7 @@ import { proveServer } from "./proveServer.ts";
  * @throws Problem STEP_FAILED
  */
 export async function replaceServer(execution: Execution, door: Door, tools: Tools): Promise<void> {
-  const { settings, stack } = execution;
+  const { settings, stack, failedBefore } = execution;
   const { service: name } = stack.server;
   const service = stack.services.find((one) => one.name === name)!;
   const before = await serversOf(stack, tools.engine);
@@ -26,8 +26,12 @@ export async function replaceServer(execution: Execution, door: Door, tools: Too
       const made = await tools.engine.inspect(now.at(-1)!.id);
       await tools.engine.start(made.id);
       const limit = Number(settings.get("SERVER_WAIT_SECONDS"));
-      await waitFor(service, made, limit, tools, tools.signal);
-      await proveServer(made.id, settings, stack, tools);
+      await waitFor(service, made, limit, tools, tools.signal, failedBefore !== undefined);
+      // Both are under the same load.
+      await proveUnderLoad(made.id, settings, stack, tools, {
+        before: failedBefore,
+        isExcused: true,
+      });
       return made.id;
     },
     undefined,

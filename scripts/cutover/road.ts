@@ -6,7 +6,7 @@ import type { Tools } from "../parts/tools.ts";
 import type { Door, Pause } from "./findDoor.ts";
 import type { NextRelease } from "./nextRelease.ts";
 import { openDoor } from "./openDoor.ts";
-import { proveServer } from "./proveServer.ts";
+import { proveUnderLoad } from "./proveUnderLoad.ts";
 import { replaceServer } from "./replaceServer.ts";
 
 /** What is left to be done, and with what. */
@@ -48,7 +48,11 @@ export async function behindDoor(road: Road, door: Door): Promise<void> {
   await bring(road, (name) => !isDoor(name, next));
   await tools.say.step("let requests go on", async () => {
     const [server] = await serversOf(prepared.stack, tools.engine);
-    await proveServer(server!.id, settings, prepared.stack, tools);
+    // Under a pause there is no load: only in an incident what fails as before is better than nothing.
+    await proveUnderLoad(server!.id, settings, prepared.stack, tools, {
+      before: next.sheet.before,
+      isExcused: next.incident,
+    });
     noteLetIn(next);
     await door.open();
   });
@@ -100,5 +104,6 @@ function executionOf(
     postgres: target.images.bySetting.get("POSTGRES_IMAGE")!,
     migrates: sheet.way === "migrate",
     incident,
+    ...(sheet.before === undefined ? {} : { failedBefore: sheet.before }),
   };
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { failureKinds, type FailureKind } from "../verification/failureKind.ts";
 
 /** Of the sheets this version writes; it reads earlier ones too, and refuses later ones. */
 export const releaseFormat = 2;
@@ -68,6 +69,8 @@ export interface Release {
   readonly proofs: readonly Proof[];
   /** How it did worse than the release before, where it still stayed. */
   readonly worse?: string;
+  /** How the server failed already before anything was touched. */
+  readonly before?: readonly FailureKind[];
   /** What the rehearsal saw; for people. */
   readonly rehearsal: unknown;
   /** What a revision is called, by revision. */
@@ -151,6 +154,7 @@ const formats = {
     rehearsal: v.optional(v.unknown(), null),
     titles: v.exactOptional(v.record(text, text)),
     worse: v.exactOptional(text),
+    before: v.exactOptional(v.array(v.picklist(failureKinds))),
   }),
 } satisfies Record<number, v.GenericSchema<unknown, Release>>;
 

@@ -5,6 +5,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { isCollector } from "../stack/isCollector.ts";
 import { isTelemetry } from "../stack/isTelemetry.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import type { FailureKind } from "../verification/failureKind.ts";
 import { composeCall } from "./composeCall.ts";
 import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
@@ -27,6 +28,8 @@ export interface Execution {
   readonly migrates?: boolean;
   /** Where telemetry counts for nothing, nobody waits for sinks that are away. */
   readonly incident?: boolean;
+  /** How the server failed already: where it did, it is waited for to the limit. */
+  readonly failedBefore?: readonly FailureKind[];
 }
 
 /** What each step of the start is called, for people; others go by their service's name. */

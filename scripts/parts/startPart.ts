@@ -53,7 +53,8 @@ async function startOnce(
   // Compose takes its time to end: what it started is watched meanwhile, and it is waited
   // for only when all parts stand.
   const signal = AbortSignal.any([tools.signal, failedToStart.signal]);
-  await waitFor(service, stopped, limit, tools, signal);
+  const isPatient = execution.failedBefore !== undefined && service.name === stack.server.service;
+  await waitFor(service, stopped, limit, tools, signal, isPatient);
 }
 
 /** A part without a setting of its own has at least what its health check gives it: first starts take long. */

@@ -16,6 +16,8 @@ const lastLines = 200;
  * Broken is not the same as slow: what cannot come any more ends the wait at once.
  * @param before how it was before it was asked to start: what still looks like that says nothing
  * @param limitSeconds after which slow counts as broken
+ * @param isPatient whether a service that is unhealthy or ended may still come: under an overload that
+ *   was there before, only the limit counts
  * @param signal undefined where stopping in the middle would leave something half done
  * @throws Problem STEP_FAILED with the part's last lines
  */
@@ -25,6 +27,7 @@ export async function waitFor(
   limitSeconds: number,
   tools: Tools,
   signal: AbortSignal | undefined,
+  isPatient = false,
 ): Promise<void> {
   const started = tools.now();
   const container = before.id;
@@ -51,9 +54,10 @@ export async function waitFor(
       if (service.broken && new RegExp(service.broken.says).test(seen.healthOutput)) {
         throw hopeless(service, service.broken, seen.healthOutput);
       }
-      if (seen.health === "unhealthy")
+      if (seen.health === "unhealthy" && !isPatient)
         throw await failure(service, container, "is unhealthy", tools);
-      if (seen.state === "exited" || seen.state === "dead" || seen.restarts > restarts) {
+      const hasEnded = seen.state === "exited" || seen.state === "dead";
+      if (hasEnded || (seen.restarts > restarts && !isPatient)) {
         throw await failure(
           service,
           container,

@@ -1,9 +1,12 @@
+import { failureKind, type FailureKind } from "../verification/failureKind.ts";
 import { spansCheck, type Check } from "../verification/verify.ts";
 
 export interface ProofCircumstances {
   readonly telemetryCounts: boolean;
   /** Whether the release made or changed a part of the telemetry. */
   readonly changesTelemetry: boolean;
+  /** How the server failed already before anything was touched. */
+  readonly before?: readonly FailureKind[];
 }
 
 export interface JudgedProof {
@@ -11,6 +14,8 @@ export interface JudgedProof {
   readonly counted: readonly Check[];
   /** What failed, and is not the release's doing or has to wait. */
   readonly degraded: readonly Check[];
+  /** What fails as the server failed before: not the release's doing either. */
+  readonly failedBefore: readonly Check[];
 }
 
 /**
@@ -20,11 +25,16 @@ export interface JudgedProof {
  */
 export function judgeProof(
   checks: readonly Check[],
-  { telemetryCounts, changesTelemetry }: ProofCircumstances,
+  { telemetryCounts, changesTelemetry, before = [] }: ProofCircumstances,
 ): JudgedProof {
-  const telemetry = checks.filter((one) => one.outcome === "failed" && one.about === "telemetry");
+  const failedBefore = checks.filter(({ outcome, detail }) => {
+    const kind = failureKind(detail);
+    return outcome === "failed" && kind !== undefined && before.includes(kind);
+  });
+  const own = checks.filter((one) => !failedBefore.includes(one));
+  const telemetry = own.filter((one) => one.outcome === "failed" && one.about === "telemetry");
   // Where canaries do not arrive either, spans that are missing say nothing of the server.
   const explains = telemetry.some((one) => one.name !== spansCheck);
   const degraded = !telemetryCounts || (!changesTelemetry && explains) ? telemetry : [];
-  return { counted: checks.filter((one) => !degraded.includes(one)), degraded };
+  return { counted: own.filter((one) => !degraded.includes(one)), degraded, failedBefore };
 }

@@ -68,8 +68,10 @@ export function expectProven(
   environment: string,
   tools: Pick<Tools, "say">,
 ): void {
-  const { counted, degraded } = judgeProof(checks, circumstances);
+  const { counted, degraded, failedBefore } = judgeProof(checks, circumstances);
   expectPassed(counted, environment);
+  for (const { name, detail } of failedBefore)
+    tools.say.note(`failed before too, the release goes on: ${name}: ${detail}`);
   for (const { name, detail } of degraded)
     tools.say.note(`telemetry is degraded, the release goes on: ${name}: ${detail}`);
 }

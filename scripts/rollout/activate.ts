@@ -96,6 +96,7 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
   const circumstances = {
     telemetryCounts: telemetryCounts(settings, incident),
     changesTelemetry,
+    before: sheet.before ?? [],
   };
   expectProven(checks, circumstances, settings.environment, tools);
   const compared = incident

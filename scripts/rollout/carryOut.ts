@@ -48,6 +48,8 @@ export interface Rollout {
   readonly backup?: Backup;
   /** Tables whose rows come from the backup in a `carry`. */
   readonly fromDump: readonly string[];
+  /** How the server fails already. */
+  readonly before?: Release["before"];
   /** Nobody waits for spans and bake time. */
   readonly incident: boolean;
 }
@@ -94,6 +96,7 @@ export async function carryOut(
       backup: ready.backup,
       proofs: ready.proofs,
       rehearsal: ready.rehearsal,
+      before: rollout.before ?? [],
       titles: Object.fromEntries(schema.migrations.map((one) => [one.id, one.title])),
     },
     target,

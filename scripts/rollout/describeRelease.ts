@@ -22,6 +22,8 @@ export interface ReleaseParts {
   readonly proofs: Release["proofs"];
   readonly rehearsal: unknown;
   readonly titles?: Readonly<Record<string, string>>;
+  /** How the server failed already before anything was touched. */
+  readonly before?: Release["before"];
 }
 
 /** A nonce that marks what one run makes, so that no other run takes it for its own. */
@@ -49,9 +51,10 @@ export function describeRelease(
     };
     return [service.name, sheet] as const;
   });
-  const { present, ...own } = parts;
+  const { present, before = [], ...own } = parts;
   return {
     ...own,
+    ...(before.length > 0 ? { before } : {}),
     run: parts.run ?? newRun(tools),
     format: 2,
     project: settings.project,

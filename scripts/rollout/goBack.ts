@@ -91,6 +91,7 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
     backup: null,
     proofs: [],
     rehearsal: null,
+    before: failed.before ?? [],
   } as const;
   const reason = `way back from ${failed.id}: ${why}`;
   const sheet = describeRelease(parts, whole, { ...session, reason });

@@ -10,6 +10,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { labels } from "../stack/renderStack.ts";
 import type { Check } from "../verification/verify.ts";
 import { actorOf } from "./actorOf.ts";
+import { askFailingServer } from "./askFailingServer.ts";
 import { askEndSessions, needsDatabaseAlone } from "./askEndSessions.ts";
 import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
@@ -38,6 +39,8 @@ export interface RolloutAsked {
   readonly recreate: readonly string[];
   /** Whether sessions of others may be ended without a question. */
   readonly endSessions?: boolean;
+  /** Whether a server that fails already is no reason to ask. */
+  readonly despiteFailures?: boolean;
 }
 
 /** What a deploy or a rollback came to. */
@@ -129,6 +132,11 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     if (needsDatabaseAlone(decision.schema))
       await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);
   }
+  const { observed } = decision.situation;
+  const { stack } = target.prepared;
+  const mayGoOn = kind === "rollback" || asked.despiteFailures === true;
+  const before =
+    database && (await askFailingServer({ settings, stack, observed, database }, mayGoOn, tools));
   const images = target.prepared.stack.services.map((one) =>
     target.images.idByReference.get(one.image)!,
   );
@@ -160,6 +168,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       former: await actor(present),
       knower: await actor(decision.knower),
       fromDump: parts.fromDump ?? [],
+      before,
       incident: kind === "rollback",
     },
     begun,

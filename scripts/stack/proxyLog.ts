@@ -1,7 +1,7 @@
 import { caddyBlock } from "./caddyBlock.ts";
 
 /** Where the access log is, in the proxy's container and in the collector's. */
-const file = "/var/log/caddy/access.log";
+export const accessLogFile = "/var/log/caddy/access.log";
 
 /**
  * JSON without what may be secret. Caddy itself blanks out Authorization and cookies only, and
@@ -27,7 +27,7 @@ export const ownLog: readonly string[] = caddyBlock("log", format);
  */
 export const proxyLog: readonly string[] = [
   ...caddyBlock("log", [
-    ...caddyBlock(`output file ${file}`, [
+    ...caddyBlock(`output file ${accessLogFile}`, [
       "mode 644",
       "roll_size 20MiB",
       "roll_uncompressed",

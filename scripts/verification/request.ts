@@ -36,6 +36,7 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
       ? { rejectUnauthorized: serverName !== undefined, servername: serverName ?? "localhost" }
       : await judged(elsewhere.authority);
   const ask = isTls ? (await import("node:https")).request : httpRequest;
+  const signal = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve, reject) => {
     // A connection of one's own is taken only where no agent is named.
     const given =
@@ -50,7 +51,7 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
         headers: serverName === undefined ? headers : { host: serverName, ...headers },
         ...(isTls ? tls : {}),
         ...given,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal,
       },
       (reply) => {
         const chunks: Buffer[] = [];
@@ -61,7 +62,11 @@ export async function request(url: string, asked: Asked = {}): Promise<Reply> {
         });
       },
     );
-    sent.on("error", (error) => reject(new Error(`${url}: ${error.message}`, { cause: error })));
+    sent.on("error", (error) => {
+      const isLate = error.name === "TimeoutError" || signal.aborted;
+      const words = isLate ? `no answer within ${timeoutMs / 1000} s` : error.message;
+      reject(new Error(`${url}: ${words}`, { cause: error }));
+    });
     sent.end(body);
   });
 }

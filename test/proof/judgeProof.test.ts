@@ -19,7 +19,8 @@ const incident = { telemetryCounts: false, changesTelemetry: true };
 
 function degraded(checks: Check[], circumstances: typeof deploy) {
   const judged = judgeProof(checks, circumstances);
-  assert.equal(judged.counted.length + judged.degraded.length, checks.length);
+  const { counted, failedBefore } = judged;
+  assert.equal(counted.length + judged.degraded.length + failedBefore.length, checks.length);
   return judged.degraded.map((one) => one.name);
 }
 
@@ -44,4 +45,19 @@ test("who changes a collector has to show that all arrives", () => {
 test("in an incident only the server counts", () => {
   const checks = [server("passed"), canary("failed"), spans("failed")];
   assert.deepEqual(degraded(checks, incident), ["canary trace", spansCheck]);
+});
+
+test("what fails as the server failed before does not count; what fails otherwise does", () => {
+  const says = (detail: string): Check => ({ name: "database read", outcome: "failed", detail });
+  const [crowded, late, other] = [
+    says("expected 200 from /v1/agents/?limit=1, got 500"),
+    says("https://127.0.0.1:8443/v1/agents/: no answer within 30 s"),
+    says("expected 2.0.0, got 1.0.0"),
+  ];
+  const judged = (before: ("5xx" | "no answer")[]) =>
+    judgeProof([crowded, late, other], { ...deploy, before });
+  assert.deepEqual(judged([]).counted, [crowded, late, other]);
+  assert.deepEqual(judged(["5xx"]).failedBefore, [crowded]);
+  assert.deepEqual(judged(["5xx"]).counted, [late, other]);
+  assert.deepEqual(judged(["5xx", "no answer"]).counted, [other]);
 });

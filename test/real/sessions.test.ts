@@ -65,7 +65,9 @@ before(async () => {
   [image = ""] = docker("images", "letta-stack/postgres", "--format", format).split("\n");
   const set = { POSTGRES_USER: "letta", POSTGRES_DB: "letta", POSTGRES_PASSWORD: password };
   const environment = Object.entries(set).flatMap((pair) => ["-e", pair.join("=")]);
-  const flags = ["--name", container, "--tmpfs", "/var/lib/postgresql/data"];
+  // With an init of its own: an orphan of `exec` would become a child of Postgres, which takes its end
+  // for a crash of its own.
+  const flags = ["--init", "--name", container, "--tmpfs", "/var/lib/postgresql/data"];
   const options = ["fsync=off", "wal_level=logical", "max_prepared_transactions=2"];
   const given = options.flatMap((one) => ["-c", one]);
   docker("run", "-d", ...flags, ...environment, image, ...given);

@@ -23,6 +23,8 @@ export interface Command {
   readonly endSessions?: boolean;
   /** Else from the first checkout, whose state is there. */
   readonly from?: From;
+  /** Whether --despite-failures is given. */
+  readonly despiteFailures?: boolean;
 }
 
 /** What became of it. */
@@ -71,12 +73,12 @@ export async function runCommand(
 }
 
 async function perform(
-  { kind, version, to, way, wait = false, endSessions = true }: Command,
+  { kind, version, to, way, wait = false, endSessions = true, despiteFailures = true }: Command,
   { servers, stateDir }: Site,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
   const settings = settingsFor(version, servers.cluster.isExternal, stateDir);
-  const asked = { reason: null, wait, recreate: [], endSessions };
+  const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
   if (kind === "backup") {

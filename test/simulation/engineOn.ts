@@ -231,6 +231,7 @@ export function engineOn(servers: SimulatedServers): Engine {
       if (one.service === "postgres") return client(servers, world, argv, io);
       return world.effect(`exec ${one.service}`, 10, () => {
         if (one.state !== "running") throw status(409, "is not running");
+        if (argv[1] === "tail") return { code: 1, stdout: "", stderr: "no such file" };
         const isLook = argv[1] === "wget";
         const stdout = isLook ? servers.tellUpstreams() : servers.gate.run(argv.at(-1) ?? "");
         return { code: 0, stdout, stderr: "" };

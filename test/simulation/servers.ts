@@ -77,6 +77,8 @@ export class SimulatedServers {
   readonly gate: Gate;
   /** Until when the server answers late or not at all, as too much is asked of it. */
   overloadedUntilMs = 0;
+  /** More is asked than the server can do: all requests fail, unless they wait at the proxy. */
+  overloaded = false;
   /** Servers keep their connections while nobody asks them; Letta's own do not. */
   readonly pools: boolean;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
@@ -290,6 +292,8 @@ export class SimulatedServers {
     const database = this.databases.get(one.database);
     if (!this.databaseRuns() || database === undefined) return refused(500, "no database");
     if (this.isOverloaded && this.world.more.chance(0.4)) return refused(503, "overloaded");
+    if (this.overloaded && !this.holding && one.project === this.project)
+      return refused(500, "sorry, too many clients already");
     const [, , table = "", identity = ""] = path.split("/");
     return this.#ask(one, database, method, table, identity, body);
   }

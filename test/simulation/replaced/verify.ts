@@ -15,7 +15,8 @@ export async function verifyServer(expected: Expectation, { engine }: Tools): Pr
         cluster().answer(server, "GET", path, undefined),
       );
       const passed = status === 200 && body.includes(wanted);
-      return { name, outcome: passed ? "passed" : "failed", detail: `${status} ${body}` };
+      const detail = `expected 200 from ${path}, got ${status} ${body}`;
+      return { name, outcome: passed ? "passed" : "failed", detail };
     } catch (error) {
       return { name, outcome: "failed", detail: (error as Error).message };
     }

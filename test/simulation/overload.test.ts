@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import type { Command, Ended } from "./command.ts";
+import { replaceModules } from "./replaceModules.ts";
+import type { Site } from "./site.ts";
+
+// A server that is asked for more than it can do, before, while and after another takes its place.
+
+type Simulation = typeof import("./site.ts") & typeof import("./command.ts");
+let simulation: Simulation;
+
+before(async () => {
+  replaceModules(undefined);
+  simulation = { ...(await import("./site.ts")), ...(await import("./command.ts")) };
+});
+
+const run = (site: Site, command: Command) =>
+  site.world.until(simulation.runCommand(site, command, []));
+
+/** These versions one after the other, and then an overload. */
+async function overloaded(...versions: string[]): Promise<Site> {
+  const site = simulation.emptySite(1);
+  simulation.enterSite(site);
+  for (const version of versions) {
+    ended(await run(site, { kind: "deploy", version }), "done");
+  }
+  site.servers.overloaded = true;
+  return site;
+}
+
+function ended(one: Ended, outcome: Ended["outcome"], code?: string, exit?: number): void {
+  const told = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
+  assert.deepEqual(
+    [one.outcome, one.problem?.code, one.problem?.exit],
+    [outcome, code, exit],
+    told.join("\n"),
+  );
+}
+
+const serving = ({ servers }: Site) => servers.tagOf(servers.part("server")!);
+
+test("a deploy is refused before anything is touched, with what was seen", async () => {
+  const site = await overloaded("1.0.0");
+  const server = site.servers.part("server")!;
+  const before = [server.id, server.startedAt, [...site.servers.databases.keys()].join()];
+  const refused = await run(site, { kind: "deploy", version: "2.0.0", despiteFailures: false });
+  ended(refused, "failed", "CONFIRMATION_NEEDED", 3);
+  assert.match(refused.problem!.details.join("\n"), /3 of 3 reads failed: .*got 500/);
+  assert.match(refused.problem!.next!, /--despite-failures/);
+  const now = site.servers.part("server")!;
+  assert.deepEqual([now.id, now.startedAt, [...site.servers.databases.keys()].join()], before);
+});
+
+for (const version of ["1.1.0", "3.0.0"]) {
+  test(`a deploy of ${version} that goes on all the same is not rolled back for what failed before`, async () => {
+    const site = await overloaded("1.0.0");
+    const done = await run(site, { kind: "deploy", version });
+    ended(done, "done");
+    assert.match(done.notes.join("\n"), /failed before too.*database read/);
+    assert.equal(serving(site), version);
+  });
+}
+
+test("a rollback is told of it, not stopped by it, and not counted against", async () => {
+  const site = await overloaded("1.0.0", "1.1.0");
+  const done = await run(site, { kind: "rollback", version: "1.1.0", despiteFailures: false });
+  ended(done, "done");
+  assert.match(done.notes.join("\n"), /before: 3 of 3 reads failed/);
+  assert.equal(serving(site), "1.0.0");
+});
+
+test("a release that fails by itself is still rolled back, by a server that fails as before", async () => {
+  const site = await overloaded("1.0.0", "2.0.0");
+  ended(await run(site, { kind: "deploy", version: "7.0.0" }), "failed", "ROLLED_BACK", 4);
+  assert.equal(serving(site), "2.0.0");
+});
+
+test("an overload that begins with the new release counts against it", async () => {
+  const site = await overloaded("1.0.0");
+  site.servers.overloaded = false;
+  site.world.onEffect = (name) => {
+    if (name === "start server") site.servers.overloaded = true;
+  };
+  const failed = await run(site, { kind: "deploy", version: "1.1.0" });
+  assert.equal(failed.outcome, "failed");
+  assert.ok(failed.problem!.exit >= 4);
+});
