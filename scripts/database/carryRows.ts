@@ -3,6 +3,7 @@ import { countTables } from "./countTables.ts";
 import { createDatabase } from "./createDatabase.ts";
 import type { DumpSheet } from "./dump.ts";
 import { dropScratch } from "./dropScratch.ts";
+import type { Mark } from "./marks.ts";
 import { planCarry, type Place } from "./planCarry.ts";
 import { pourRows } from "./pourRows.ts";
 import { readSchema } from "./readSchema.ts";
@@ -14,8 +15,8 @@ export interface CarryAsked {
   /** The live database; nobody should write to it any longer. */
   readonly from: string;
   readonly dump: DumpFile & { readonly sheet: Pick<DumpSheet, "rows"> };
-  /** A name of scratchName that does not exist yet. */
-  readonly into: string;
+  /** Says whose the new database is, and gives its name. */
+  readonly mark: Mark;
   /** Tables that get the dump's rows instead of the present ones. */
   readonly fromDump: readonly string[];
 }
@@ -39,10 +40,10 @@ export interface Carried {
  *   DATABASE_REFUSED with Postgres' own words where a row does not fit
  */
 export async function carryRows(server: DatabaseServer, asked: CarryAsked): Promise<Carried> {
-  const { from, dump, into } = asked;
+  const { from, dump, mark } = asked;
   const { path, sheet } = dump;
   await checkDump(dump);
-  await createDatabase(server, into, sheet.locale);
+  const into = await createDatabase(server, mark, sheet.locale);
   try {
     await pgRestore(server, into, path, ["--section=pre-data"]);
     const [live, old] = await Promise.all(
@@ -61,7 +62,7 @@ export async function carryRows(server: DatabaseServer, asked: CarryAsked): Prom
     await finishDatabase(server, into, sheet);
     return { copied: poured.rows, fromDump, noPlace: poured.noPlace, unfilled: plan.unfilled };
   } catch (error) {
-    await dropScratch(server, into);
+    await dropScratch(server, mark);
     throw error;
   }
 }

@@ -1,10 +1,9 @@
 import { Problem } from "../common/problem.ts";
-import { alterAlone } from "./alterAlone.ts";
-import { alterDatabases } from "./alterDatabases.ts";
 import { askRows } from "./askRows.ts";
-import { applyOwn, databaseOwn, databaseOwnQuery, type RawDatabaseOwn } from "./databaseOwn.ts";
-import { dropScratch } from "./dropScratch.ts";
+import { databaseOwn, databaseOwnQuery, type RawDatabaseOwn } from "./databaseOwn.ts";
 import { maintenance } from "./maintenance.ts";
+import { makeDatabase } from "./makeDatabase.ts";
+import type { Mark } from "./marks.ts";
 import { quoteName, quoteText } from "./quote.ts";
 import type { Session } from "./sessions.ts";
 import type { DatabaseServer } from "./sql.ts";
@@ -38,35 +37,26 @@ export async function checkpoint(server: DatabaseServer): Promise<void> {
 }
 
 /**
- * Copies a database within its server, with its own settings and grants. Postgres wants to
- * be alone with it for that: sessions on it are ended.
- * @param to a name of scratchName that does not exist yet
+ * Copies a database within its server, with its own settings and grants; what has the copy's mark
+ * is whole. Postgres wants to be alone with it for that: sessions on it are ended.
+ * @param mark says whose the copy is, and gives its name
  * @returns the sessions that were ended
  * @throws Problem DATABASE_REFUSED naming the sessions that our role may not end
  */
 export async function copyDatabase(
   server: DatabaseServer,
   from: string,
-  to: string,
+  mark: Mark,
 ): Promise<readonly Session[]> {
   const failure = `${from} could not be copied`;
-  const database = await maintenance(server, [from, to]);
   const [facts] = await askRows<{ bytes: number; version: number; own: RawDatabaseOwn }>(
-    database,
+    await maintenance(server, [from]),
     `SELECT pg_database_size(oid) AS bytes, current_setting('server_version_num')::int AS version,
       ${databaseOwnQuery(quoteText(from))} AS own
       FROM pg_database WHERE datname = ${quoteText(from)}`,
     `the size of ${from}`,
   );
   if (facts === undefined) throw new Problem("DATABASE_REFUSED", `${failure}: it does not exist`);
-  const strategy = chooseCopyStrategy(server.place, facts);
-  const copy = `CREATE DATABASE ${quoteName(to)} TEMPLATE ${quoteName(from)}${strategy}`;
-  const ended = await alterAlone(server, { involved: [from, to], alone: [from] }, copy, failure);
-  try {
-    await alterDatabases(server, [from, to], applyOwn(to, databaseOwn(facts.own)), failure);
-    return ended;
-  } catch (error) {
-    await dropScratch(server, to);
-    throw error;
-  }
+  const clause = `TEMPLATE ${quoteName(from)}${chooseCopyStrategy(server.place, facts)}`;
+  return makeDatabase(server, { mark, clause, from, own: databaseOwn(facts.own), failure });
 }

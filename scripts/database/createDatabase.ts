@@ -1,17 +1,22 @@
-import { alterDatabases } from "./alterDatabases.ts";
-import { quoteName } from "./quote.ts";
+import { databaseName } from "./databaseName.ts";
+import { makeDatabase } from "./makeDatabase.ts";
+import type { Mark } from "./marks.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /**
  * Makes an empty database, without what the server's own template may have been given.
+ * @param mark says whose it is, and gives the name
  * @param locale the clause of a DatabaseOwn; the server's own where it is left out
- * @throws Problem DATABASE_REFUSED, also where it exists
+ * @returns its name
+ * @throws Problem DATABASE_REFUSED, also where the name is taken
  */
 export async function createDatabase(
   server: DatabaseServer,
-  name: string,
+  mark: Mark,
   locale = "",
-): Promise<void> {
-  const statement = `CREATE DATABASE ${quoteName(name)} TEMPLATE template0 ${locale}`;
-  await alterDatabases(server, [name], statement, `${name} could not be created`);
+): Promise<string> {
+  const name = databaseName(server.name, mark);
+  const clause = `TEMPLATE template0 ${locale}`.trim();
+  await makeDatabase(server, { mark, clause, failure: `${name} could not be created` });
+  return name;
 }

@@ -5,6 +5,7 @@ import { createDatabase } from "./createDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
 import { dropScratch } from "./dropScratch.ts";
 import type { DumpSheet } from "./dump.ts";
+import type { Mark } from "./marks.ts";
 import { postgresWords } from "./postgresWords.ts";
 import type { DatabaseServer } from "./sql.ts";
 import { withRoom } from "./withRoom.ts";
@@ -19,21 +20,21 @@ export interface DumpFile {
  * Restores a dump into a database made for it, which is dropped again where that fails.
  * Objects belong to the role that restores, as it is the one that will serve: a role of
  * another machine need not exist here. Grants stay as they were.
- * @param into a name of scratchName that does not exist yet
+ * @param mark says whose the new database is, and gives its name
  * @throws Problem BACKUP_DAMAGED where the file is not what was dumped, DATABASE_REFUSED
  */
 export async function restoreDump(
   server: DatabaseServer,
   dump: DumpFile,
-  into: string,
+  mark: Mark,
 ): Promise<void> {
   await checkDump(dump);
-  await createDatabase(server, into, dump.sheet.locale);
+  const into = await createDatabase(server, mark, dump.sheet.locale);
   try {
     await pgRestore(server, into, dump.path);
     await finishDatabase(server, into, dump.sheet);
   } catch (error) {
-    await dropScratch(server, into);
+    await dropScratch(server, mark);
     throw error;
   }
 }

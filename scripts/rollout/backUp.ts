@@ -1,12 +1,14 @@
 import { dropScratch } from "../database/dropScratch.ts";
-import { scratchName } from "../database/scratchName.ts";
 import type { Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { newRun } from "./describeRelease.ts";
 import { presentState } from "./presentState.ts";
 import { prune } from "./prune.ts";
 import { recover } from "./recover.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
+import { refuseTakenNames } from "./refuseTakenNames.ts";
+import { runMarks } from "./runMarks.ts";
 import { session, type SessionAsked } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
 
@@ -29,8 +31,9 @@ export function backUp(
     const { target, seen } = await presentState(settings, begun);
     const server = seen.database!;
     await refuseSmallDisk(begun.directory, server, begun.tools);
-    const scratch = scratchName(server.name, "proof");
     const release = seen.present!.id;
+    const scratch = runMarks(begun, { id: release, run: newRun(begun.tools) })("proof");
+    await refuseTakenNames(server, [scratch]);
     const parts = {
       directory: begun.directory,
       server,

@@ -1,13 +1,11 @@
 import { checkpoint } from "../database/copyDatabase.ts";
-import { dropScratch } from "../database/dropScratch.ts";
-import { scratchName } from "../database/scratchName.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Backup } from "../ledger/backups.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import type { Change } from "../parts/planChanges.ts";
-import type { Tools } from "../parts/tools.ts";
 import { labelParts } from "../preparation/prepareStack.ts";
 import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -16,11 +14,11 @@ import { activate, type Activated } from "./activate.ts";
 import { askLongHold } from "./askLongHold.ts";
 import { bakeGate } from "./bakeGate.ts";
 import { callHook } from "./callHook.ts";
-import { clearScratch } from "./clearScratch.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
 import type { SchemaPlan } from "./planSchema.ts";
-import { isProvenBeside, rehearsalName, type Rehearsal } from "./rehearse.ts";
+import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import type { Situation } from "./situation.ts";
@@ -31,6 +29,8 @@ import { wayBack } from "./wayBack.ts";
 export interface Rollout {
   readonly kind: Release["kind"];
   readonly id: string;
+  /** The run's nonce, see newRun. */
+  readonly run: string;
   /** The settings of now, for everything that is not the target's own. */
   readonly settings: Settings;
   readonly target: Target;
@@ -66,6 +66,7 @@ export async function carryOut(
 ): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
   const { directory, tools } = session;
   const hookFacts = { rollout, directory };
+  const marks = runMarks(session, rollout);
   const { present, observed } = rollout.situation;
   const serving = observed.find(
     (one) => one.service === rollout.target.prepared.stack.server.service,
@@ -73,7 +74,7 @@ export async function carryOut(
   const gate = rollout.incident
     ? undefined
     : await bakeGate(rollout.target.settings, present, serving, session.begunMs, tools);
-  const ready = await orForget(rollout, tools, async () => {
+  const ready = await orForget(rollout, session, async () => {
     const made = await makeReady(rollout, session);
     const pauseSeconds = await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
@@ -89,6 +90,7 @@ export async function carryOut(
     {
       kind: rollout.kind,
       id: rollout.id,
+      run: rollout.run,
       present: rollout.situation.present,
       heads: schema.heads,
       revision: ready.way === "keep" ? (schema.revision ?? []) : schema.heads,
@@ -124,7 +126,7 @@ export async function carryOut(
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {
     const { settings, situation: before } = rollout;
-    const interrupted = { before, settings, stack: target.prepared.stack };
+    const interrupted = { before, settings, stack: target.prepared.stack, marks };
     throw await wayBack({ failed: sheet, settings, error, interrupted }, session);
   }
 }
@@ -152,15 +154,17 @@ async function ended<Done extends { readonly way: Release["way"] }>(
 /** Where nothing was touched no copy is left either. */
 async function orForget<Result>(
   rollout: Rollout,
-  tools: Tools,
+  session: Session,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     // The first failure is the one to be told; on a disk that is full nothing can be dropped either.
-    await dropCopies(rollout).catch((second: unknown) =>
-      tools.say.note(`a copy of the database is left for the next rollout: ${String(second)}`),
+    await dropCopies(rollout, session).catch((second: unknown) =>
+      session.tools.say.note(
+        `a copy of the database is left for the next rollout: ${String(second)}`,
+      ),
     );
     throw error;
   }
@@ -179,17 +183,13 @@ function prepared({ target, id, situation }: Rollout, ready: Readiness, session:
 }
 
 /** The copies of before are the tool's own: what was proven needs them no more. */
-async function forgetScratch({ situation }: Rollout, { tools }: Session): Promise<void> {
-  const { database } = situation;
-  if (database === undefined) return;
-  await tools.say.step("clear the copies away", () => clearScratch(database));
+async function forgetScratch(rollout: Rollout, session: Session): Promise<void> {
+  if (rollout.situation.database === undefined) return;
+  await session.tools.say.step("clear the copies away", () => dropCopies(rollout, session));
 }
 
-async function dropCopies({ situation, id }: Rollout): Promise<void> {
-  const server = situation.database;
-  if (server === undefined) return;
-  for (const purpose of ["before", "next"] as const) {
-    await dropScratch(server, scratchName(server.name, purpose, id));
-  }
-  await dropScratch(server, rehearsalName(server));
+async function dropCopies(rollout: Rollout, session: Session): Promise<void> {
+  const { database } = rollout.situation;
+  if (database === undefined) return;
+  await clearScratch(database, runMarks(session, rollout)("rehearsal").installation);
 }

@@ -1,16 +1,17 @@
 import { Problem } from "../common/problem.ts";
 import { compareSchemas } from "../database/compareSchemas.ts";
-import { databases } from "../database/databases.ts";
+import { databaseName } from "../database/databaseName.ts";
+import { databaseOfRun, databases } from "../database/databases.ts";
 import { readSchema } from "../database/readSchema.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { keptName, scratchName } from "../database/scratchName.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import { runMarks, type RunMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -22,7 +23,7 @@ export async function databaseBack(
   {
     failed,
     present,
-    id,
+    marks,
     heads,
     image,
     role,
@@ -30,23 +31,22 @@ export async function databaseBack(
     readonly failed: Release;
     readonly present: Release;
     /** The way back's own. */
-    readonly id: string;
+    readonly marks: RunMarks;
     readonly heads: readonly string[];
     readonly image: string;
     readonly role: Stack["server"];
   },
-  { directory, tools }: Session,
+  session: Session,
 ): Promise<{ readonly way: "none" | "keep"; readonly at: readonly string[] }> {
-  const names = await databases(server);
+  const { directory, tools } = session;
   const at = await revision(server.database(), role.revisionQuery);
   // The database of before: a migration's own copy, or what a rollback has put aside. Its new
   // name is the way back's, so that the second time there is nothing to be swapped any more.
   // A way back that failed has none: what it put aside is what it came back from.
   const isReplacing = ["carry", "downgrade", "restore"].includes(failed.way ?? "none");
-  const before = isReplacing
-    ? keptName(server.name, failed.id)
-    : scratchName(server.name, "before", failed.id);
-  const aside = names.has(before) ? before : undefined;
+  // Only the mark of that very run says so: a database of that name may be anyone's.
+  const before = runMarks(session, failed)(isReplacing ? "retained" : "snapshot");
+  const aside = databaseOfRun(await databases(server), before);
   const isWhole = failed.way !== "migrate" || sameRevisions(at, failed.heads);
   // Where nobody has reached the failed server, the copy of before lacks nothing, and is what
   // this very server served on. Else, where the migration went through and this server was
@@ -60,14 +60,14 @@ export async function databaseBack(
   if (isBefore && aside !== undefined && !isCopyEqual && (await isSameSchema(server, aside)))
     return { way: "none", at };
   if (aside !== undefined) {
-    const kept = keptName(server.name, id);
+    const retained = databaseName(server.name, marks("retained"));
     const swap = () =>
       tools.say.step(
-        `the database as it was before; the failed one stays as ${kept}`,
+        `the database as it was before; the failed one stays as ${retained}`,
         () =>
           swapNames(server, [
-            [server.name, kept],
-            [aside, server.name],
+            { from: server.name, to: marks("retained") },
+            { from: aside, to: marks("live") },
           ]),
         endedText,
       );

@@ -27,7 +27,7 @@ export interface ReleaseParts {
 }
 
 /** A nonce that marks what one run makes, so that no other run takes it for its own. */
-function newRun({ randomBytes }: Pick<Tools, "randomBytes">): string {
+export function newRun({ randomBytes }: Pick<Tools, "randomBytes">): string {
   return randomBytes(8).toString("hex");
 }
 

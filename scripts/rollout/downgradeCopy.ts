@@ -1,4 +1,6 @@
 import { Problem } from "../common/problem.ts";
+import { databaseName } from "../database/databaseName.ts";
+import type { Mark } from "../database/marks.ts";
 import type { Rollout } from "./carryOut.ts";
 import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
@@ -7,15 +9,13 @@ import { openStage } from "./stage.ts";
 
 /**
  * Alembic's own downgrade of a copy, by the image that knows the present revision.
+ * @param copy marks it
  * @throws Problem ROLLBACK_UNSAFE where none does, REHEARSAL_FAILED where it fails
  */
-export async function downgradeCopy(
-  rollout: Rollout,
-  database: string,
-  session: Session,
-): Promise<void> {
+export async function downgradeCopy(rollout: Rollout, copy: Mark, session: Session): Promise<void> {
   const { knower, situation, settings, schema } = rollout;
   const server = situation.database!;
+  const database = databaseName(server.name, copy);
   const [revision] = schema.heads;
   if (knower === undefined || revision === undefined || schema.heads.length > 1) {
     throw new Problem("ROLLBACK_UNSAFE", "no image at hand can downgrade the database to one head");

@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { findDoor } from "../cutover/findDoor.ts";
 import { pauseFor } from "../cutover/pauseFor.ts";
 import { settleServers } from "../cutover/settleServers.ts";
-import { dropScratch } from "../database/dropScratch.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
-import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Release } from "../ledger/release.ts";
 import { forgetPauseToken } from "../ledger/pauseToken.ts";
@@ -18,10 +17,11 @@ import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate } from "./activate.ts";
 import { databaseBack } from "./databaseBack.ts";
-import { describeRelease } from "./describeRelease.ts";
+import { describeRelease, newRun } from "./describeRelease.ts";
 import { imageHistory } from "./imageHistory.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { repair } from "./repairs.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import { situation } from "./situation.ts";
@@ -47,6 +47,8 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const { directory, tools } = session;
   const key = secretKey(directory, tools.randomBytes);
   const id = nextReleaseId(directory);
+  const run = newRun(tools);
+  const marks = runMarks(session, { id, run });
   const observed = await tools.engine.containers(settings.project);
   const making = { id, directory, observed, secretKey: key, keeps: true };
   const target = await pastTarget(settings, present, making, tools);
@@ -71,7 +73,7 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const seen = await situation(settings, directory, role, postgres, tools);
   const heads = headsOf(await imageHistory(image, role, { directory, keeps: true }, tools));
   const { way, at } = seen.database
-    ? await databaseBack(seen.database, { failed, present, id, heads, image, role }, session)
+    ? await databaseBack(seen.database, { failed, present, marks, heads, image, role }, session)
     : ({ way: "none", at: heads } as const);
   const stack =
     way === "keep"
@@ -84,6 +86,7 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const parts = {
     kind: "rollback",
     id,
+    run,
     present,
     heads,
     revision: at,
@@ -114,9 +117,8 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
           : async (server: DatabaseServer) => repair(server.database(), repairs),
     };
     const { release } = await activate(activation, tools);
-    for (const purpose of ["before", "next"] as const) {
-      if (seen.database === undefined) break;
-      await dropScratch(seen.database, scratchName(seen.database.name, purpose, failed.id));
+    if (seen.database !== undefined) {
+      await clearScratch(seen.database, marks("snapshot").installation);
     }
     return release;
   } catch (error) {

@@ -1,11 +1,10 @@
 import { copyDatabase } from "../database/copyDatabase.ts";
-import { scratchName } from "../database/scratchName.ts";
 import { endedText } from "../database/sessions.ts";
-import { swapNames } from "../database/swapNames.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
 import { plannedCutover } from "./plannedCutover.ts";
-import { rehearsalName, rehearse, type Rehearsal } from "./rehearse.ts";
+import { rehearse, type Rehearsal } from "./rehearse.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
 import { tryWays, type ReadyWay } from "./tryWays.ts";
@@ -31,7 +30,8 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   const isEmpty = (schema.revision ?? []).length === 0 || situation.database === undefined;
   if (schema.action === "migrate" && isEmpty) return { ...nothing, way: "migrate" };
   const server = situation.database!;
-  const scratch = rehearsalName(server);
+  const marks = runMarks(session, rollout);
+  const scratch = marks("rehearsal");
   const role = target.prepared.stack.server;
   const backUp = () => {
     const release = situation.present?.id ?? null;
@@ -54,13 +54,7 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
       awayWork: async (now, told) => {
         await told.say.step(
           "keep a copy of the database as it was",
-          async () => {
-            const next = scratchName(now.name, "next", rollout.id);
-            const ended = await copyDatabase(now, now.name, next);
-            // By its name it is known to be whole, its own settings included.
-            await swapNames(now, [[next, scratchName(now.name, "before", rollout.id)]]);
-            return ended;
-          },
+          () => copyDatabase(now, now.name, marks("snapshot")),
           endedText,
         );
       },

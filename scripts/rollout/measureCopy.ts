@@ -1,22 +1,26 @@
 import { checkpoint, copyDatabase } from "../database/copyDatabase.ts";
+import { databaseName } from "../database/databaseName.ts";
 import { databases } from "../database/databases.ts";
 import { dropScratch } from "../database/dropScratch.ts";
-import { scratchName } from "../database/scratchName.ts";
+import type { Mark } from "../database/marks.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Tools } from "../parts/tools.ts";
 
 /**
  * Measures how long a snapshot of the live database takes, by copying a restored copy of it that nobody is
  * connected to.
- * @param scratch that copy
+ * @param scratch marks that copy
  * @returns seconds; what live has grown beyond the copy (bloat) is added in proportion
  */
 export async function measureCopy(
   server: DatabaseServer,
-  scratch: string,
+  scratch: Mark,
   tools: Pick<Tools, "say" | "now">,
 ): Promise<number> {
-  const copy = scratchName(server.name, "proof");
+  const [copied, copy] = [
+    databaseName(server.name, scratch),
+    { ...scratch, purpose: "proof" } as const,
+  ];
   await dropScratch(server, copy);
   return tools.say.step(
     "rehearse: copy the database",
@@ -25,9 +29,9 @@ export async function measureCopy(
       await checkpoint(server);
       const started = tools.now();
       try {
-        await copyDatabase(server, scratch, copy);
+        await copyDatabase(server, copied, copy);
         const seconds = (tools.now() - started) / 1000;
-        return seconds * (await growth(server, scratch));
+        return seconds * (await growth(server, copied));
       } finally {
         await dropScratch(server, copy);
       }

@@ -1,4 +1,6 @@
+import { databaseName } from "../database/databaseName.ts";
 import { dropScratch } from "../database/dropScratch.ts";
+import type { Mark } from "../database/marks.ts";
 import type { Proof } from "../ledger/release.ts";
 import type { Rollout } from "./carryOut.ts";
 import type { Session } from "./session.ts";
@@ -6,15 +8,17 @@ import { openStage, play, type Actor } from "./stage.ts";
 
 /**
  * Boots the target's server on a copy, without its migration, and uses it. The copy is gone then.
+ * @param scratch marks the copy
  * @throws Problem REHEARSAL_FAILED where it does not boot, or does not work
  */
 export async function playTarget(
   rollout: Rollout,
-  database: string,
+  scratch: Mark,
   { directory, tools }: Session,
 ): Promise<Proof> {
   const { target, settings, situation, schema } = rollout;
   const server = situation.database!;
+  const database = databaseName(server.name, scratch);
   const tag = target.settings.get("LETTA_VERSION");
   const actor: Actor = { stack: target.prepared.stack, settings: target.settings };
   const stage = await openStage(
@@ -42,6 +46,6 @@ export async function playTarget(
     };
   } finally {
     await stage.close();
-    await dropScratch(server, database);
+    await dropScratch(server, scratch);
   }
 }

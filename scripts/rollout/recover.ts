@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { openDoor } from "../cutover/openDoor.ts";
 import { settleServers } from "../cutover/settleServers.ts";
-import { databases } from "../database/databases.ts";
+import { databaseOfRun, databases } from "../database/databases.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { keptName, scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
@@ -17,12 +17,12 @@ import type { Tools } from "../parts/tools.ts";
 import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { activate } from "./activate.ts";
-import { clearScratch } from "./clearScratch.ts";
 import { keepRepairs } from "./keepRepairs.ts";
 import { migrationEnded } from "./migrationEnded.ts";
 import { presentState } from "./presentState.ts";
 import { rebuildRelease } from "./rebuildRelease.ts";
 import { repair } from "./repairs.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
@@ -110,8 +110,8 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     const file = join(directory, "releases", cut.id, "compose.yaml");
     await readyDatabase(target.settings, stack, file, image, tools);
     const seen = await situation(settings, directory, stack.server, image, tools);
-    const isDone = await isThere(cut, seen);
-    if (!isDone && !(await isBorne(cut, seen, directory))) {
+    const isDone = await isThere(cut, seen, session);
+    if (!isDone && !(await isBorne(cut, seen, session))) {
       throw new Problem("INTERRUPTED", "it was cut off before the database was ready");
     }
     const at = seen.revision!;
@@ -143,20 +143,23 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
  * Whether a migration was under way that both servers bear: it is seen through, as rows may have
  * come since that the copy of before does not have.
  */
-async function isBorne({ id, way }: Release, { database }: Situation, directory: string) {
-  if (way !== "migrate" || database === undefined || !wasLetIn(directory, id)) return false;
-  return (await databases(database)).has(scratchName(database.name, "before", id));
+async function isBorne(cut: Release, { database }: Situation, session: Session) {
+  if (cut.way !== "migrate" || database === undefined) return false;
+  if (!wasLetIn(session.directory, cut.id)) return false;
+  const snapshot = runMarks(session, cut)("snapshot");
+  return databaseOfRun(await databases(database), snapshot) !== undefined;
 }
 
 /** Whether the database is where the release brings it to. */
-async function isThere({ id, way, revision }: Release, seen: Situation): Promise<boolean> {
+async function isThere(cut: Release, seen: Situation, session: Session): Promise<boolean> {
   const { database } = seen;
   if (database === undefined || seen.revision === undefined) return false;
-  if (way === "carry" || way === "downgrade" || way === "restore") {
-    // Another database takes its place: the former one's new name says that it did.
-    return (await databases(database)).has(keptName(database.name, id));
+  if (cut.way === "carry" || cut.way === "downgrade" || cut.way === "restore") {
+    // Another database takes its place: the mark of this very run says that it did.
+    const live = runMarks(session, cut)("live");
+    return databaseOfRun(await databases(database), live) === database.name;
   }
-  return sameRevisions(seen.revision, revision);
+  return sameRevisions(seen.revision, cut.revision);
 }
 
 async function databaseRuns({ project }: Settings, { engine }: Tools): Promise<boolean> {
@@ -172,7 +175,8 @@ async function clearAll(settings: Settings, session: Session): Promise<void> {
   if (present.kind === "up" && !(await databaseRuns(settings, session.tools))) return;
   try {
     const { seen } = await presentState(settings, session);
-    await clearScratch(seen.database!);
+    const { installation } = runMarks(session, present)("live");
+    await clearScratch(seen.database!, installation);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     session.tools.say.note(`copies of the database may be left: ${error.message}`);

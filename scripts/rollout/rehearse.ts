@@ -1,9 +1,10 @@
 import { Problem } from "../common/problem.ts";
 import { compareSchemas, type SchemaDifference } from "../database/compareSchemas.ts";
+import { databaseName } from "../database/databaseName.ts";
 import { dropScratch } from "../database/dropScratch.ts";
+import type { Mark } from "../database/marks.ts";
 import { readSchema } from "../database/readSchema.ts";
 import { revision } from "../database/revision.ts";
-import { scratchName } from "../database/scratchName.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Proof } from "../ledger/release.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -18,8 +19,8 @@ export interface RehearsalAsked {
   readonly directory: string;
   readonly settings: Settings;
   readonly server: DatabaseServer;
-  /** The scratch database with the present content. */
-  readonly scratch: string;
+  /** Marks the scratch database with the present content. */
+  readonly scratch: Mark;
   readonly newcomer: Actor;
   /** What serves now; undefined where nothing does. */
   readonly former: (Actor & { readonly imageId: string }) | undefined;
@@ -57,17 +58,18 @@ export function isProvenBeside(rehearsal: Pick<Rehearsal, "beside" | "wayBack"> 
  */
 export async function rehearse(asked: RehearsalAsked, tools: Tools): Promise<Rehearsal> {
   const { server, scratch, newcomer, former, triesBeside } = asked;
-  const database = server.database(scratch);
+  const copy = databaseName(server.name, scratch);
+  const database = server.database(copy);
   const actors = new Map<string, Actor>([["newcomer", newcomer]]);
   if (former !== undefined) actors.set("former", former);
   const copySeconds = await measureCopy(server, scratch, tools);
   const stage = await tools.say.step("rehearse: set the stage", () =>
-    openStage(actors, { server, database: scratch }, asked, tools),
+    openStage(actors, { server, database: copy }, asked, tools),
   );
   try {
     const before = await readSchema(database);
     const beside = former && triesBeside ? new BesideTrial(stage, former, tools) : undefined;
-    await beside?.begin(asked);
+    await beside?.begin({ server, scratch: copy });
     const started = tools.now();
     await tools.say.step("rehearse: migrate a copy", () =>
       failing("the migration fails on a copy of the database", () => stage.migrate("newcomer")),
@@ -126,7 +128,7 @@ async function rehearseBack(
   stage: Stage,
   tools: Tools,
 ): Promise<Proof> {
-  const database = server.database(scratch);
+  const database = server.database(databaseName(server.name, scratch));
   const at = await revision(database, newcomer.stack.server.revisionQuery);
   const started = tools.now();
   const proof = (passed: boolean, detail: string): Proof => ({
@@ -168,9 +170,4 @@ async function failing<Result>(what: string, work: () => Promise<Result>): Promi
       cause: error,
     });
   }
-}
-
-/** The copy that a rehearsal works on. */
-export function rehearsalName(server: DatabaseServer): string {
-  return scratchName(server.name, "rehearsal");
 }

@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
@@ -7,11 +8,13 @@ import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { askEndSessions } from "./askEndSessions.ts";
 import { carryOut } from "./carryOut.ts";
-import { clearScratch } from "./clearScratch.ts";
 import { makingOf } from "./deploy.ts";
+import { newRun } from "./describeRelease.ts";
 import { presentState } from "./presentState.ts";
 import { recover } from "./recover.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
+import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
+import { runMarks } from "./runMarks.ts";
 import { session, type SessionAsked } from "./session.ts";
 
 export interface RestoreOutcome {
@@ -52,6 +55,10 @@ export function restore(
         },
       );
     }
+    const making = await makingOf(settings, begun);
+    const run = newRun(begun.tools);
+    const marks = runMarks(begun, { id: making.id, run });
+    await refuseTakenNames(seen.database!, namesNeeded(marks));
     await refuseSmallDisk(begun.directory, seen.database!, begun.tools);
     const { stack } = serving.prepared;
     await askEndSessions(seen.database!, stack, asked.endSessions === true, begun.tools);
@@ -60,14 +67,14 @@ export function restore(
       `backup ${backup.id} of ${backup.created} (${backup.reason})`,
       "what was written since is not in it; the present database stays under another name",
     ]);
-    await clearScratch(seen.database!);
-    const making = await makingOf(settings, begun);
+    await clearScratch(seen.database!, marks("live").installation);
     const own = { ...present, restores: present.id };
     const target = await pastTarget(settings, own, making, begun.tools);
     const done = await carryOut(
       {
         kind: "restore",
         id: making.id,
+        run,
         settings,
         target: { ...target, restores: present.restores },
         situation: seen,

@@ -1,4 +1,5 @@
 import type { Cutover } from "../cutover/chooseCutover.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
@@ -14,8 +15,8 @@ import { askFailingServer } from "./askFailingServer.ts";
 import { askEndSessions, needsDatabaseAlone } from "./askEndSessions.ts";
 import type { Comparison } from "./bakeGate.ts";
 import { carryOut } from "./carryOut.ts";
-import { clearScratch } from "./clearScratch.ts";
 import type { Decision } from "./decide.ts";
+import { newRun } from "./describeRelease.ts";
 import { refuseUngated } from "./describeGate.ts";
 import { describePlan } from "./describePlan.ts";
 import { prune } from "./prune.ts";
@@ -27,7 +28,9 @@ import {
   refuseWrongPassword,
 } from "./refuseGuarded.ts";
 import { refuseStopped } from "./refuseStopped.ts";
+import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import type { Rehearsal } from "./rehearse.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { worseRelease } from "./worseRelease.ts";
 
@@ -105,6 +108,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   }
   if (database === undefined) await refuseStopped(settings, tools);
   if (kind === "deploy") refuseUngated(target, present);
+  const run = newRun(tools);
+  const marks = runMarks(begun, { id: making.id, run });
   const key = making.secretKey!;
   refuseChangedKey(settings, present, key);
   const postgres = decision.situation.observed.find((one) => one.service === "postgres");
@@ -128,7 +133,10 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   );
   if (database !== undefined) {
     await password;
-    if (decision.schema.action !== "none") await refuseSmallDisk(directory, database, tools);
+    if (decision.schema.action !== "none") {
+      await refuseTakenNames(database, namesNeeded(marks));
+      await refuseSmallDisk(directory, database, tools);
+    }
     if (needsDatabaseAlone(decision.schema))
       await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);
   }
@@ -151,7 +159,9 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   if (kind === "rollback" && isProven(decision)) shown.forEach((line) => tools.say.note(line));
   else await tools.say.confirm(`${what} in ${settings.environment}?`, shown);
   const isSwift = isProven(decision);
-  if (database !== undefined && !isSwift) await clearScratch(database);
+  if (database !== undefined && !isSwift) {
+    await clearScratch(database, marks("live").installation);
+  }
   // Whoever plays on a copy; where nobody does, they are not looked for.
   const actor = (release: Release | undefined) =>
     isSwift ? undefined : actorOf(settings, release, making, tools);
@@ -159,6 +169,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     {
       kind,
       id: making.id,
+      run,
       settings,
       target,
       situation: decision.situation,

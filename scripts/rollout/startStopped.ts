@@ -1,13 +1,13 @@
 import { openDoor } from "../cutover/openDoor.ts";
-import { databases } from "../database/databases.ts";
+import { databaseOfRun, databases } from "../database/databases.ts";
+import { clearScratch } from "../database/dropScratch.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { keptName } from "../database/scratchName.ts";
 import type { Tools } from "../parts/tools.ts";
 import { waitFor } from "../parts/waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import { clearScratch } from "./clearScratch.ts";
+import type { RunMarks } from "./runMarks.ts";
 import type { Situation } from "./situation.ts";
 
 export interface Interrupted {
@@ -16,18 +16,18 @@ export interface Interrupted {
   readonly settings: Settings;
   /** The stack that was to come: its parts are waited for as it says. */
   readonly stack: Stack;
+  /** Of the run that failed. */
+  readonly marks: RunMarks;
 }
 
 /**
  * Starts again what was only stopped so far. For a way back that cannot be taken, as what it needs
  * and what it writes is on a disk that does not answer any more: nothing is read or written there.
- * @param id the release that failed
  * @returns whether all that ran before runs again; false with nothing done where a part was
  *   made anew meanwhile, the migration's too, or the database is not the one it was
  */
 export async function startStopped(
-  { before, settings, stack }: Interrupted,
-  id: string,
+  { before, settings, stack, marks }: Interrupted,
   tools: Tools,
 ): Promise<boolean> {
   const { observed, database, present } = before;
@@ -36,11 +36,12 @@ export async function startStopped(
   const stateOf = (container: string) => now.find((one) => one.id === container)?.state;
   const areThose = observed.every((one) => stateOf(one.id) !== undefined);
   if (!areThose || now.length !== observed.length) return false;
-  if ((await databases(database)).has(keptName(database.name, id))) return false;
+  const isSwapped = databaseOfRun(await databases(database), marks("live")) !== undefined;
+  if (isSwapped) return false;
   const at = await revision(database.database(), stack.server.revisionQuery);
   if (!sameRevisions(at, before.revision ?? [])) return false;
   // What is written from now on would not be in a copy: nobody may come back to that.
-  await clearScratch(database);
+  await clearScratch(database, marks("live").installation);
   for (const service of stack.services) {
     const limit = Number(settings.get("SERVER_WAIT_SECONDS"));
     const ran = observed.filter((one) => one.service === service.name && one.state === "running");

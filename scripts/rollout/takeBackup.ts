@@ -1,5 +1,7 @@
+import { databaseName } from "../database/databaseName.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { dump } from "../database/dump.ts";
+import type { Mark } from "../database/marks.ts";
 import { proveRestored } from "../database/proveRestored.ts";
 import { restoreDump } from "../database/restoreDump.ts";
 import type { DatabaseServer } from "../database/sql.ts";
@@ -15,8 +17,8 @@ export interface BackupAsked {
   readonly reason: string;
   /** The release that ran; null where none was recorded. */
   readonly release: string | null;
-  /** The scratch database it is proven in, which stays for whoever rehearses there. */
-  readonly scratch: string;
+  /** Marks the scratch database it is proven in, which stays for a rehearsal. */
+  readonly scratch: Mark;
 }
 
 /**
@@ -42,7 +44,11 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
     async () => {
       await dropScratch(server, scratch);
       await restoreDump(server, { path, sheet: taken }, scratch);
-      await proveRestored(server.database(scratch), taken, role.revisionQuery);
+      await proveRestored(
+        server.database(databaseName(server.name, scratch)),
+        taken,
+        role.revisionQuery,
+      );
     },
     () => "restored on the side, the same rows",
   );

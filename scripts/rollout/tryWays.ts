@@ -1,10 +1,11 @@
 import { Problem } from "../common/problem.ts";
 import { carryRows } from "../database/carryRows.ts";
 import { copyDatabase } from "../database/copyDatabase.ts";
+import { databaseName } from "../database/databaseName.ts";
 import { dropScratch } from "../database/dropScratch.ts";
+import type { Mark } from "../database/marks.ts";
 import { restoreDump } from "../database/restoreDump.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
-import { keptName, scratchName } from "../database/scratchName.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
@@ -15,9 +16,9 @@ import type { Way } from "./askableWays.ts";
 import type { Rollout } from "./carryOut.ts";
 import { downgradeCopy } from "./downgradeCopy.ts";
 import { playTarget } from "./playTarget.ts";
-import { rehearsalName } from "./rehearse.ts";
 import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
+import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 
 /** A way that passed on a copy, and what is to be done for real. */
@@ -82,27 +83,29 @@ async function tryWay(
 ): Promise<ReadyWay> {
   const { tools } = session;
   const server = rollout.situation.database!;
-  const scratch = rehearsalName(server);
-  const next = scratchName(server.name, "next", rollout.id);
+  const marks = runMarks(session, rollout);
+  const [scratch, incoming] = [marks("rehearsal"), marks("incoming")];
+  const databaseOf = (mark: Mark) => databaseName(server.name, mark);
   const backup = rollout.backup ?? newestBackupAt(session.directory, rollout.schema.heads);
   const swap = async (now: DatabaseServer, told: Tools) => {
+    const retained = marks("retained");
     await told.say.step(
-      `the present database stays as ${keptName(now.name, rollout.id)}`,
+      `the present database stays as ${databaseOf(retained)}`,
       () =>
         swapNames(now, [
-          [now.name, keptName(now.name, rollout.id)],
-          [next, now.name],
+          { from: now.name, to: retained },
+          { from: databaseOf(incoming), to: marks("live") },
         ]),
       endedText,
     );
   };
   await dropScratch(server, scratch);
-  await dropScratch(server, next);
+  await dropScratch(server, incoming);
   switch (way) {
     case "keep": {
       const taken = await backUp();
       const repairs = await repairsOf(rollout);
-      await repair(server.database(scratch), repairs);
+      await repair(server.database(databaseOf(scratch)), repairs);
       const proof = await playTarget(rollout, scratch, session);
       return { backup: taken.id, proofs: [proof], ...keepFor(rollout) };
     }
@@ -113,17 +116,17 @@ async function tryWay(
       );
       await playTarget(rollout, scratch, session);
       await tools.say.step("restore it once more, untouched", () =>
-        restoreDump(server, file, next),
+        restoreDump(server, file, incoming),
       );
       const taken = await backUp();
       return { way, backup: taken.id, proofs: [], awayWork: swap };
     }
     case "carry": {
-      const carry = async (from: DatabaseServer, into: string) => {
+      const carry = async (from: DatabaseServer, mark: Mark) => {
         const file = dumpFile(backup!, session);
-        const wish = { from: from.name, dump: file, into, fromDump: rollout.fromDump };
+        const wish = { from: from.name, dump: file, mark, fromDump: rollout.fromDump };
         const carried = await carryRows(from, wish);
-        await repair(from.database(into), await repairsOf(rollout), true);
+        await repair(from.database(databaseOf(mark)), await repairsOf(rollout), true);
         return carried;
       };
       const report = await tools.say.step(
@@ -140,7 +143,7 @@ async function tryWay(
         way,
         ...empty,
         async awayWork(now, told) {
-          await told.say.step("carry the rows", () => carry(now, next));
+          await told.say.step("carry the rows", () => carry(now, incoming));
           await swap(now, told);
         },
       };
@@ -157,8 +160,8 @@ async function tryWay(
           await told.say.step(
             "downgrade a copy of the database",
             async () => {
-              const ended = await copyDatabase(now, now.name, next);
-              await downgradeCopy(rollout, next, { ...session, tools: told });
+              const ended = await copyDatabase(now, now.name, incoming);
+              await downgradeCopy(rollout, incoming, { ...session, tools: told });
               return ended;
             },
             endedText,

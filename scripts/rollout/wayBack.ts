@@ -79,9 +79,9 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
 }
 
 /** Whether what was stopped for the failed release could simply be started again. */
-async function isServing({ failed, interrupted }: WayBackAsked, tools: Tools): Promise<boolean> {
+async function isServing({ interrupted }: WayBackAsked, tools: Tools): Promise<boolean> {
   if (interrupted === undefined) return false;
-  return startStopped(interrupted, failed.id, tools).catch(() => false);
+  return startStopped(interrupted, tools).catch(() => false);
 }
 
 /** Whether the present server, which was at most stopped, works again on an unchanged database. */

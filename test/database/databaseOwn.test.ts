@@ -55,7 +55,7 @@ test("ICU's own rules are asked for besides its locale", () => {
 
 test("a limit of connections and the owner come last, the owner only where the role is there", () => {
   const own = databaseOwn({ ...raw, connectionLimit: 7, owner: "o'dd" });
-  const lines = applyOwn("letta_next_000002", own).split("\n");
+  const lines = applyOwn("letta_incoming_000002", own).split("\n");
   assert.ok(lines.includes('ALTER DATABASE :"database" CONNECTION LIMIT 7;'));
   assert.match(
     lines.slice(-3).join(" "),

@@ -8,16 +8,18 @@ import { Problem } from "../../scripts/common/problem.ts";
 import { carryRows } from "../../scripts/database/carryRows.ts";
 import { compareSchemas } from "../../scripts/database/compareSchemas.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
+import { createDatabase } from "../../scripts/database/createDatabase.ts";
+import { databaseName } from "../../scripts/database/databaseName.ts";
 import { databases } from "../../scripts/database/databases.ts";
-import { dropScratch } from "../../scripts/database/dropScratch.ts";
+import { clearScratch, dropScratch } from "../../scripts/database/dropScratch.ts";
 import { dump } from "../../scripts/database/dump.ts";
 import { estimateTables } from "../../scripts/database/estimateTables.ts";
 import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
+import { marksOf, type Mark } from "../../scripts/database/marks.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
 import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
 import { rowsSince } from "../../scripts/database/rowsSince.ts";
-import { keptName, scratchName } from "../../scripts/database/scratchName.ts";
 import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
 import { wouldLose } from "../../scripts/database/wouldLose.ts";
@@ -33,9 +35,14 @@ const engine = dockerEngine(endpoint(process.env), process.env);
 const server = bundledServer(engine, { container, user: "letta", password, name: "letta" });
 const folder = mkdtempSync(join(tmpdir(), "letta bäckup "));
 const revisionQuery = "SELECT version_num FROM alembic_version ORDER BY 1;";
-const rehearsal = scratchName("letta", "rehearsal");
-const drill = scratchName("letta", "drill");
-const into = scratchName("letta", "next", "000003");
+const marks = marksOf("f00dfacef00dface", { id: "000003", run: "0123456789abcdef" });
+const nameOf = (mark: Mark) => databaseName("letta", mark);
+const [rehearsal, into, retained] = [
+  nameOf(marks("rehearsal")),
+  nameOf(marks("incoming")),
+  nameOf(marks("retained")),
+];
+const drill = "letta_drill";
 let image = "";
 let made = 0;
 
@@ -137,7 +144,7 @@ async function live(base: string, since: string) {
 }
 
 const carry = ({ name, file }: Awaited<ReturnType<typeof live>>, ...fromDump: string[]) =>
-  carryRows(server, { from: name, dump: file, into, fromDump });
+  carryRows(server, { from: name, dump: file, mark: marks("incoming"), fromDump });
 
 before(async () => {
   const format = "{{.Repository}}:{{.Tag}}";
@@ -175,7 +182,8 @@ after(() => {
 });
 
 afterEach(async () => {
-  for (const name of [rehearsal, drill, into]) await dropScratch(server, name);
+  psql("postgres", `DROP DATABASE IF EXISTS ${drill} WITH (FORCE)`);
+  for (const one of ["rehearsal", "incoming"] as const) await dropScratch(server, marks(one));
 });
 
 test("a dump restores to the same rows, schema and revision, whatever their names and values", async () => {
@@ -184,7 +192,7 @@ test("a dump restores to the same rows, schema and revision, whatever their name
   assert.equal(file.sheet.rows[`"Létta's Daten".empty`], 0);
   assert.equal(file.sheet.rows[`"Létta's Daten".parted`], 19);
   assert.deepEqual(file.sheet.revision, ["a1b2"]);
-  await restoreDump(server, file, rehearsal);
+  await restoreDump(server, file, marks("rehearsal"));
   await proveRestored(server.database(rehearsal), file.sheet, revisionQuery);
   const [before, after] = await Promise.all(
     ["letta", rehearsal].map((name) => readSchema(server.database(name))),
@@ -227,10 +235,10 @@ test("a database's own settings and grants come with its dump and with its copy"
   const expected = own("letta");
   assert.match(expected, /^7\|guest$/m);
   assert.match(expected, /Létta's Daten.*\n.*work_mem.*\n/s);
-  await restoreDump(server, await taken(), rehearsal);
+  await restoreDump(server, await taken(), marks("rehearsal"));
   assert.equal(own(rehearsal), expected);
-  await dropScratch(server, rehearsal);
-  await copyDatabase(server, "letta", rehearsal);
+  await dropScratch(server, marks("rehearsal"));
+  await copyDatabase(server, "letta", marks("rehearsal"));
   assert.equal(own(rehearsal), expected);
   assert.equal(contents(rehearsal), contents("letta"));
   psql("postgres", "ALTER DATABASE letta OWNER TO letta; ALTER DATABASE letta CONNECTION LIMIT -1");
@@ -261,9 +269,9 @@ test("rows written while it runs do not come between a dump and its counts", asy
   await ended;
   const counted = file.sheet.rows[`"Létta's Daten".busy`]!;
   assert.ok(before < counted && counted < after, `${before}, ${counted}, ${after}`);
-  await restoreDump(server, file, rehearsal);
+  await restoreDump(server, file, marks("rehearsal"));
   await proveRestored(server.database(rehearsal), file.sheet, revisionQuery);
-  await dropScratch(server, rehearsal);
+  await dropScratch(server, marks("rehearsal"));
   const total = Number(psql("letta", "SELECT count(*) FROM busy"));
   assert.deepEqual(await rowsSince(server.database(), file.sheet), [
     {
@@ -300,11 +308,11 @@ test("large tables are estimated, small ones counted, whatever statistics there 
   assert.ok(large!.isEstimate && wide!.isEstimate);
   assert.deepEqual([empty!.rows, empty!.isEstimate], [0, false]);
   // A copy has what ANALYZE found, and no running count.
-  await copyDatabase(server, "letta", rehearsal);
+  await copyDatabase(server, "letta", marks("rehearsal"));
   const [unanalyzed, , copied] = await of(rehearsal);
   near(copied!.rows);
   assert.deepEqual(unanalyzed, { table: `"Létta's Daten"."La rge"`, rows: null, isEstimate: true });
-  await dropScratch(server, rehearsal);
+  await dropScratch(server, marks("rehearsal"));
   psql("letta", `DROP TABLE "La rge"; DROP TABLE wide`);
 });
 
@@ -313,11 +321,14 @@ test("a dump with a flipped byte, a lost end or no file at all is refused before
   const bytes = readFileSync(path);
   const damaged = async (what: string, change: () => void, words: RegExp) => {
     change();
-    await assert.rejects(restoreDump(server, { path, sheet }, rehearsal), (error: Problem) => {
-      assert.equal(error.code, "BACKUP_DAMAGED", what);
-      assert.match(error.details.join(), words);
-      return true;
-    });
+    await assert.rejects(
+      restoreDump(server, { path, sheet }, marks("rehearsal")),
+      (error: Problem) => {
+        assert.equal(error.code, "BACKUP_DAMAGED", what);
+        assert.match(error.details.join(), words);
+        return true;
+      },
+    );
   };
   const flipped = Buffer.from(bytes);
   flipped[bytes.length >> 1]! ^= 1;
@@ -334,37 +345,55 @@ test("an archive that pg_restore cannot read to its end leaves no database behin
   const { createHash } = await import("node:crypto");
   const sha256 = createHash("sha256").update(cut).digest("hex");
   const file = { path, sheet: { ...sheet, sha256, bytes: cut.length } };
-  await assert.rejects(restoreDump(server, file, rehearsal), { code: "DATABASE_REFUSED" });
+  await assert.rejects(restoreDump(server, file, marks("rehearsal")), { code: "DATABASE_REFUSED" });
   assert.ok(!(await names()).includes(rehearsal));
 });
 
-test("names are swapped all together or not at all, and what is kept cannot be dropped", async () => {
-  const kept = keptName("letta", "000003");
-  psql("postgres", `CREATE DATABASE ${into}`);
-  await assert.rejects(
+test("names and marks are swapped all together or not at all, and what is retained cannot be dropped", async () => {
+  const markOf = async (name: string) => (await databases(server)).get(name)?.mark;
+  const swapIn = (from: string) =>
     swapNames(server, [
-      ["letta", kept],
-      ["nowhere", "letta"],
-    ]),
-    {
-      code: "DATABASE_REFUSED",
-    },
-  );
+      { from: "letta", to: marks("retained") },
+      { from, to: marks("live") },
+    ]);
+  await createDatabase(server, marks("incoming"));
+  assert.deepEqual(await markOf(into), marks("incoming"));
+  await assert.rejects(swapIn("nowhere"), { code: "DATABASE_REFUSED" });
   assert.deepEqual(await names(), ["letta", into, "postgres"]);
+  assert.equal(await markOf("letta"), undefined);
+  await swapIn(into);
+  assert.equal(psql(retained, "SELECT version_num FROM alembic_version"), "a1b2");
+  assert.deepEqual(await markOf(retained), marks("retained"));
+  assert.deepEqual(await markOf("letta"), marks("live"));
+  await assert.rejects(dropScratch(server, marks("retained")), { code: "STATE_UNUSABLE" });
+  await clearScratch(server, marks("retained").installation);
+  assert.deepEqual(await names(), ["letta", retained, "postgres"]);
   await swapNames(server, [
-    ["letta", kept],
-    [into, "letta"],
+    { from: "letta", to: marks("incoming") },
+    { from: retained, to: marks("live") },
   ]);
-  assert.equal(psql(kept, "SELECT version_num FROM alembic_version"), "a1b2");
-  for (const name of [kept, "letta", "postgres"]) {
-    await assert.rejects(dropScratch(server, name), { code: "DATABASE_REFUSED" }, name);
+  await dropScratch(server, marks("incoming"));
+  psql("postgres", "COMMENT ON DATABASE letta IS NULL");
+});
+
+test("a database of a scratch name without this installation's mark is left, and a killed creation is not", async () => {
+  const making = `letta_making_${marks("rehearsal").installation}`;
+  psql("postgres", `CREATE DATABASE ${rehearsal}`);
+  psql("postgres", `CREATE DATABASE ${making}`);
+  const others = { ...marks("incoming"), installation: "another" };
+  await createDatabase(server, others);
+  await clearScratch(server, marks("rehearsal").installation);
+  assert.deepEqual(await names(), ["letta", into, rehearsal, "postgres"]);
+  for (const one of ["rehearsal", "incoming"] as const) {
+    await assert.rejects(dropScratch(server, marks(one)), { code: "STATE_UNUSABLE" }, one);
+    await assert.rejects(createDatabase(server, marks(one)), { code: "DATABASE_REFUSED" }, one);
   }
-  await swapNames(server, [
-    ["letta", into],
-    [kept, "letta"],
-  ]);
-  await dropScratch(server, into);
-  assert.deepEqual(await names(), ["letta", "postgres"]);
+  psql("postgres", `DROP DATABASE ${rehearsal}`);
+  await clearScratch(server, others.installation);
+  psql("postgres", `CREATE DATABASE ${making}`);
+  await copyDatabase(server, "letta", marks("rehearsal"));
+  assert.deepEqual(await names(), ["letta", rehearsal, "postgres"]);
+  await dropScratch(server, marks("rehearsal"));
 });
 
 test("what a migration changed is told line by line", async () => {
@@ -469,7 +498,7 @@ test("the rows of now go into the schema of the dump, and what has no place ther
     ),
     "4\n509",
   );
-  await dropScratch(server, into);
+  await dropScratch(server, marks("incoming"));
   await assert.rejects(carry(place, "fixd"), { code: "USAGE", details: ["Fixed?"] });
   assert.ok(!(await names()).includes(into));
 });
@@ -524,15 +553,16 @@ test("a database outside, known by its address and no superuser's, is dumped, re
   );
   const file = await taken(outside, outside.name);
   assert.deepEqual(file.sheet.rows, { 'public."A b"': 1, "public.alembic_version": 1 });
-  const [copy, next] = [
-    scratchName(outside.name, "proof"),
-    scratchName(outside.name, "next", "000001"),
-  ];
+  const [copy, next] = [marks("proof"), marks("incoming")];
   await restoreDump(outside, file, copy);
-  await proveRestored(outside.database(copy), file.sheet, revisionQuery);
-  const asked = { from: outside.name, dump: file, into: next, fromDump: [] };
+  await proveRestored(
+    outside.database(databaseName(outside.name, copy)),
+    file.sheet,
+    revisionQuery,
+  );
+  const asked = { from: outside.name, dump: file, mark: next, fromDump: [] };
   assert.deepEqual((await carryRows(outside, asked)).copied, { 'public."A b"': 1 });
-  for (const name of [copy, next]) await dropScratch(outside, name);
+  for (const one of [copy, next]) await dropScratch(outside, one);
 });
 
 test("a dump that cannot be taken whole leaves no file, whether the counting fails or pg_dump itself", async () => {
@@ -558,7 +588,7 @@ test("a dump that cannot be taken whole leaves no file, whether the counting fai
 
 test("while every connection is taken, a dump and a restore wait for one", async () => {
   const { path, sheet } = await taken();
-  psql("postgres", `CREATE DATABASE ${into} TEMPLATE template0`);
+  await createDatabase(server, marks("incoming"));
   await takeConnections(container, 5);
   const [again] = await Promise.all([taken(), pgRestore(server, into, path)]);
   assert.deepEqual(again.sheet.rows, sheet.rows);

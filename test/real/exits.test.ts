@@ -227,7 +227,7 @@ test("4: a migration that fails only for real is taken back, and what it made is
   assert.match(said["details"].join("\n"), /already exists/);
   await story.holds("1.0.0");
   assert.equal(place.revision(), "r1");
-  const kept = place.databases().filter((name) => name.startsWith("letta_kept_"));
+  const kept = place.databases().filter((name) => name.startsWith("letta_retained_"));
   // Its first migration was through, its second was not.
   assert.equal(place.psql("TABLE alembic_version", kept.at(-1)!), "r2");
   place.psql("DROP TABLE providers");

@@ -34,7 +34,7 @@ export async function expectInvariants(
   expectContainers(place, killed);
   const scratch = place
     .databases()
-    .filter((name) => !/^(letta|postgres|letta_kept_\d{6})$/.test(name));
+    .filter((name) => !/^(letta|postgres|letta_retained_\d{6})$/.test(name));
   assert.deepEqual(scratch, [], "databases that the tool made for itself are left");
   const beside = readdirSync(place.state, { recursive: true, encoding: "utf8" }).filter((name) =>
     /\.(new|part|tmp)$|(^|\/)\.[^/]+$/.test(name),

@@ -91,7 +91,7 @@ class World {
 
   /** What rollbacks keep is kept for good: nobody else takes it away. */
   dropKept() {
-    for (const name of this.place.databases().filter((one) => one.startsWith("letta_kept_")))
+    for (const name of this.place.databases().filter((one) => one.startsWith("letta_retained_")))
       this.place.psql(`DROP DATABASE ${name} WITH (FORCE)`, "postgres");
   }
 }

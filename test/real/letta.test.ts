@@ -88,7 +88,7 @@ test("carry: the rows of now in the older schema; the newer database is kept", a
   const told = await place.rollback(["0.15.1", "--database", "carry"]);
   await serves(told, "0.15.1", ["first", "second", "third", "fourth"]);
   assert.equal(place.revision(), "b1c2d3e4f5a6");
-  assert.ok(place.databases().includes(`letta_kept_${String(told.said["release"])}`));
+  assert.ok(place.databases().includes(`letta_retained_${String(told.said["release"])}`));
   await place.write("fifth");
 });
 
@@ -102,7 +102,7 @@ test("restore: the data as at the dump, what was written since in a database tha
   const told = await place.rollback(["0.15.1", "--database", "restore"]);
   const dumped = ["first", "second", "third", "fourth", "fifth"];
   await serves(told, "0.15.1", dumped);
-  const kept = `letta_kept_${String(told.said["release"])}`;
+  const kept = `letta_retained_${String(told.said["release"])}`;
   assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", kept), "1");
 });
 

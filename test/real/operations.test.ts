@@ -135,7 +135,7 @@ test("a backup is proven; put back, it is live and the database of now is kept",
   const restored = await place.tell("restore", ["prod", id, "--yes"]);
   assert.equal(restored.code, 0, JSON.stringify(restored.said));
   assert.deepEqual(await place.agents(), ["ada", "bea"]);
-  const kept = `letta_kept_${String(restored.said["release"])}`;
+  const kept = `letta_retained_${String(restored.said["release"])}`;
   assert.equal(place.psql("SELECT count(*) FROM agents", kept), "3");
   const verified = await place.tell("verify", ["prod"]);
   assert.equal(verified.code, 0, JSON.stringify(verified.said));

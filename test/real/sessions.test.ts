@@ -3,10 +3,11 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import test, { after, before } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
+import { databaseName } from "../../scripts/database/databaseName.ts";
 import { databases } from "../../scripts/database/databases.ts";
 import { dropScratch } from "../../scripts/database/dropScratch.ts";
+import { marksOf } from "../../scripts/database/marks.ts";
 import { otherSessions, unendable } from "../../scripts/database/otherSessions.ts";
-import { keptName, scratchName } from "../../scripts/database/scratchName.ts";
 import { bundledServer, externalServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
 import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
@@ -18,7 +19,8 @@ const container = "letta-test-sessions";
 const password = "sessions123456";
 const engine = dockerEngine(endpoint(process.env), process.env);
 const server = bundledServer(engine, { container, user: "letta", password, name: "letta" });
-const copy = scratchName("letta", "next", "000003");
+const marks = marksOf("f00dfacef00dface", { id: "000003", run: "0123456789abcdef" });
+const copy = databaseName("letta", marks("incoming"));
 let image = "";
 
 const psqlOf = (user: string, database: string) => ["psql", "-U", user, "-d", database, "-qAt"];
@@ -87,7 +89,7 @@ test("idle sessions, open transactions and clients that connect again at once ar
   await connected("left open", 1);
   await connected("in transaction", 1);
   await connected("loop", 3);
-  const told = await copyDatabase(server, "letta", copy);
+  const told = await copyDatabase(server, "letta", marks("incoming"));
   // psql itself notices only when it says something next.
   await until(
     "count(*) = 0 FROM pg_stat_activity WHERE application_name IN ('left open', 'in transaction')",
@@ -98,10 +100,10 @@ test("idle sessions, open transactions and clients that connect again at once ar
   assert.equal(psql("SELECT count(*) FROM agents", copy), "1");
   await connected("loop", 3);
   await swapNames(server, [
-    ["letta", keptName("letta", "000003")],
-    [copy, "letta"],
+    { from: "letta", to: marks("retained") },
+    { from: copy, to: marks("live") },
   ]);
-  assert.deepEqual(await names(), ["letta", "letta_kept_000003", "postgres"]);
+  assert.deepEqual(await names(), ["letta", "letta_retained_000003", "postgres"]);
   // They are let in again, to the database of that name.
   await connected("loop", 3);
   assert.equal(psql("SELECT count(*) FROM pg_database WHERE NOT datallowconn"), "1");
@@ -109,7 +111,7 @@ test("idle sessions, open transactions and clients that connect again at once ar
   for (const one of loops) one.kill();
   psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'loop'");
   await until("count(*) = 0 FROM pg_stat_activity WHERE application_name = 'loop'");
-  psql("DROP DATABASE letta_kept_000003 WITH (FORCE)");
+  psql("DROP DATABASE letta_retained_000003 WITH (FORCE)");
 });
 
 test("a role without privileges sees who is there, and names whom it may not end", async () => {
@@ -127,7 +129,7 @@ test("a role without privileges sees who is there, and names whom it may not end
   const seen = others.sessions.map(({ application, mayEnd }) => [application, mayEnd] as const);
   assert.deepEqual(Object.fromEntries(seen), { superuser: false, exporter: true });
   assert.match(unendable(others).join("\n"), /pid \d+, letta, superuser.*pg_signal_backend/);
-  const failure = await copyDatabase(outside, "letta", copy).then(
+  const failure = await copyDatabase(outside, "letta", marks("incoming")).then(
     () => undefined,
     (error: Problem) => error,
   );
@@ -137,8 +139,8 @@ test("a role without privileges sees who is there, and names whom it may not end
   own.stdin!.end();
   superuser.stdin!.end();
   await ended(superuser);
-  await copyDatabase(outside, "letta", copy);
-  await dropScratch(outside, copy);
+  await copyDatabase(outside, "letta", marks("incoming"));
+  await dropScratch(outside, marks("incoming"));
   psql("ALTER DATABASE letta OWNER TO letta");
 });
 

@@ -98,14 +98,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "no copy is kept of the database before a migration",
     file: "rollout/makeReady.ts",
-    from: "await copyDatabase(now, now.name, next);\n          // By",
-    to: "if (next) return;\n          // By",
+    from: 'copyDatabase(now, now.name, marks("snapshot")),',
+    to: "Promise.resolve(),",
   },
   {
     name: "two databases change their names one after the other",
     file: "database/swapNames.ts",
-    from: '  await alterDatabases(\n    server,\n    names.flat(),\n    ["BEGIN;", ...renames, "COMMIT"].join("\\n"),\n    `the databases could not be renamed (${pairs})`,\n  );',
-    to: "  for (const one of renames) await alterDatabases(server, names.flat(), one, pairs);",
+    from: "  return alterAlone(",
+    to: "  for (const one of statements) await alterAlone(server, { involved, alone: [] }, one, pairs);\n  if (statements.length > 0) return [];\n  return alterAlone(",
     seed: 195,
   },
   {
@@ -121,10 +121,10 @@ export const mutants: readonly Mutant[] = [
     to: 'if (aside !== undefined && failed.way === "restore") {',
   },
   {
-    name: "what is kept of somebody's data counts as scratch",
-    file: "database/scratchName.ts",
-    from: '["rehearsal", "drill", "proof", "next", "before"]',
-    to: '["rehearsal", "drill", "proof", "next", "before", "kept"]',
+    name: "a retained database counts as scratch",
+    file: "database/dropScratch.ts",
+    from: '["rehearsal", "proof", "incoming", "snapshot"]',
+    to: '["rehearsal", "proof", "incoming", "snapshot", "retained"]',
   },
   {
     name: "images get no name of their own",

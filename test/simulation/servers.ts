@@ -386,7 +386,7 @@ export class SimulatedServers {
 
   /** I2: what is there before a migration of the live database stays until that is proven. */
   #expectCopied(one: SimulatedContainer, at: string): void {
-    const isCopied = [...this.databases.keys()].some((name) => name.startsWith("letta_before_"));
+    const isCopied = [...this.databases.keys()].some((name) => name.startsWith("letta_snapshot_"));
     if (one.project !== this.project || isCopied) return;
     this.world.violate(`I2: ${at} is migrated, and no copy of before is kept`);
   }

@@ -106,7 +106,7 @@ function serving(site: Site, expect: Expect): void {
 
 function copies({ servers, directory }: Site, notes: readonly string[], expect: Expect): void {
   const strange = [...servers.databases.keys()].filter(
-    (name) => !/^(letta|postgres|letta_kept_\d{6})$/.test(name),
+    (name) => !/^(letta|postgres|letta_retained_\d{6})$/.test(name),
   );
   // Where nothing ever served nobody clears the first try's copies away, until something does.
   const isToldOf = notes.some((one) => one.startsWith("copies "));
@@ -134,7 +134,7 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
 
 /** I2: what was acknowledged is in the live database, or in one that is kept. */
 function rows({ servers }: Site, written: readonly string[], expect: Expect): void {
-  const places = [...servers.databases].filter(([name]) => /^letta(_kept_\d{6})?$/.test(name));
+  const places = [...servers.databases].filter(([name]) => /^letta(_retained_\d{6})?$/.test(name));
   const there = new Set(places.flatMap(([, { rows: own }]) => [...(own.get("agents") ?? [])]));
   const lost = written.filter((one) => !there.has(one));
   expect(lost.length === 0, `I2: lost ${lost.join(", ")}`);

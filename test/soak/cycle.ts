@@ -57,7 +57,7 @@ export async function cycle(
   expectCode(story, await inTime(place.deploy(good), "the deploy of what is good"), [0]);
   await story.holds(good);
   tell(`  ${good} serves at ${place.revision()}, release ${place.newestGood()!.id}`);
-  for (const name of place.databases().filter((one) => one.startsWith("letta_kept_")))
+  for (const name of place.databases().filter((one) => one.startsWith("letta_retained_")))
     place.psql(`DROP DATABASE ${name} WITH (FORCE)`, "postgres");
 }
 

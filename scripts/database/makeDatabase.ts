@@ -1,0 +1,59 @@
+import { alterAlone } from "./alterAlone.ts";
+import { alterDatabases } from "./alterDatabases.ts";
+import { databaseName, makingName } from "./databaseName.ts";
+import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
+import { commentStatement, type Mark } from "./marks.ts";
+import { quoteName } from "./quote.ts";
+import type { Session } from "./sessions.ts";
+import type { DatabaseServer } from "./sql.ts";
+
+export interface NewDatabase {
+  readonly mark: Mark;
+  /** What follows the name in CREATE DATABASE. */
+  readonly clause: string;
+  /** The database that is copied. */
+  readonly from?: string;
+  /** Its own settings and grants. */
+  readonly own?: Omit<DatabaseOwn, "locale">;
+  /** The Problem's message where it cannot be made. */
+  readonly failure: string;
+}
+
+/**
+ * Makes a database that has its mark as soon as it has its name.
+ * @returns the sessions on the copied database that were ended
+ * @throws Problem DATABASE_REFUSED, also where the name is taken
+ */
+export async function makeDatabase(
+  server: DatabaseServer,
+  wanted: NewDatabase,
+): Promise<readonly Session[]> {
+  const { mark, clause, from, own, failure } = wanted;
+  const name = databaseName(server.name, mark);
+  // CREATE DATABASE runs in no transaction, so a kill can leave a database without a mark. It is made
+  // under a name that only this installation gives, where the next one is made and which is never needed.
+  const making = makingName(server.name, mark.installation);
+  const involved = [making, name, ...(from === undefined ? [] : [from])];
+  const drop = `DROP DATABASE IF EXISTS ${quoteName(making)} WITH (FORCE);`;
+  const statements = [
+    "SET client_min_messages = warning;", // the notice that there is none is no failure
+    drop,
+    `CREATE DATABASE ${quoteName(making)} ${clause};`,
+    ...(own === undefined ? [] : [applyOwn(making, own)]),
+    "BEGIN;",
+    commentStatement(making, mark),
+    `ALTER DATABASE ${quoteName(making)} RENAME TO ${quoteName(name)};`,
+    "COMMIT;",
+  ];
+  const make = statements.join("\n");
+  try {
+    if (from !== undefined) {
+      return await alterAlone(server, { involved, alone: [from] }, make, failure);
+    }
+    await alterDatabases(server, involved, make, failure);
+    return [];
+  } catch (error) {
+    await alterDatabases(server, [making], drop, failure).catch(() => undefined); // the next one drops it
+    throw error;
+  }
+}
