@@ -21,7 +21,10 @@ await command({
       import("./reports/gatherLogs.ts"),
       import("./cli/toolsOf.ts"),
     ]);
-    const { redaction } = await import("./common/redaction.ts");
+    const [{ redaction }, { plainText }] = await Promise.all([
+      import("./common/redaction.ts"),
+      import("./common/plainText.ts"),
+    ]);
     const hide = redaction(settings.sensitive());
     const lines: { service: string; line: string }[] = [];
     const follow = asked.options["follow"] === true && !asked.json;
@@ -30,7 +33,7 @@ await command({
       { service: asked.arguments[0], tail: Number(asked.options["tail"] ?? 100), follow },
       (service, line) => {
         if (asked.json) lines.push({ service, line: hide(line) });
-        else process.stdout.write(`${service.padEnd(11)} ${hide(line)}\n`);
+        else process.stdout.write(`${service.padEnd(11)} ${plainText(hide(line))}\n`);
       },
       toolsOf(terminal),
     );

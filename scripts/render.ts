@@ -14,6 +14,6 @@ await command({
     ]);
     const { stack } = prepareStack(settings, { release: "000000" });
     await validateStack(stack);
-    return { result: { stack: stack.model }, text: stack.text };
+    return { result: { stack: stack.model }, text: stack.text, isData: true };
   },
 });

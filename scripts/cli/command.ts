@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { Problem } from "../common/problem.ts";
+import { plainJson, plainText } from "../common/plainText.ts";
 import { redaction } from "../common/redaction.ts";
 import { asProblem } from "./asProblem.ts";
 import type { Asked, Declaration } from "./declaration.ts";
@@ -25,6 +26,7 @@ export async function command(declaration: Declaration): Promise<void> {
   const seconds = () => Number(((performance.now() - started) / 1000).toFixed(2));
   let asked: Asked | undefined;
   let hide = (text: string) => text;
+  const clean = (text: string) => plainText(hide(text));
   let recorder: Traced | undefined;
   let trace: Trace | undefined;
   const traceOf = async (ending: Pick<Ending, "exit" | "result" | "error">) => {
@@ -40,6 +42,7 @@ export async function command(declaration: Declaration): Promise<void> {
       yes: asked.yes,
       quiet: asked.json,
       hides: (secrets) => (hide = redaction(secrets)),
+      clean: (text) => clean(text),
     });
     if (tracedCommands.includes(declaration.name)) {
       const { traced } = await import("./traced.ts");
@@ -57,7 +60,8 @@ export async function command(declaration: Declaration): Promise<void> {
       ...answer.result,
       ...(await traceOf({ exit, result: answer.result })),
     };
-    process.stdout.write(hide(asked.json ? `${JSON.stringify(object)}\n` : answer.text));
+    const shown = answer.isData && !process.stdout.isTTY ? hide : clean;
+    process.stdout.write(asked.json ? `${hide(plainJson(object))}\n` : shown(answer.text));
     process.exitCode = exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
@@ -80,16 +84,16 @@ export async function command(declaration: Declaration): Promise<void> {
         next: next ?? null,
         ...traced,
       };
-      process.stdout.write(hide(`${JSON.stringify(object)}\n`));
+      process.stdout.write(`${hide(plainJson(object))}\n`);
     } else {
-      process.stderr.write(hide(problem ? described(problem, next) : bug(error)));
+      process.stderr.write(clean(problem ? described(problem, next) : bug(error)));
     }
     if (asked?.verbose && problem?.cause)
-      process.stderr.write(hide(`${String((problem.cause as Error).stack)}\n`));
+      process.stderr.write(clean(`${String((problem.cause as Error).stack)}\n`));
   }
   if (trace !== undefined) {
     const { sendTrace } = await import("./sendTrace.ts");
-    await sendTrace(trace, asked?.verbose === true && !wantsJson, hide);
+    await sendTrace(trace, asked?.verbose === true && !wantsJson, clean);
   }
 }
 

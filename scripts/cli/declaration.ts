@@ -17,6 +17,8 @@ export interface Asked {
 export interface Answer {
   readonly result: Readonly<Record<string, unknown>>;
   readonly text: string;
+  /** Whether the text is for another program: then only a terminal is spared control characters. */
+  readonly isData?: boolean;
   /** Another code than 0, for differences that were found. */
   readonly exit?: number;
 }

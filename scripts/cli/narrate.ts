@@ -13,6 +13,8 @@ export interface Manner {
   /** With --json nothing but failures is told. */
   readonly quiet: boolean;
   readonly hides: (secrets: Iterable<string>) => void;
+  /** Makes a text fit to be shown: no secret and no control character is in it. */
+  readonly clean: (text: string) => string;
 }
 
 /** Between lines of a long step where nobody watches a spinner. */
@@ -29,8 +31,9 @@ export function narrate(manner: Manner): Terminal {
   // without end: it counts lines by dividing by them.
   const wide = (process.stderr.columns ?? 0) >= 20;
   const live = process.stderr.isTTY && wide && !manner.quiet && process.env["TERM"] !== "dumb";
-  const write = (line: string) => {
-    if (!manner.quiet) process.stderr.write(`${line}\n`);
+  // All that is told goes through here; a mark in colour is the only thing before it.
+  const write = (line: string, mark = "") => {
+    if (!manner.quiet) process.stderr.write(`${mark}${manner.clean(line)}\n`);
   };
   // Whoever listened may go: a terminal that is closed, a pipe whose reader has ended. What was
   // begun is brought to its end all the same.
@@ -56,14 +59,15 @@ export function narrate(manner: Manner): Terminal {
     async step(name, work, outcome) {
       const started = performance.now();
       const elapsed = () => (performance.now() - started) / 1000;
-      const show = live ? await spinner(name, elapsed) : plainLines(name, elapsed, write);
+      const show = live
+        ? await spinner(name, elapsed, manner.clean)
+        : plainLines(name, elapsed, write);
       const finish = (result: "done" | "failed", text: string) => {
         steps.push({ name, seconds: Number(elapsed().toFixed(2)), outcome: result });
         const mark = result === "done" ? "✓" : "✗";
         show.stop();
-        write(
-          `${paint(mark, result)} ${name}${text === "" ? "" : ` — ${text}`} (${elapsed().toFixed(1)} s)`,
-        );
+        const told = `${name}${text === "" ? "" : ` — ${text}`} (${elapsed().toFixed(1)} s)`;
+        write(told, `${paint(mark, result)} `);
       };
       try {
         const result = await work(show.report);
@@ -86,10 +90,10 @@ export function narrate(manner: Manner): Terminal {
           },
         );
       }
-      for (const line of lines) process.stderr.write(`  ${line}\n`);
+      for (const line of lines) process.stderr.write(`  ${manner.clean(line)}\n`);
       const { confirm, isCancel } = await import("@clack/prompts");
       const answer = await confirm({
-        message: question,
+        message: manner.clean(question),
         initialValue: false,
         output: process.stderr,
       });
@@ -110,12 +114,16 @@ interface Show {
   readonly stop: () => void;
 }
 
-async function spinner(name: string, elapsed: () => number): Promise<Show> {
+async function spinner(
+  name: string,
+  elapsed: () => number,
+  clean: (text: string) => string,
+): Promise<Show> {
   const { default: create } = await import("yocto-spinner");
   let far = "";
   const text = () => {
     const line = `${name} ${elapsed().toFixed(0)} s${far === "" ? "" : ` · ${far}`}`;
-    return line.slice(0, (process.stderr.columns ?? 80) - 4);
+    return clean(line).slice(0, (process.stderr.columns ?? 80) - 4);
   };
   const shown = create({ text: text(), stream: process.stderr, handleSignals: false }).start();
   const ticking = setInterval(() => (shown.text = text()), 500);

@@ -3,7 +3,7 @@ const shortestSecret = 6;
 
 /**
  * Replaces every secret value in a text, also in the forms in which other programs
- * print it (JSON-escaped, percent-encoded, base64).
+ * print it (JSON-escaped, percent-encoded, base64, also as a part of what was encoded).
  * @param secrets the values themselves
  * @returns a function from a text to the same text without them
  */
@@ -14,8 +14,27 @@ export function redaction(secrets: Iterable<string>): (text: string) => string {
     forms.add(secret);
     forms.add(JSON.stringify(secret).slice(1, -1));
     forms.add(encodeURIComponent(secret));
-    forms.add(Buffer.from(secret).toString("base64"));
+    for (const form of base64Forms(secret)) forms.add(form);
   }
   const longestFirst = [...forms].sort((a, b) => b.length - a.length);
   return (text) => longestFirst.reduce((masked, form) => masked.replaceAll(form, "••••••"), text);
+}
+
+/**
+ * What a secret looks like within base64, as in `user:password` of an Authorization header: three
+ * bytes become four characters, so it depends on where it begins. Characters that also hold bits of
+ * its neighbours are left out.
+ */
+function base64Forms(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const whole = [bytes.toString("base64"), bytes.toString("base64url")];
+  const within = [0, 1, 2].flatMap((before) => {
+    const shifted = Buffer.concat([Buffer.alloc(before), bytes]);
+    const first = Math.ceil((before * 8) / 6);
+    const last = Math.floor((shifted.length * 8) / 6);
+    return (["base64", "base64url"] as const).map((kind) =>
+      shifted.toString(kind).slice(first, last),
+    );
+  });
+  return [...whole, ...within];
 }

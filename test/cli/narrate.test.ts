@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const narrate = join(import.meta.dirname, "..", "..", "scripts", "cli", "narrate.ts");
+const plain = join(import.meta.dirname, "..", "..", "scripts", "common", "plainText.ts");
 
 interface Manner {
   readonly yes?: boolean;
@@ -14,9 +15,11 @@ interface Manner {
 
 /** Runs a program that has a Terminal called `terminal`. */
 function program(code: string, { yes = true, closes = false, environment = {} }: Manner = {}) {
-  const head = `import { narrate } from ${JSON.stringify(narrate)};
+  const head = `import { plainText } from ${JSON.stringify(plain)};
+    import { narrate } from ${JSON.stringify(narrate)};
     import { setTimeout as sleep } from "node:timers/promises";
-    const terminal = narrate({ yes: ${yes}, quiet: false, hides: () => undefined });\n`;
+    const terminal = narrate({ yes: ${yes}, quiet: false, hides: () => undefined,
+      clean: (text) => plainText(text.replaceAll("s3cr3t", "••••••")) });\n`;
   const args = ["--input-type=module-typescript", "-e", head + code];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -64,4 +67,14 @@ test("without a terminal only our own --yes is an answer; of npm's it is told th
   const { stdout } = await program(asking, { yes: false, environment });
   assert.match(stdout, /^CONFIRMATION_NEEDED; one volume; npm's own yes .* -- --yes$/);
   assert.equal((await program(asking, { environment })).stdout, "removed");
+});
+
+test("nothing that is told shows a secret or steers a terminal", async () => {
+  const { stderr } = await program(`
+    const text = "s3cr3t\\u001b]52;c;cHduZWQ=\\u0007";
+    terminal.note(text);
+    await terminal.step("name " + text, async () => text, (result) => result);
+    await terminal.confirm("question", [text]);`);
+  assert.equal(stderr.match(/••••••/g)?.length, 4, stderr);
+  assert.ok(!/s3cr3t|[^\P{Cc}\n]/u.test(stderr), stderr);
 });

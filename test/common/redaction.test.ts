@@ -18,6 +18,19 @@ test("a secret is hidden in the forms in which other programs print it", () => {
   for (const form of forms) assert.ok(redaction([secret])(`<${form}>`).includes("••••••"), form);
 });
 
+test("a secret is hidden within what was encoded as base64, wherever it begins there", () => {
+  const secret = "s3cr3t>>wörd";
+  for (const user of ["u", "us", "usr", "user"]) {
+    for (const kind of ["base64", "base64url"] as const) {
+      const header = Buffer.from(`${user}:${secret}@host`).toString(kind);
+      const hidden = redaction([secret])(`Authorization: Basic ${header}`);
+      const left = Buffer.from(hidden.split(" ").at(-1)!.replace(/•+.*/u, ""), "base64").toString();
+      assert.ok(hidden.includes("••••••"), hidden);
+      assert.ok(!left.includes("s3"), left);
+    }
+  }
+});
+
 test("of two secrets the longer is hidden whole, whichever came first", () => {
   const [short, long] = ["abcdefgh", "abcdefghijkl"];
   for (const secrets of [
