@@ -99,7 +99,7 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
       };
     },
     startWithFiles: (call, service) => composeStart(cli, call, service),
-    start: (id) => settled(docker.getContainer(id).start()),
+    start: (id) => settled(docker.getContainer(id).start(), [304]),
     stop: (id, graceSeconds, signal) =>
       settled(docker.getContainer(id).stop({ t: graceSeconds, ...(signal && { signal }) })),
     remove: (id) => settled(docker.getContainer(id).remove({ force: true })),
@@ -161,12 +161,15 @@ function connect({ address, tls }: Endpoint, environment: Environment): Docker {
 /** The types take no undefined, which alone keeps docker-modem's own defaults away. */
 const open = (options: object) => new Docker(options as Docker.DockerOptions);
 
-/** 304: it is already as asked. 404: it has gone meanwhile, which a stop and a removal want. */
-async function settled(work: Promise<unknown>): Promise<void> {
+/**
+ * 304: it is already as asked. 404 and 409: it has gone meanwhile, which a stop and a removal want;
+ * a start is told by them what it lacks, such as its network.
+ */
+async function settled(work: Promise<unknown>, fine = [304, 404, 409]): Promise<void> {
   try {
     await work;
   } catch (error) {
-    if (![304, 404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
+    if (!fine.includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
   }
 }
 

@@ -67,6 +67,8 @@ async function startShot(docker: Docker, shot: OneShot) {
       NetworkMode: shot.network ?? "none",
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges:true"],
+      // Dumps and rows pass through: the engine's log driver would write them to disk or send them away.
+      LogConfig: { Type: "none", Config: {} },
     },
   });
   const wanted = { stream: true, stdout: true, stderr: true };

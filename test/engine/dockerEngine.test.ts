@@ -137,6 +137,39 @@ test("a machine without ssh is told", async () => {
   await assert.rejects(failure, { code: "ENGINE_UNREACHABLE" });
 });
 
+test("what passes through a one-shot is written into no log of the engine", async () => {
+  const bodies: { HostConfig?: { LogConfig?: { Type?: string } } }[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (request.url?.endsWith("/containers/create")) {
+      bodies.push(JSON.parse(Buffer.concat(chunks).toString()) as (typeof bodies)[0]);
+    }
+    response.writeHead(500).end();
+  });
+  const environment = { DOCKER_HOST: `tcp://127.0.0.1:${await listening(server)}` };
+  const engine = dockerEngine(endpoint(environment), environment);
+  const shot = { image: "postgres", entrypoint: ["pg_dump"] };
+  await assert.rejects(engine.run(shot));
+  await assert.rejects(engine.runHeld(shot, /ready/));
+  const drivers = bodies.map((one) => one.HostConfig?.LogConfig?.Type);
+  assert.deepEqual(drivers, ["none", "none"]);
+});
+
+test("a container that cannot start, as its network is gone, is told at once", async () => {
+  const answer = { start: 404, stop: 404, "": 404 } as const;
+  const server = createServer((request, response) => {
+    const name = /(start|stop)/.exec(request.url ?? "")?.[0] ?? "";
+    response.writeHead(answer[name as keyof typeof answer], { "Content-Type": "application/json" });
+    response.end('{"message":"network 6ab1 not found"}');
+  });
+  const environment = { DOCKER_HOST: `tcp://127.0.0.1:${await listening(server)}` };
+  const engine = dockerEngine(endpoint(environment), environment);
+  await assert.rejects(engine.start("c1"), /network 6ab1 not found/);
+  await engine.stop("c1", 1);
+  await engine.remove("c1");
+});
+
 /** Standard output as the engine multiplexes it. */
 function frame(text: string): Buffer {
   const head = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
