@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, lstatSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface HookCall {
@@ -72,14 +72,23 @@ export async function runHook(path: string, call: HookCall): Promise<HookOutcome
   }
 }
 
-/** @returns why it is not run; undefined where it is */
+/**
+ * Whoever may write a hook, or its folder, is who runs it: as root with a checkout in another user's
+ * home that user would be root.
+ * @returns why it is not run; undefined where it is
+ */
 function judge(file: string): Pick<HookOutcome, "outcome" | "output"> | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
+  const found = lstatSync(file, { throwIfNoEntry: false });
   if (found === undefined) return { outcome: "absent", output: "" };
   const failed = (output: string) => ({ outcome: "failed" as const, output });
-  if (!found.isFile()) return failed(`${file}: expected a file`);
-  if ((found.mode & 0o002) !== 0)
-    return failed(`${file}: everybody may write it, so it is not run: chmod o-w ${file}`);
+  if (!found.isFile()) return failed(`${file}: expected a file, and no link to one`);
+  for (const path of [file, dirname(file)]) {
+    const { mode, uid } = lstatSync(path);
+    if ((mode & 0o022) !== 0)
+      return failed(`${path}: other users may write it, so it is not run: chmod go-w ${path}`);
+    if (uid !== 0 && uid !== process.getuid?.())
+      return failed(`${path}: another user owns it (uid ${uid}), so it is not run: chown it`);
+  }
   try {
     // Root may execute only what somebody may: the kernel asks for one x bit.
     accessSync(file, constants.X_OK);

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -87,15 +96,33 @@ test("a hook that is not executable is not run, and it says what to do", async (
   });
 });
 
-test("a hook that everybody may write is not run, and it says what to do", async () => {
-  const one = hook("echo ran", 0o757);
+test("a hook that others may write, or whose folder they may, is not run", async () => {
+  for (const mode of [0o757, 0o775]) {
+    const { outcome, output } = await run(hook("echo ran", mode));
+    assert.equal(outcome, "failed");
+    assert.match(output, /may write it, so it is not run: chmod go-w /);
+    const one = hook("echo ran");
+    chmodSync(one.cwd, mode);
+    const refused = await run(one);
+    assert.equal(refused.outcome, "failed");
+    assert.ok(refused.output.startsWith(`${one.cwd}: `), refused.output);
+  }
+});
+
+test("a hook of another user's, and a link to a program, are not run", async () => {
+  const one = hook("echo ran");
+  const link = join(one.cwd, "link");
+  symlinkSync(one.path, link);
+  assert.match((await run({ ...one, path: link })).output, /expected a file, and no link/);
+  if (process.getuid?.() !== 0) return; // only root can give a file away
+  chownSync(one.path, 65534, 65534);
   const { outcome, output } = await run(one);
   assert.equal(outcome, "failed");
-  assert.match(output, /everybody may write it, so it is not run: chmod o-w /);
+  assert.match(output, /another user owns it \(uid 65534\)/);
 });
 
 test("a folder is no hook", async () => {
-  assert.match((await run({ cwd: whole, path: whole })).output, /expected a file$/);
+  assert.match((await run({ cwd: whole, path: whole })).output, /expected a file/);
 });
 
 test("a hook whose interpreter is not there failed, with its name", async () => {
