@@ -49,9 +49,9 @@ async function edited(
   path: string,
   terminal: Terminal,
 ): Promise<string> {
-  const { VISUAL, EDITOR } = place.processEnvironment;
+  const { VISUAL, EDITOR, PATH } = place.processEnvironment;
   for (;;) {
-    const code = await runEditor(VISUAL || EDITOR || "vi", path, terminal.signal);
+    const code = await runEditor(VISUAL || EDITOR || "vi", path, PATH ?? "", terminal.signal);
     if (code !== 0) {
       throw new Problem("DECLINED", `the editor ended with ${code}: nothing was changed`, {
         next: "the same command again",
