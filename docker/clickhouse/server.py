@@ -8,6 +8,7 @@ import base64
 import binascii
 import glob
 import hmac
+import json
 import os
 import re
 import signal
@@ -24,6 +25,8 @@ from chdb.session import Session
 
 DATA = "/var/lib/clickhouse"
 USERS = "/etc/clickhouse-server/users.d"
+# Of a request's body: the collector sends some MB at once.
+LARGEST = 256 * 1024 * 1024
 # What an error code means in HTTP, as the server itself maps them; the rest is 500.
 STATUS = {
     **dict.fromkeys([6, 26, 27, 33, 36, 38, 41, 42, 43, 44, 53, 62, 72, 117, 427, 456, 457], 400),
@@ -61,6 +64,9 @@ OUTSIDE = re.compile(
 )
 
 
+STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+
+
 class Failure(Exception):
     """Found by this server; worded as chDB words its own."""
 
@@ -88,7 +94,9 @@ class User:
         # Behind an INSERT's FORMAT clause stand data, which may say anything.
         code = INSERT.match(statement)
         searched = code[0].decode() if code else text
-        if NEEDS.get(word) not in self.grants or OUTSIDE.search(searched):
+        # A name may be quoted; what stands in a string is none, and a `;` there ends nothing.
+        plain = re.sub(r"[`\"]", "", STRING.sub("''", searched)).rstrip(" \t\r\n;")
+        if NEEDS.get(word) not in self.grants or OUTSIDE.search(plain) or ";" in plain:
             raise Failure(497, f"Not enough privileges for {word or 'nothing'}", "ACCESS_DENIED")
 
 
@@ -231,9 +239,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
+            return self.rfile.read(within(int(self.headers.get("Content-Length", 0))))
+        parts, total = [], 0
         while size := int(self.rfile.readline().split(b";")[0], 16):
+            total = within(total + size)
             parts.append(self.rfile.read(size))
             self.rfile.readline()
         while self.rfile.readline().strip():
@@ -283,6 +292,13 @@ class Server(ThreadingHTTPServer):
                 pass  # closed by the client meanwhile
 
 
+def within(size):
+    """@raises Failure where a body is larger than this server takes into its memory"""
+    if not 0 <= size <= LARGEST:
+        raise Failure(307, f"Limit for bytes exceeded: {size} of {LARGEST}", "TOO_MANY_BYTES")
+    return size
+
+
 def string(content):
     """As Native has it; for less than 128 bytes."""
     return bytes([len(content)]) + content
@@ -326,5 +342,19 @@ def main(environment):
     engine.close()
 
 
+def without_secrets(environment):
+    """Starts this program again without the passwords in its environment: /proc/self/environ, which
+    queries can read as a file, stays as it was at the start. They come through a file in memory."""
+    handle = environment.get("SECRETS_FD")
+    if handle:
+        with os.fdopen(int(handle)) as file:
+            return json.load(file)
+    handle = os.memfd_create("secrets", 0)
+    os.write(handle, json.dumps(dict(environment)).encode())
+    os.lseek(handle, 0, os.SEEK_SET)
+    kept = {name: value for name, value in environment.items() if "PASSWORD" not in name}
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**kept, "SECRETS_FD": str(handle)})
+
+
 if __name__ == "__main__":
-    main(os.environ)
+    main(without_secrets(os.environ))
