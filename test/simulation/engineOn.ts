@@ -246,13 +246,14 @@ export function engineOn(servers: SimulatedServers): Engine {
       session(argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? ""),
     holdName: (name, labels) =>
       world.effect(`hold the name ${name}`, 10, () => {
-        const taken = world.heldNames.get(name);
+        const key = `${servers.number} ${name}`;
+        const taken = world.heldNames.get(key);
         if (taken !== undefined)
           return { id: name, state: "running" as const, labels: taken.labels };
         const mine = { labels, process: world.process() };
-        world.heldNames.set(name, mine);
-        const isAlive = () => world.heldNames.get(name) === mine;
-        const leave = () => void (isAlive() && world.heldNames.delete(name));
+        world.heldNames.set(key, mine);
+        const isAlive = () => world.heldNames.get(key) === mine;
+        const leave = () => void (isAlive() && world.heldNames.delete(key));
         world.process()?.atEnd.push(leave);
         return {
           isAlive: () => Promise.resolve(isAlive()),

@@ -56,13 +56,13 @@ const dayMs = 86_400_000;
 const made = new Map<string, Site>();
 
 async function siteAfter(past: Past): Promise<Site> {
-  const { commands, isExternal = false } = past;
-  const key = JSON.stringify([commands, isExternal]);
+  const { commands, database } = past;
+  const key = JSON.stringify([commands, database]);
   const known = made.get(key);
   if (known !== undefined) return known;
   const last = commands.at(-1);
   if (last === undefined) {
-    const empty = emptySite(1, isExternal);
+    const empty = emptySite(1, database);
     made.set(key, empty);
     return empty;
   }
@@ -169,6 +169,7 @@ async function settle(
 ): Promise<void> {
   const { world } = site;
   world.calm = true;
+  site.servers.strangers = [];
   const { from, ...last } = schedule.commands.at(-1)!;
   const command = { ...last, wait: true, ...(from && from !== "lost" ? { from } : {}) };
   const again = await world.until(runCommand(site, command, []));

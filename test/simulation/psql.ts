@@ -301,6 +301,7 @@ function alterOnce(
   const created = /^CREATE DATABASE "(.*?)" TEMPLATE "?(\w+)"?/.exec(line);
   if (created !== null) {
     const [, name = "", from = ""] = created;
+    if (!servers.cluster.mayCreate) return failed("42501", "permission denied to create database");
     if (databases.has(name)) return failed("42P04", `database "${name}" already exists`);
     if (inUse(from)) return failed("55006", `source database "${from}" is being accessed`);
     const template = databases.get(from);

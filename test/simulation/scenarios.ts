@@ -1,11 +1,12 @@
 import type { Command } from "./command.ts";
+import type { ClusterOptions } from "./servers.ts";
 
 /** What somebody did without any fault before the run begins. */
 export interface Past {
   readonly name: string;
   readonly commands: readonly Command[];
-  /** Whether its database is one outside. */
-  readonly isExternal?: boolean;
+  /** Else it is bundled. */
+  readonly database?: ClusterOptions;
 }
 
 const deploy = (version: string): Command => ({ kind: "deploy", version });
@@ -84,14 +85,14 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
     ],
   },
   {
-    past: { name: "outside-1", commands: [deploy("1.0.0")], isExternal: true },
+    past: { name: "outside-1", commands: [deploy("1.0.0")], database: { isExternal: true } },
     next: [deploy("1.1.0"), deploy("2.0.0"), deploy("4.0.0"), deploy("5.0.0"), backup("1.0.0")],
   },
   {
     past: {
       name: "outside-1-2",
       commands: [deploy("1.0.0"), deploy("2.0.0"), backup("2.0.0")],
-      isExternal: true,
+      database: { isExternal: true },
     },
     next: [
       rollback("2.0.0"),
@@ -100,5 +101,13 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
       { kind: "restore", version: "2.0.0" },
       deploy("3.0.0"),
     ],
+  },
+  {
+    past: {
+      name: "outside, no CREATEDB",
+      commands: [deploy("1.0.0")],
+      database: { isExternal: true, mayCreate: false },
+    },
+    next: [deploy("1.1.0"), deploy("2.0.0"), deploy("4.0.0"), backup("1.0.0")],
   },
 ];

@@ -32,6 +32,13 @@ const unhealthyMs = 1500;
 const restartMs = 400;
 const reconnectMs = 3;
 const overloadMs = 20_000;
+const strangerMs = 30_000;
+
+/** Where a database server is, and what the tool's role may do there. */
+export interface ClusterOptions {
+  readonly isExternal?: boolean;
+  readonly mayCreate?: boolean;
+}
 
 /** A server of databases: one machine's own, or one outside that several use. */
 export class Cluster {
@@ -45,15 +52,18 @@ export class Cluster {
   /** The machines that ask it. */
   readonly machines: SimulatedServers[] = [];
   readonly isExternal: boolean;
+  /** Whether the tool's role there may make databases. */
+  readonly mayCreate: boolean;
 
-  constructor(isExternal: boolean) {
+  constructor({ isExternal = false, mayCreate = true }: ClusterOptions = {}) {
     this.isExternal = isExternal;
+    this.mayCreate = mayCreate;
     if (!isExternal) return;
     for (const name of ["letta", "postgres"]) this.databases.set(name, emptyDatabase());
   }
 
   copy(): Cluster {
-    const copy = new Cluster(this.isExternal);
+    const copy = new Cluster(this);
     copy.databases = new Map([...this.databases].map(([name, one]) => [name, copyDatabase(one)]));
     copy.strangers = [...this.strangers];
     return copy;
@@ -79,6 +89,8 @@ export class SimulatedServers {
   overloadedUntilMs = 0;
   /** More is asked than the server can do: all requests fail, unless they wait at the proxy. */
   overloaded = false;
+  /** Others that do not come back. */
+  readonly #left = new Set<Stranger>();
   /** Servers keep their connections while nobody asks them; Letta's own do not. */
   readonly pools: boolean;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
@@ -87,7 +99,7 @@ export class SimulatedServers {
   readonly project: string;
   readonly world: World;
 
-  constructor(project: string, world: World, cluster = new Cluster(false)) {
+  constructor(project: string, world: World, cluster = new Cluster()) {
     this.project = project;
     this.world = world;
     this.cluster = cluster;
@@ -175,8 +187,21 @@ export class SimulatedServers {
     return ended;
   }
 
+  #connect(application: string): void {
+    const [again, mayEnd] = [application === "exporter", application !== "stubborn"];
+    const one: Stranger = { database: "letta", application, mayEnd, again };
+    this.strangers.push(one);
+    this.world.afterUnlessOff(this.world.more.below(strangerMs), () => this.#leave(one));
+  }
+
+  #leave(one: Stranger): void {
+    this.#left.add(one);
+    this.strangers = this.strangers.filter((other) => other !== one);
+  }
+
   #connectAgain(one: Stranger): void {
     this.world.afterUnlessOff(reconnectMs, () => {
+      if (this.#left.has(one) || this.world.calm) return;
       if (this.fenced.has(one.database)) this.#connectAgain(one);
       else if (this.databases.has(one.database)) this.strangers.push(one);
     });
@@ -277,6 +302,7 @@ export class SimulatedServers {
     if (kind === "pauseEnds" && this.holding) this.gate.end();
     const migrate = this.part("migrate");
     if (kind === "migration" && migrate?.state === "running") this.end(migrate, 1);
+    if (kind === "psql" || kind === "exporter" || kind === "stubborn") this.#connect(kind);
     if (kind === "overload") this.overloadedUntilMs = this.world.nowMs + overloadMs;
   }
 

@@ -10,7 +10,7 @@ import {
 import { Disk, folder } from "./disk.ts";
 import { engineOn, imageIdOf, serverImage } from "./engineOn.ts";
 import { install } from "./machine.ts";
-import { Cluster, SimulatedServers } from "./servers.ts";
+import { Cluster, SimulatedServers, type ClusterOptions } from "./servers.ts";
 import { versions } from "./versions.ts";
 import { enter, World } from "./world.ts";
 
@@ -85,17 +85,14 @@ export interface Site {
   readonly others: Map<From, Site>;
 }
 
-/**
- * A machine on which every image is and nothing has ever run.
- * @param isExternal whether its database is one outside
- */
-export function emptySite(seed: number, isExternal = false): Site {
+/** A machine on which every image is and nothing has ever run. */
+export function emptySite(seed: number, database: ClusterOptions = {}): Site {
   const disk = new Disk();
   disk.link("/simulated", folder());
   disk.sync(disk.root);
   const world = new World(seed, disk, startMs);
   const { project } = settingsFor("1.0.0");
-  const servers = new SimulatedServers(project, world, new Cluster(isExternal));
+  const servers = new SimulatedServers(project, world, new Cluster(database));
   for (const version of Object.keys(versions)) {
     const { lookup, get } = settingsFor(version);
     for (const { setting, officialVersion } of recipes("prod", lookup)) {

@@ -6,9 +6,18 @@ import { random, type Random } from "./random.ts";
 /**
  * What happens beside the tool. `proxy`: it dies, and its engine starts it again; `pauseEnds`: requests
  * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while; `migration`:
- * it ends where it is, as by a deadlock.
+ * it ends where it is, as by a deadlock; `psql`: a session is opened on the live database, for some seconds;
+ * `exporter`: one that connects again whenever it is ended; `stubborn`: one that the tool may not end.
  */
-const happenings = ["proxy", "pauseEnds", "overload", "migration"] as const;
+const happenings = [
+  "proxy",
+  "pauseEnds",
+  "overload",
+  "migration",
+  "psql",
+  "exporter",
+  "stubborn",
+] as const;
 export type Happening = (typeof happenings)[number];
 
 /** Something that goes wrong at one effect of one command. */
