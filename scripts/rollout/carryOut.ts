@@ -92,7 +92,8 @@ export async function carryOut(
       id: rollout.id,
       run: rollout.run,
       present: rollout.situation.present,
-      heads: schema.heads,
+      // A restored database may be ahead of the image, which stays.
+      heads: (rollout.kind === "restore" && present?.heads) || schema.heads,
       revision: ready.way === "keep" ? (schema.revision ?? []) : schema.heads,
       way: ready.way,
       backup: ready.backup,
