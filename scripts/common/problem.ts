@@ -34,6 +34,7 @@ export type ProblemCode =
   | "LOCK_LOST"
   | "STEP_FAILED"
   | "PAUSE_ENDED"
+  | "ROLLBACK_STOPPED"
   | "ROLLED_BACK"
   | "INTERRUPTED"
   | "DIFFERENCES";
@@ -85,6 +86,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   LOCK_LOST: 5,
   STEP_FAILED: 5,
   PAUSE_ENDED: 5,
+  ROLLBACK_STOPPED: 5,
   ROLLED_BACK: 4,
   INTERRUPTED: 5,
   DIFFERENCES: 10,

@@ -1,7 +1,9 @@
+import { Problem } from "../common/problem.ts";
 import { checkpoint } from "../database/copyDatabase.ts";
 import { clearScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Backup } from "../ledger/backups.ts";
+import { wasLetIn } from "../ledger/letIn.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
@@ -10,10 +12,11 @@ import { labelParts } from "../preparation/prepareStack.ts";
 import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
-import { activate, type Activated } from "./activate.ts";
+import { activate, type Activated, type Activation } from "./activate.ts";
 import { askLongHold } from "./askLongHold.ts";
 import { bakeGate } from "./bakeGate.ts";
 import { callHook } from "./callHook.ts";
+import { databaseBackPlan } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
 import type { SchemaPlan } from "./planSchema.ts";
@@ -123,13 +126,42 @@ export async function carryOut(
     const paused = { pauseSeconds, ...(rehearsal && { migrateSeconds: rehearsal.migrateSeconds }) };
     const serving = { sheet, target, directory, file, incident, gate, beside, awayWork };
     const activation = { ...serving, ...paused };
-    const done = await activate(activation, tools);
+    const done = await activate(activation, tools).catch((error: unknown) =>
+      migrateOn(activation, rollout, error, session),
+    );
     return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
   } catch (error) {
     const { settings, situation: before } = rollout;
     const interrupted = { before, settings, stack: target.prepared.stack, marks };
     throw await wayBack({ failed: sheet, settings, error, interrupted }, session);
   }
+}
+
+/**
+ * A migration that stopped half-way on a database that has taken writes since its snapshot: it
+ * runs once more, as only its end brings those writes to where a server was rehearsed.
+ * @throws the error where that is not so; Problem of the second try
+ */
+async function migrateOn(
+  activation: Activation,
+  { situation, former }: Rollout,
+  error: unknown,
+  session: Session,
+): Promise<Activated> {
+  const { directory, tools } = session;
+  const { sheet, target } = activation;
+  const { present, database } = situation;
+  const isTried = error instanceof Problem && error.code === "STEP_FAILED";
+  const mayHelp = isTried && !tools.signal.aborted && wasLetIn(directory, sheet.id);
+  if (sheet.way !== "migrate" || !mayHelp || !present || !database || !former) throw error;
+  const role = target.prepared.stack.server;
+  const input = { failed: sheet, present, heads: present.heads, image: former.imageId, role };
+  const plan = await databaseBackPlan(database, input, session).catch(() => undefined);
+  if (plan?.action !== "forward" || plan.isComplete) throw error;
+  tools.say.note(
+    `${error.message}: the database has taken writes, so its migration runs once more`,
+  );
+  return activate({ ...activation, awayWork: () => Promise.resolve() }, tools);
 }
 
 /** What comes after a release was recorded as good: nothing of it makes it less so. */

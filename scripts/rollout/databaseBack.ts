@@ -11,73 +11,120 @@ import { swapNames } from "../database/swapNames.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import { planDatabaseBack, type DatabaseBack } from "./planDatabaseBack.ts";
 import { runMarks, type RunMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 
+export interface DatabaseBackInput {
+  readonly failed: Release;
+  readonly present: Release;
+  /** What the former server's image leads to. */
+  readonly heads: readonly string[];
+  /** The former server's image, by its id. */
+  readonly image: string;
+  readonly role: Stack["server"];
+}
+
+/** What a rollback does to the database, and what was found. */
+export interface DatabaseBackPlan {
+  readonly action: DatabaseBack;
+  readonly at: readonly string[];
+  /** The database of before the failed release, where it exists under another name. */
+  readonly former: string | undefined;
+  /** Whether the former server can also serve on the database as it is. */
+  readonly mayKeep: boolean;
+  /** Whether the failed release's migration has gone through. */
+  readonly isComplete: boolean;
+}
+
+/** Looks at the database and plans, reading only: this may be the second try, after a kill. */
+export async function databaseBackPlan(
+  server: DatabaseServer,
+  { failed, heads, image, role }: DatabaseBackInput,
+  session: Session,
+): Promise<DatabaseBackPlan> {
+  const at = await revision(server.database(), role.revisionQuery);
+  const isReplacing = ["carry", "downgrade", "restore"].includes(failed.way ?? "none");
+  // A rollback that failed has none: what it set aside is what it came back from.
+  // Only the mark of that very run says so: a database of that name may be anyone's.
+  const mark = runMarks(session, failed)(isReplacing ? "retained" : "snapshot");
+  const former = databaseOfRun(await databases(server), mark);
+  const hasTakenWrites = wasLetIn(session.directory, failed.id);
+  const isKeepRehearsed = isProvenOn(session.directory, image, at);
+  const isBefore = sameRevisions(at, heads);
+  const isComplete = failed.way !== "migrate" || sameRevisions(at, failed.heads);
+  const action = planDatabaseBack({
+    way: failed.way ?? "none",
+    at,
+    heads,
+    failedHeads: failed.heads,
+    hasFormer: former !== undefined,
+    hasTakenWrites,
+    isKeepRehearsed,
+    isSchemaUntouched:
+      isBefore && hasTakenWrites && former !== undefined && (await isSameSchema(server, former)),
+  });
+  return { action, at, former, mayKeep: isComplete && !isBefore && isKeepRehearsed, isComplete };
+}
+
 /**
- * Brings the database back to where the former server can serve on it, by what is found
- * there: this may be the second try, after a kill.
+ * The end of a rollback that would take acknowledged writes out of the live database.
+ */
+export function rollbackStopped(
+  server: DatabaseServer,
+  { at, former, isComplete }: DatabaseBackPlan,
+  { failed, present }: Pick<DatabaseBackInput, "failed" | "present">,
+): Problem {
+  const [live, before] = [server.name, former ?? "none"];
+  return new Problem(
+    "ROLLBACK_STOPPED",
+    `no rollback to ${present.tag}: the database has taken writes since it was migrated`,
+    {
+      details: [
+        `${live} is live, at ${at.join(", ")}${isComplete ? "" : ", its migration is not complete"}`,
+        `${before} is the snapshot of before the migration and lacks what was written since`,
+        `${present.tag} was not rehearsed on ${live} as it is now`,
+      ],
+      next: isComplete
+        ? `npm run rollback -- ${present.id} --database carry --env ${failed.environment ?? "prod"}`
+        : `npm run deploy:${failed.environment ?? "prod"}   (completes the migration)`,
+    },
+  );
+}
+
+/**
+ * Brings the database back to where the former server can serve on it.
+ * @param marks the rollback's own, for the database that is set aside
+ * @throws Problem ROLLBACK_STOPPED where acknowledged writes would leave the live database
  */
 export async function databaseBack(
   server: DatabaseServer,
-  {
-    failed,
-    present,
-    marks,
-    heads,
-    image,
-    role,
-  }: {
-    readonly failed: Release;
-    readonly present: Release;
-    /** The way back's own. */
-    readonly marks: RunMarks;
-    readonly heads: readonly string[];
-    readonly image: string;
-    readonly role: Stack["server"];
-  },
+  input: DatabaseBackInput,
+  marks: RunMarks,
   session: Session,
 ): Promise<{ readonly way: "none" | "keep"; readonly at: readonly string[] }> {
-  const { directory, tools } = session;
-  const at = await revision(server.database(), role.revisionQuery);
-  // The database of before: a migration's own copy, or what a rollback has put aside. Its new
-  // name is the way back's, so that the second time there is nothing to be swapped any more.
-  // A way back that failed has none: what it put aside is what it came back from.
-  const isReplacing = ["carry", "downgrade", "restore"].includes(failed.way ?? "none");
-  // Only the mark of that very run says so: a database of that name may be anyone's.
-  const before = runMarks(session, failed)(isReplacing ? "retained" : "snapshot");
-  const aside = databaseOfRun(await databases(server), before);
-  const isWhole = failed.way !== "migrate" || sameRevisions(at, failed.heads);
-  // Where nobody has reached the failed server, the copy of before lacks nothing, and is what
-  // this very server served on. Else, where the migration went through and this server was
-  // proven on its outcome, nothing that was written since is lost.
-  const isCopyEqual =
-    failed.way === "migrate" && aside !== undefined && !wasLetIn(directory, failed.id);
-  if (!isCopyEqual && isWhole && !sameRevisions(at, heads) && isProvenOn(directory, image, at))
-    return { way: "keep", at };
-  // The migration of a server that went on through it has not begun: that one may have written.
-  const isBefore = failed.way === "migrate" && sameRevisions(at, heads);
-  if (isBefore && aside !== undefined && !isCopyEqual && (await isSameSchema(server, aside)))
-    return { way: "none", at };
-  if (aside !== undefined) {
+  const { present, heads, role } = input;
+  const { tools } = session;
+  const plan = await databaseBackPlan(server, input, session);
+  const { action, at, former, mayKeep } = plan;
+  if (action === "forward") throw rollbackStopped(server, plan, input);
+  if (action === "keep") return { way: "keep", at };
+  if (action === "swap") {
+    // The new name is the rollback's, so that a second try finds nothing to swap any more.
     const retained = databaseName(server.name, marks("retained"));
     const swap = () =>
-      tools.say.step(
-        `the database as it was before; the failed one stays as ${retained}`,
-        () =>
-          swapNames(server, [
-            { from: server.name, to: marks("retained") },
-            { from: aside, to: marks("live") },
-          ]),
-        endedText,
-      );
+      swapNames(server, [
+        { from: server.name, to: marks("retained") },
+        { from: former!, to: marks("live") },
+      ]);
+    const name = `the database as it was before; the failed one stays as ${retained}`;
     try {
-      await swap();
+      await tools.say.step(name, swap, endedText);
     } catch (error) {
       // Sessions that our role may not end are no reason to leave nothing serving.
-      if (!(error instanceof Problem) || !isWhole || !isProvenOn(directory, image, at)) throw error;
+      if (!(error instanceof Problem) || !mayKeep) throw error;
       tools.say.note([error.message, ...error.details].join("; "));
-      tools.say.note(`${present.tag} was rehearsed on the present schema: it goes by that`);
+      tools.say.note(`${present.tag} was rehearsed on the present schema and serves on that`);
       return { way: "keep", at };
     }
   }

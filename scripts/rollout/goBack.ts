@@ -16,7 +16,7 @@ import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { activate } from "./activate.ts";
-import { databaseBack } from "./databaseBack.ts";
+import { databaseBack, databaseBackPlan, rollbackStopped } from "./databaseBack.ts";
 import { describeRelease, newRun } from "./describeRelease.ts";
 import { imageHistory } from "./imageHistory.ts";
 import { keepRepairs } from "./keepRepairs.ts";
@@ -56,6 +56,16 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const image = target.images.bySetting.get("LETTA_IMAGE")!;
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
   await settleServers(settings, target.prepared.stack, tools);
+  const history = await imageHistory(image, role, { directory, keeps: true }, tools);
+  const heads = headsOf(history);
+  const input = { failed, present, heads, image, role };
+  /** Before anything is stopped: where nothing can be rolled back, what runs goes on. */
+  const expectRollback = async () => {
+    const { database } = await situation(settings, directory, role, postgres, tools);
+    if (database === undefined) return;
+    const plan = await databaseBackPlan(database, input, session);
+    if (plan.action === "forward") throw rollbackStopped(database, plan, input);
+  };
   // Where nothing became of the database, the server may be the one that served all the time.
   const isIdle = failed.way === "none";
   if (!isIdle) {
@@ -63,6 +73,7 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
     const before = await tools.engine.containers(settings.project);
     const pausing = { sheet: failed, directory, server: role, observed: before };
     await pauseFor(pausing, await findDoor(settings, tools));
+    await expectRollback();
     const failing = [role.service, role.migrate];
     await stopAll(target.prepared.stack, failing, tools, "stop what failed");
     forgetPauseToken(directory, failed.id);
@@ -71,9 +82,8 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const past = join(directory, "releases", origin, "compose.yaml");
   await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
   const seen = await situation(settings, directory, role, postgres, tools);
-  const heads = headsOf(await imageHistory(image, role, { directory, keeps: true }, tools));
   const { way, at } = seen.database
-    ? await databaseBack(seen.database, { failed, present, marks, heads, image, role }, session)
+    ? await databaseBack(seen.database, input, marks, session)
     : ({ way: "none", at: heads } as const);
   const stack =
     way === "keep"

@@ -71,6 +71,8 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
     );
   } catch (second) {
     if (second instanceof Problem && second.code === "LOCK_LOST") return second;
+    if (second instanceof Problem && second.code === "ROLLBACK_STOPPED")
+      return stopped(asked, why, second, { directory, tools });
     if (isDiskFailure(second) && (await isServing(asked, tools))) {
       return servesAgain(failed, why, second);
     }
@@ -163,6 +165,22 @@ async function nothingBefore(
       cause: error,
     },
   );
+}
+
+/** Acknowledged writes stay live: what runs goes on, and a person chooses. */
+async function stopped(
+  { failed, settings, error }: WayBackAsked,
+  why: string,
+  stop: Problem,
+  { directory, tools }: Place,
+): Promise<Problem> {
+  const cause = error instanceof Problem ? error.details : [];
+  await letRequestsFail(failed, settings, { directory, tools });
+  return new Problem(stop.code, `release ${failed.id} (${failed.tag}) failed: ${stop.message}`, {
+    details: [`first: ${why}`, ...cause, ...stop.details, ...(await whatRuns(settings, tools))],
+    ...(stop.next === undefined ? {} : { next: stop.next }),
+    cause: error,
+  });
 }
 
 async function stranded(

@@ -117,8 +117,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a way back leaves the failed one's database in place",
     file: "rollout/databaseBack.ts",
-    from: "if (aside !== undefined) {",
-    to: 'if (aside !== undefined && failed.way === "restore") {',
+    from: 'if (action === "swap") {',
+    to: 'if (action === "swap" && input.failed.way === "restore") {',
   },
   {
     name: "a retained database counts as scratch",

@@ -179,13 +179,19 @@ async function settle(
   const exit = again.problem?.exit;
   // Where nothing ever served, a bad first version leaves nothing to go back to.
   const isFirst = newestGood(again.site.directory) === undefined;
-  if (exit !== undefined && exit > 4 && !isFirst)
+  // Where acknowledged writes are in the way of a rollback, a person has to choose.
+  const isStopped = ends.some((one) => one.includes("ROLLBACK_STOPPED"));
+  if (exit !== undefined && exit > 4 && !isFirst && !isStopped)
     violate(`I6: again, without a fault: exit ${exit}`);
   await world.pass(3000);
   const isDone = again.outcome === "done";
   const all = [...schedule.commands, ...(schedule.beside ? [schedule.beside.command] : [])];
-  if (all.every(keepsRows)) {
+  if (isStopped || all.every(keepsRows)) {
     for (const one of untold(site, written, [...words, ...wordsOf(again)])) violate(one);
+  }
+  if (isStopped) {
+    if (site.servers.holding) violate("left over: requests wait at the proxy");
+    return;
   }
   for (const one of unsettled(again.site, written, [...words, ...again.notes], isDone))
     violate(one);

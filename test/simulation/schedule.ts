@@ -93,8 +93,15 @@ function withMore(schedule: Schedule, menu: Menus[number]): Schedule {
   };
 }
 
-/** Not drawn as long as the pipeline does not notice them: the end of a pause, of a migration. */
-const drawn: readonly Happening[] = ["proxy", "overload", "psql", "exporter", "stubborn"];
+const drawn: readonly Happening[] = [
+  "proxy",
+  "overload",
+  "psql",
+  "exporter",
+  "stubborn",
+  "pauseEnds",
+  "migration",
+];
 
 /** The past of a seed and its first command, and nothing that goes wrong. */
 export function faultless(seed: number): Schedule {

@@ -1,0 +1,44 @@
+import { sameRevisions } from "../database/sameRevisions.ts";
+import type { Way } from "../ledger/release.ts";
+
+export interface DatabaseBackFacts {
+  /** What the failed release was to do to the database. */
+  readonly way: Way;
+  /** Where its migration leads. */
+  readonly failedHeads: readonly string[];
+  /** What the database is at now. */
+  readonly at: readonly string[];
+  /** What the former server's image leads to. */
+  readonly heads: readonly string[];
+  /** Whether the database of before, which would be swapped in, exists under another name. */
+  readonly hasFormer: boolean;
+  /** Whether requests may have reached the migrated database, or a server during its migration. */
+  readonly hasTakenWrites: boolean;
+  /** Whether the former server passed the rehearsal on a database of the present revision. */
+  readonly isKeepRehearsed: boolean;
+  /** Whether the schema is still that of the former database. */
+  readonly isSchemaUntouched: boolean;
+}
+
+/**
+ * swap: the former database becomes live. keep: the former server serves on the newer schema. stay: the
+ * database is as the former server knows it. forward: none of these is possible without losing
+ * acknowledged writes; the migration has to be completed, or a person has to choose.
+ */
+export type DatabaseBack = "swap" | "keep" | "stay" | "forward";
+
+/** Decides what becomes of the database in a rollback of a failed release: pure. */
+export function planDatabaseBack(facts: DatabaseBackFacts): DatabaseBack {
+  const { way, at, heads, hasFormer, hasTakenWrites, isKeepRehearsed } = facts;
+  const isBefore = sameRevisions(at, heads);
+  if (way !== "migrate") {
+    if (hasFormer) return "swap";
+    return !isBefore && isKeepRehearsed ? "keep" : "stay";
+  }
+  // What no request has reached lacks nothing as it was before.
+  if (hasFormer && !hasTakenWrites) return "swap";
+  const isComplete = sameRevisions(at, facts.failedHeads);
+  if (isComplete && !isBefore && isKeepRehearsed) return "keep";
+  if (!hasFormer || (isBefore && facts.isSchemaUntouched)) return "stay";
+  return "forward";
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  planDatabaseBack,
+  type DatabaseBackFacts,
+} from "../../scripts/rollout/planDatabaseBack.ts";
+
+/** A migration r1 → r3 that failed between its revisions, on a database that has taken writes. */
+const facts: DatabaseBackFacts = {
+  way: "migrate",
+  failedHeads: ["r3"],
+  at: ["r2"],
+  heads: ["r1"],
+  hasFormer: true,
+  hasTakenWrites: true,
+  isKeepRehearsed: false,
+  isSchemaUntouched: false,
+};
+const plan = (more: Partial<DatabaseBackFacts>) => planDatabaseBack({ ...facts, ...more });
+
+test("the snapshot comes back only where no request has reached the migrated database", () => {
+  for (const at of [["r1"], ["r2"], ["r3"]]) {
+    assert.equal(plan({ at, hasTakenWrites: false }), "swap");
+    assert.notEqual(plan({ at }), "swap");
+  }
+});
+
+test("a database that has taken writes stays where the former server was rehearsed on it", () => {
+  assert.equal(plan({ at: ["r3"], isKeepRehearsed: true }), "keep");
+  assert.equal(plan({ at: ["r3"] }), "forward");
+  assert.equal(
+    plan({ isKeepRehearsed: true }),
+    "forward",
+    "half-way, whatever was rehearsed there",
+  );
+});
+
+test("it stays as it is where the migration has done nothing yet", () => {
+  assert.equal(plan({ at: ["r1"], isSchemaUntouched: true }), "stay");
+  assert.equal(plan({ at: ["r1"] }), "forward", "a part of it is committed");
+});
+
+test("without a snapshot there is nothing to bring back", () => {
+  assert.equal(plan({ hasFormer: false }), "stay");
+  assert.equal(plan({ hasFormer: false, hasTakenWrites: false, at: ["r1"] }), "stay");
+});
+
+test("a copy, downgrade or restore that failed gives way to what it replaced", () => {
+  for (const way of ["carry", "downgrade", "restore"] as const) {
+    assert.equal(plan({ way }), "swap");
+    assert.equal(plan({ way, hasFormer: false }), "stay");
+  }
+  assert.equal(plan({ way: "none", hasFormer: false }), "stay");
+});
+
+test("a rollback that failed on the newer schema is tried again on it", () => {
+  const failed = { way: "keep", hasFormer: false, at: ["r3"] } as const;
+  assert.equal(plan({ ...failed, isKeepRehearsed: true }), "keep");
+  assert.equal(plan(failed), "stay");
+});
