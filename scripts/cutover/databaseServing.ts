@@ -9,5 +9,5 @@ export async function databaseServing(target: Target, tools: Tools): Promise<Dat
   const containers = await tools.engine.containers(settings.project);
   const container = containers.find((one) => one.service === "postgres")?.id;
   const image = images.bySetting.get("POSTGRES_IMAGE")!;
-  return databaseOf(settings, { container, image }, tools.engine);
+  return databaseOf(settings, { container, image }, tools);
 }

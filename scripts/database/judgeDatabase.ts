@@ -38,7 +38,7 @@ export async function judgeDatabase(database: Database, place: string): Promise<
 }
 
 /** psql gives no SQLSTATE for a login that failed, only its words (in C, as we ask it). */
-function loginFault({ message }: Answer): string {
+export function loginFault({ message }: Pick<Answer, "message">): string {
   if (/password authentication failed|no password supplied/.test(message)) {
     return "expected the password to be right, the server refuses it";
   }
@@ -46,7 +46,7 @@ function loginFault({ message }: Answer): string {
     return "expected the database to exist, it does not";
   if (/translate host name|resolve/.test(message))
     return "expected a host name that resolves from a container";
-  if (/refused|timeout|timed out|unreachable/i.test(message))
+  if (/refused|timeout|timed out|unreachable|no route/i.test(message))
     return "expected a server that answers, got none";
   return "expected a login, the server refuses it";
 }

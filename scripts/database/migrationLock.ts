@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import type { Release } from "../engine/engine.ts";
 import type { Database } from "./sql.ts";
 
 /** "letta" as a number: any two tools that migrate this server must use the same. */
@@ -14,7 +15,7 @@ export async function withMigrationLock<Result>(
   database: Database,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  let release: () => Promise<void>;
+  let release: Release;
   try {
     release = await database.hold(`SET lock_timeout = '60s'; SELECT pg_advisory_lock(${key})`);
   } catch (error) {
@@ -26,6 +27,7 @@ export async function withMigrationLock<Result>(
   try {
     return await work();
   } finally {
-    await release();
+    // A session's end would do, but for a pooler that goes on with it.
+    await release(`SELECT pg_advisory_unlock(${key});\n`);
   }
 }

@@ -1,4 +1,12 @@
-import type { CommandIo, CommandResult, Engine } from "../engine/engine.ts";
+import type {
+  Beat,
+  CommandIo,
+  CommandResult,
+  Ended,
+  Engine,
+  Release,
+  Staying,
+} from "../engine/engine.ts";
 import { clientEnvironment } from "./clientEnvironment.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
@@ -21,8 +29,8 @@ export interface Database {
    * their own. The rows of all of them come back.
    */
   ask(statement: string): Promise<Answer>;
-  /** Holds a session open after this statement, until it is released. */
-  hold(statement: string): Promise<() => Promise<void>>;
+  /** Holds a session open after this statement, until it is released, with a last statement or none. */
+  hold(statement: string): Promise<Release>;
 }
 
 /** The Postgres server that the role's database is on, bundled or outside. */
@@ -38,6 +46,13 @@ export interface DatabaseServer {
    * variables, so that none stands in a command line.
    */
   client(database: string, argv: readonly string[], io?: CommandIo): Promise<CommandResult>;
+  /** A session that stays until it is released, see `Engine.stay`. */
+  stay(
+    database: string,
+    argv: readonly string[],
+    stdin: string,
+    beat: Beat,
+  ): Promise<Staying | Ended>;
   /** A database's address as containers of the stack reach it: a secret, as it holds the password. */
   uri(database: string): string;
 }
@@ -75,6 +90,7 @@ export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServ
       const variables = Object.entries(environment(database)).map((pair) => pair.join("="));
       return engine.hold(place.container, ["env", ...variables, ...psqlScript], stdin, until);
     },
+    stay: () => Promise.reject(new Error("the stack's own database is locked with its stack")),
     uri: (database) =>
       `postgresql://${place.user}:${place.password}@postgres:5432/${encodeURIComponent(database)}`,
   });
@@ -102,6 +118,7 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
   return serverOf("external", name, {
     client: (database, argv, io = {}) => engine.run(shot(database, argv, io)),
     hold: (database, stdin, until) => engine.runHeld(shot(database, psqlScript, { stdin }), until),
+    stay: (database, argv, stdin, beat) => engine.stay(shot(database, argv, { stdin }), beat),
     // As text: an URL object would percent-encode a password that is right as it stands.
     uri: (database) =>
       place.uri.replace(
@@ -111,20 +128,38 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
   });
 }
 
+/** The same server, of which nothing is asked before a check has passed. */
+export function guardedServer(server: DatabaseServer, check: () => Promise<void>): DatabaseServer {
+  const after =
+    <Given extends unknown[], Result>(work: (...given: Given) => Promise<Result>) =>
+    async (...given: Given) => {
+      await check();
+      return work(...given);
+    };
+  return {
+    ...server,
+    client: after(server.client),
+    database(name) {
+      const { ask, hold } = server.database(name);
+      return { ask: after(ask), hold: after(hold) };
+    },
+  };
+}
+
 /** What this tool's own sessions are called in pg_stat_activity. */
 export const applicationName = "letta-stack";
 
 /** The messages of our own side in English, text as UTF-8, and who we are. */
 const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: applicationName };
 
-interface Access extends Pick<DatabaseServer, "client" | "uri"> {
-  hold(database: string, stdin: string, until: RegExp): Promise<() => Promise<void>>;
+interface Access extends Pick<DatabaseServer, "client" | "stay" | "uri"> {
+  hold(database: string, stdin: string, until: RegExp): Promise<Release>;
 }
 
 function serverOf(
   place: DatabaseServer["place"],
   name: string,
-  { client: once, uri, hold }: Access,
+  { client: once, uri, hold, stay }: Access,
 ): DatabaseServer {
   const client: Access["client"] = (database, argv, io = {}) => {
     const work = () => once(database, argv, io);
@@ -136,6 +171,7 @@ function serverOf(
     place,
     name,
     client,
+    stay,
     uri,
     database: (database = name) => ({
       ask: async (statement) =>

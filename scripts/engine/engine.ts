@@ -76,11 +76,33 @@ export interface OneShot extends CommandIo {
   readonly user?: string;
 }
 
+/** Ends a command that waits for its input, with a last line of it or none. */
+export type Release = (farewell?: string) => Promise<void>;
+
 /** What lives no longer than this process' connection to it. */
 export interface Held {
   /** Whether it still lives; asked anew where it has not answered lately. Never again once it was false. */
   isAlive(): Promise<boolean>;
   release(): Promise<void>;
+}
+
+/** What is asked of a process now and then, and the one line that it answers. */
+export interface Beat {
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** A process that lives no longer than this process' connection to it. */
+export interface Staying extends Held {
+  /** What it wrote before its first answer. */
+  readonly said: string;
+}
+
+/** A process that ended before its first answer. */
+export interface Ended {
+  readonly isAlive?: never;
+  /** What it wrote to its standard error. */
+  readonly errors: string;
 }
 
 /** The container that has a name already. */
@@ -149,12 +171,7 @@ export interface Engine {
   /** A connection to a port inside a container, whatever it publishes; it has busybox in /probe. */
   connect(id: string, port: number): Promise<Duplex>;
   /** A command whose standard input stays open until `release` is called. */
-  hold(
-    id: string,
-    argv: readonly string[],
-    stdin: string,
-    until: RegExp,
-  ): Promise<() => Promise<void>>;
+  hold(id: string, argv: readonly string[], stdin: string, until: RegExp): Promise<Release>;
   /**
    * Takes a name on the engine, whoever asks for it from wherever, until it is released or this
    * process or its machine ends.
@@ -168,8 +185,13 @@ export interface Engine {
   /** Removes a container unless it runs; false where it does. */
   removeStopped(id: string): Promise<boolean>;
   run(shot: OneShot): Promise<CommandResult>;
+  /**
+   * Runs an image until it is released or this process or its machine ends: its program is to end
+   * with its input.
+   */
+  stay(shot: OneShot, beat: Beat): Promise<Staying | Ended>;
   /** The same for an image of its own instead of a running container. */
-  runHeld(shot: OneShot, until: RegExp): Promise<() => Promise<void>>;
+  runHeld(shot: OneShot, until: RegExp): Promise<Release>;
   /** A path of an image as a tar archive; nothing of the image is run. */
   copyOut(image: string, path: string, to: Writable): Promise<void>;
   volumes(project: string): Promise<string[]>;

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import { bothWays } from "./bothWays.ts";
+import type { Release } from "./engine.ts";
 import { gather, matched } from "./gather.ts";
 
 /**
@@ -13,7 +14,7 @@ export async function execHeld(
   argv: readonly string[],
   stdin: string,
   until: RegExp,
-): Promise<() => Promise<void>> {
+): Promise<Release> {
   const exec = await docker.getContainer(id).exec({
     Cmd: [...argv],
     AttachStdin: true,
@@ -26,8 +27,8 @@ export async function execHeld(
   const ended = new Promise<void>((resolve) => stream.once("close", resolve).once("end", resolve));
   stream.write(stdin);
   await matched(out, until, ended);
-  return async () => {
-    stream.end();
+  return async (farewell = "") => {
+    stream.end(farewell);
     await ended;
   };
 }

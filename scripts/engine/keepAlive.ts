@@ -1,11 +1,15 @@
 import type { Duplex } from "node:stream";
 import { demux } from "./demux.ts";
-import type { Held } from "./engine.ts";
+import type { Beat, Held } from "./engine.ts";
 
-/** What is asked of a process now and then, and the one line that it answers. */
-export interface Beat {
-  readonly question: string;
-  readonly answer: string;
+/** A process that is asked now and then. */
+export interface KeptAlive extends Pick<Held, "isAlive"> {
+  /** The lines that it wrote before its first answer. */
+  readonly said: readonly string[];
+  /** What it wrote to its standard error. */
+  readonly errors: readonly Buffer[];
+  /** Asks it no more. */
+  stop(): void;
 }
 
 const everyMs = 5_000;
@@ -20,11 +24,9 @@ const patienceMs = 20_000;
  * @param stream with both outputs, as the engine attaches them
  * @param now the time of day in ms, which goes on while a machine is suspended
  */
-export function keepAlive(
-  stream: Duplex,
-  beat: Beat,
-  now: () => number = Date.now,
-): Pick<Held, "isAlive"> & { stop(): void } {
+export function keepAlive(stream: Duplex, beat: Beat, now: () => number = Date.now): KeptAlive {
+  const said: string[] = [];
+  const errors: Buffer[] = [];
   /** When each question was put, from the first that is not answered yet. */
   const asked: number[] = [];
   let answered = 0;
@@ -49,10 +51,15 @@ export function keepAlive(
   };
   const listen = async () => {
     let text = "";
-    for await (const chunk of demux(stream, () => undefined)) {
+    for await (const chunk of demux(stream, (error) => errors.push(error))) {
       const lines = (text + chunk.toString("utf8")).split("\n");
       text = lines.pop()!;
+      if (answered === 0) {
+        const first = lines.indexOf(beat.answer);
+        said.push(...lines.splice(0, first === -1 ? lines.length : first));
+      }
       if (lines.some((line) => line !== beat.answer)) break;
+      if (lines.length === 0) continue;
       answered += lines.length;
       heardAt = asked.splice(0, lines.length).at(-1) ?? heardAt;
       tell();
@@ -62,6 +69,8 @@ export function keepAlive(
   void listen().then(stop, stop);
   const isFresh = () => now() >= heardAt && now() - heardAt < freshMs;
   return {
+    said,
+    errors,
     stop,
     async isAlive() {
       if (isOver || isFresh()) return !isOver;

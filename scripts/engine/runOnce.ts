@@ -4,8 +4,9 @@ import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 import { bothWays } from "./bothWays.ts";
 import { converse } from "./demux.ts";
-import type { CommandResult, OneShot } from "./engine.ts";
+import type { Beat, CommandResult, Ended, OneShot, Release, Staying } from "./engine.ts";
 import { gather, matched } from "./gather.ts";
+import { keepAlive } from "./keepAlive.ts";
 import { variables } from "./variables.ts";
 
 /** Says which process a one-shot container belongs to. */
@@ -25,22 +26,17 @@ export async function runOnce(docker: Docker, shot: OneShot): Promise<CommandRes
 }
 
 /** Like execHeld, in a container of its own that goes when it is released. */
-export async function runHeld(
-  docker: Docker,
-  shot: OneShot,
-  until: RegExp,
-): Promise<() => Promise<void>> {
+export async function runHeld(docker: Docker, shot: OneShot, until: RegExp): Promise<Release> {
   const { container, stream } = await startShot(docker, shot);
-  const release = async () => {
-    stream.end();
+  const ended = new Promise<void>((resolve) => stream.once("end", resolve).once("close", resolve));
+  const release: Release = async (farewell) => {
+    stream.end(farewell ?? "");
+    if (farewell !== undefined) await ended;
     await container.remove({ force: true, v: true }); // an image may bring volumes of its own
   };
   try {
     const out = gather();
     docker.modem.demuxStream(stream, out.stream, out.stream);
-    const ended = new Promise<void>((resolve) =>
-      stream.once("end", resolve).once("close", resolve),
-    );
     await container.start();
     stream.write((shot.stdin as string | undefined) ?? "");
     await matched(out, until, ended);
@@ -51,7 +47,36 @@ export async function runHeld(
   }
 }
 
-async function startShot(docker: Docker, shot: OneShot) {
+/** Runs an image until it is released or the connection to it ends, see `Engine.stay`. */
+export async function stay(docker: Docker, shot: OneShot, beat: Beat): Promise<Staying | Ended> {
+  const { container, stream } = await startShot(docker, shot, true);
+  const remove = async () => {
+    // The engine removes it too, as soon as it has ended.
+    await container.remove({ force: true, v: true }).catch((error: { statusCode?: number }) => {
+      if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+    });
+  };
+  try {
+    const { isAlive, stop, said, errors } = keepAlive(stream as Duplex, beat);
+    await container.start();
+    stream.write((shot.stdin as string | undefined) ?? "");
+    if (!(await isAlive())) {
+      await remove();
+      return { errors: Buffer.concat(errors).toString("utf8").trim() };
+    }
+    const release = async () => {
+      stop();
+      stream.end();
+      await remove();
+    };
+    return { isAlive, release, said: said.join("\n") };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function startShot(docker: Docker, shot: OneShot, removesItself = false) {
   const [program = "", ...rest] = shot.entrypoint;
   const container = await docker.createContainer({
     Image: shot.image,
@@ -63,6 +88,7 @@ async function startShot(docker: Docker, shot: OneShot) {
     StdinOnce: true,
     ...(shot.user === undefined ? {} : { User: shot.user }),
     HostConfig: {
+      AutoRemove: removesItself,
       Binds: Object.entries(shot.volumes ?? {}).map((pair) => pair.join(":")),
       NetworkMode: shot.network ?? "none",
       CapDrop: ["ALL"],

@@ -1,6 +1,11 @@
-import { bundledServer, externalServer, type DatabaseServer } from "../database/sql.ts";
-import type { Engine } from "../engine/engine.ts";
+import {
+  bundledServer,
+  externalServer,
+  guardedServer,
+  type DatabaseServer,
+} from "../database/sql.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Tools } from "./tools.ts";
 
 export interface Whereabouts {
   /** The bundled database's container; undefined where there is none (yet). */
@@ -15,10 +20,13 @@ export interface Whereabouts {
 export function databaseOf(
   settings: Settings,
   { container, image, network = "bridge" }: Whereabouts,
-  engine: Engine,
+  { engine, databaseLock }: Pick<Tools, "engine" | "databaseLock">,
 ): DatabaseServer {
   const uri = settings.secrets.get("LETTA_PG_URI");
-  if (uri !== undefined) return externalServer(engine, { uri, image, network });
+  if (uri !== undefined) {
+    const server = externalServer(engine, { uri, image, network });
+    return databaseLock ? guardedServer(server, () => databaseLock(server)) : server;
+  }
   return bundledServer(engine, {
     container: container ?? "",
     user: settings.get("LETTA_PG_USER"),

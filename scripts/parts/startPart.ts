@@ -34,7 +34,7 @@ async function startOnce(
   if (service.name === stack.server.migrate) {
     const where = { container: ids.get("postgres"), image: postgres };
     // Once begun, a migration is seen through: some of Letta's commit in the middle.
-    await withMigrationLock(databaseOf(settings, where, tools.engine).database(), async () => {
+    await withMigrationLock(databaseOf(settings, where, tools).database(), async () => {
       await tools.engine.start(id);
       await waitFor(service, before, limit, tools, undefined);
     });

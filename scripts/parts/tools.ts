@@ -1,9 +1,15 @@
+import type { DatabaseServer } from "../database/sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Narration } from "./narration.ts";
 
 /** Everything a rollout touches the world with. */
 export interface Tools {
   readonly engine: Engine;
+  /**
+   * Has the lock of a database outside before anything is asked of it; undefined for commands that
+   * only read. Rejects with LOCKED, or LOCK_LOST where it was had.
+   */
+  readonly databaseLock?: (server: DatabaseServer) => Promise<void>;
   readonly say: Narration;
   /** Milliseconds since 1970. */
   readonly now: () => number;

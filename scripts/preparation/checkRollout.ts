@@ -51,7 +51,7 @@ export async function checkRollout(
     const uri = settings.secrets.get("LETTA_PG_URI");
     if (uri === undefined) return;
     const image = images.bySetting.get("POSTGRES_IMAGE")!;
-    const server = databaseOf(settings, { container: undefined, image }, tools.engine);
+    const server = databaseOf(settings, { container: undefined, image }, tools);
     const place = `${settings.origin("LETTA_PG_URI")}: LETTA_PG_URI (${new URL(uri).host})`;
     await judgeDatabase(server.database(), place);
   });

@@ -107,7 +107,7 @@ async function otherSchema(
   const runs = settings.has("LETTA_PG_URI") || postgres?.state === "running";
   if (!runs || release.revision.length === 0) return [];
   const image = images.bySetting.get("POSTGRES_IMAGE")!;
-  const server = databaseOf(settings, { container: postgres?.id, image }, tools.engine);
+  const server = databaseOf(settings, { container: postgres?.id, image }, tools);
   const at = await revision(server.database(), prepared.stack.server.revisionQuery);
   if (sameRevisions(at, release.revision)) return [];
   const expected = release.revision.join(", ");

@@ -1,4 +1,7 @@
 import { Problem } from "../common/problem.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { takeDatabaseLock, type DatabaseHolder } from "../database/takeDatabaseLock.ts";
+import type { Held } from "../engine/engine.ts";
 import { fenced } from "../engine/fenced.ts";
 import type { Holder } from "../ledger/readHolder.ts";
 import { takeLock } from "../ledger/lock.ts";
@@ -17,8 +20,8 @@ export interface LockedStack {
 
 /**
  * Takes the locks of a command that writes: of the state directory on this machine, and of the
- * stack at its engine. A run that loses the latter stops before its next step: another may be at
- * work by then.
+ * stack at its engine; of a database outside as soon as something is asked of it. A run that loses
+ * one of the last two stops before its next step: another may be at work by then.
  * @param command as in the journal: "deploy:prod"
  * @throws Problem LOCKED; what the signal was aborted with
  */
@@ -32,6 +35,8 @@ export async function lockStack(
   const since = new Date(tools.now()).toISOString();
   const onWait = (holder: Holder | undefined) =>
     tools.say.note(`waiting for ${holder ? `${holder.command} of ${holder.user}` : "another run"}`);
+  const onDatabaseWait = ({ application, address }: DatabaseHolder) =>
+    tools.say.note(`waiting for ${application || "another run"} from ${address || "elsewhere"}`);
   const wish = { wait, signal, onWait };
   const unlockState = await takeLock(stateLock(directory), { command, since }, wish);
   try {
@@ -39,12 +44,25 @@ export async function lockStack(
     const holder = { command, since, installation, pid: process.pid, ...operator() };
     const held = await takeEngineLock(engine, settings.project, holder, wish);
     const check = async () => {
-      if (!(await held.isAlive())) throw lost(settings, command, engine.endpoint);
+      if (!(await held.isAlive()))
+        throw lost(settings, command, `${settings.project} at ${engine.endpoint}`);
+    };
+    const { user, host } = operator();
+    const name = `${command} ${user}@${host} ${installation.slice(0, 8)}`;
+    let locking: Promise<Held> | undefined;
+    const databaseLock = async (server: DatabaseServer) => {
+      locking ??= takeDatabaseLock(server, { holder: name, wait, signal, onWait: onDatabaseWait });
+      const database = await locking.catch((error: unknown) => {
+        locking = undefined;
+        throw error;
+      });
+      if (!(await database.isAlive())) throw lost(settings, command, `the database ${server.name}`);
     };
     return {
-      tools: { ...tools, engine: fenced(engine, check) },
+      tools: { ...tools, engine: fenced(engine, check), databaseLock },
       async unlock() {
         // A connection that has ended took the lock with it.
+        await locking?.then((one) => one.release()).catch(() => undefined);
         await held.release().catch(() => undefined);
         await unlockState();
       },
@@ -55,10 +73,10 @@ export async function lockStack(
   }
 }
 
-function lost({ project, environment }: Settings, command: string, endpoint: string): Problem {
-  return new Problem("LOCK_LOST", `${command} lost the lock of ${project} at ${endpoint}`, {
+function lost({ environment }: Settings, command: string, of: string): Problem {
+  return new Problem("LOCK_LOST", `${command} lost the lock of ${of}`, {
     details: [
-      "the connection that held it has ended: the engine was restarted, this machine slept, or the lock's container was removed",
+      "the connection that held it has ended: its server was restarted, this machine slept, or its container or session was removed",
       "it stopped where it was, as another run may have begun",
     ],
     next: `npm run status -- ${environment}   (the next deploy or rollback finishes it or takes it back)`,

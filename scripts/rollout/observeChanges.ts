@@ -85,10 +85,6 @@ async function presentRevision(
 ): Promise<string | null> {
   const postgres = observed.find((one) => one.service === "postgres" && one.state === "running");
   if (postgres === undefined || settings.has("LETTA_PG_URI")) return null;
-  const database = databaseOf(
-    settings,
-    { container: postgres.id, image: postgres.image },
-    tools.engine,
-  );
+  const database = databaseOf(settings, { container: postgres.id, image: postgres.image }, tools);
   return (await revision(database.database(), stack.server.revisionQuery)).join(" ");
 }

@@ -41,7 +41,7 @@ export async function situation(
   const isOutside = settings.has("LETTA_PG_URI");
   const runs = isOutside || (container?.state === "running" && container.health !== "starting");
   const database = runs
-    ? databaseOf(settings, { container: container?.id, image }, tools.engine)
+    ? databaseOf(settings, { container: container?.id, image }, tools)
     : undefined;
   const at = database && (await revision(database.database(), server.revisionQuery));
   const present = newestGood(directory);

@@ -112,7 +112,7 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
     await execute({ settings, stack: prepared.stack, file, changes, postgres }, tools);
     const containers = await tools.engine.containers(settings.project);
     const container = containers.find((one) => one.service === "postgres")?.id;
-    const database = databaseOf(settings, { container, image: postgres }, tools.engine);
+    const database = databaseOf(settings, { container, image: postgres }, tools);
     const [checks, at] = await Promise.all([
       tools.say.step(
         "proof",

@@ -288,6 +288,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
         return heldNames.delete(name);
       }),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
+    stay: () => Promise.reject(new Error("a simulated engine has no databases")),
     runHeld: (shot) => held(shot.image),
     copyOut: () => Promise.reject(new Error("a simulated image has no files")),
     volumeOwners: () =>

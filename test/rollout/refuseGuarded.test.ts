@@ -268,6 +268,7 @@ function sized(bytes: number): DatabaseServer {
     name: "letta",
     database: () => ({ ask, hold: () => Promise.reject(new Error("nothing is held")) }),
     client: () => Promise.reject(new Error("nothing is run")),
+    stay: () => assert.fail("nobody locks it"),
     uri: () => "",
   };
 }

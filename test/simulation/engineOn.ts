@@ -244,6 +244,25 @@ export function engineOn(servers: SimulatedServers): Engine {
       }),
     hold: (_id, argv) =>
       session(argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? ""),
+    stay: ({ environment = {}, stdin }) => {
+      const name = `database ${environment["PGHOST"]}`;
+      return world.effect(`hold the lock of ${name}`, 10, () => {
+        const taken = world.heldNames.get(name);
+        const isMine = taken === undefined;
+        const application = /application_name = '([^']*)'/.exec(String(stdin))?.[1] ?? "";
+        const mine = { labels: { application }, process: world.process() };
+        if (isMine) world.heldNames.set(name, mine);
+        const isAlive = () => world.heldNames.get(name) === mine;
+        const leave = () => void (isAlive() && world.heldNames.delete(name));
+        world.process()?.atEnd.push(leave);
+        const holder = ["holder", "7", taken?.labels["application"], "", ""].join("\u001f");
+        return {
+          said: isMine ? "lock\u001ft" : `lock\u001ff\n${holder}`,
+          isAlive: () => Promise.resolve(!isMine || isAlive()),
+          release: () => world.effect(`give back the lock of ${name}`, 5, leave),
+        };
+      });
+    },
     holdName: (name, labels) =>
       world.effect(`hold the name ${name}`, 10, () => {
         const key = `${servers.number} ${name}`;
