@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { askRows } from "./askRows.ts";
-import { databaseOwn, databaseOwnQuery, type RawDatabaseOwn } from "./databaseOwn.ts";
+import { databaseOwnQuery, type DatabaseOwn } from "./databaseOwn.ts";
 import { maintenance } from "./maintenance.ts";
 import { makeDatabase } from "./makeDatabase.ts";
 import type { Mark } from "./marks.ts";
@@ -49,7 +49,7 @@ export async function copyDatabase(
   mark: Mark,
 ): Promise<readonly Session[]> {
   const failure = `${from} could not be copied`;
-  const [facts] = await askRows<{ bytes: number; version: number; own: RawDatabaseOwn }>(
+  const [facts] = await askRows<{ bytes: number; version: number; own: DatabaseOwn }>(
     await maintenance(server, [from]),
     `SELECT pg_database_size(oid) AS bytes, current_setting('server_version_num')::int AS version,
       ${databaseOwnQuery(quoteText(from))} AS own
@@ -58,5 +58,5 @@ export async function copyDatabase(
   );
   if (facts === undefined) throw new Problem("DATABASE_REFUSED", `${failure}: it does not exist`);
   const clause = `TEMPLATE ${quoteName(from)}${chooseCopyStrategy(server.place, facts)}`;
-  return makeDatabase(server, { mark, clause, from, own: databaseOwn(facts.own), failure });
+  return makeDatabase(server, { mark, clause, from, own: facts.own, failure });
 }

@@ -2,38 +2,32 @@ import { quoteName, quoteText } from "./quote.ts";
 
 /**
  * What belongs to a database itself and not to anything in it: neither pg_dump nor a copy of
- * it carries that along. As SQL, in which psql's variable `:"database"` is its name.
+ * it carries that along. Data, as databaseOwnQuery answers it: SQL is made of it where it is applied.
  */
 export interface DatabaseOwn {
-  /** One statement each: `ALTER DATABASE … SET`, `GRANT CONNECT …`. */
-  readonly settings: readonly string[];
-  /** The clause of CREATE DATABASE for encoding and order of letters. */
-  readonly locale: string;
-  /** How many may be connected at once; left out where there is no limit. */
-  readonly connectionLimit?: number | undefined;
-  /** The role that owns it; left out in what was written before it was read. */
-  readonly owner?: string | undefined;
-}
-
-/** What databaseOwnQuery answers. */
-export interface RawDatabaseOwn {
-  /** `ALTER DATABASE … SET`; of one role only where it is named. */
+  /** `ALTER DATABASE … SET`, as "name=value"; of one role only where it is named. */
   readonly settings: readonly { readonly role: string | null; readonly setting: string }[];
   /** Who may connect and so on; null where nobody ever said. A role of null is PUBLIC. */
   readonly grants:
     | readonly {
         readonly role: string | null;
-        readonly privilege: string;
+        readonly privilege: Privilege;
         readonly grantable: boolean;
       }[]
     | null;
-  readonly locale: RawLocale;
-  /** -1 for no limit (`pg_database.datconnlimit`). */
-  readonly connectionLimit: number;
-  readonly owner: string;
+  readonly locale: DatabaseLocale;
+  /** How many may be connected at once (`pg_database.datconnlimit`): -1, or left out, for no limit. */
+  readonly connectionLimit?: number | undefined;
+  /** The role that owns it; left out in what was written before it was read. */
+  readonly owner?: string | undefined;
 }
 
-interface RawLocale {
+/** What can be granted on a database. */
+export const privileges = ["CONNECT", "CREATE", "TEMPORARY"] as const;
+type Privilege = (typeof privileges)[number];
+
+/** Encoding and order of letters. */
+export interface DatabaseLocale {
   readonly encoding: string;
   readonly collate: string;
   readonly ctype: string;
@@ -42,7 +36,7 @@ interface RawLocale {
   /** What ICU or the builtin provider goes by. */
   readonly locale: string | null;
   /** ICU's own rules on top of its locale; from Postgres 16. */
-  readonly rules?: string | null;
+  readonly rules?: string | null | undefined;
 }
 
 /** An expression that reads it as JSON, in any database of the server. */
@@ -71,9 +65,11 @@ const lists = [
   "session_preload_libraries",
 ];
 
-/** The answer as SQL for a database of any name. */
-export function databaseOwn(raw: RawDatabaseOwn): DatabaseOwn {
-  const { settings, grants, locale, connectionLimit, owner } = raw;
+/** One statement each, in which psql's variable `:"database"` is the database's name. */
+export function ownStatements({
+  settings,
+  grants,
+}: Pick<DatabaseOwn, "settings" | "grants">): string[] {
   const set = settings.map(({ role, setting }) => {
     const [variable = ""] = setting.split("=", 1);
     const value = setting.slice(variable.length + 1);
@@ -89,23 +85,16 @@ export function databaseOwn(raw: RawDatabaseOwn): DatabaseOwn {
     return `GRANT ${privilege} ON DATABASE :"database" TO ${to}${further}`;
   });
   const afresh = grants === null ? [] : [`REVOKE ALL ON DATABASE :"database" FROM PUBLIC`];
-  return {
-    settings: [...set, ...afresh, ...granted],
-    locale: localeClause(locale),
-    ...(connectionLimit < 0 ? {} : { connectionLimit }),
-    owner,
-  };
+  return [...set, ...afresh, ...granted];
 }
 
 /** The statements for one database, in a transaction. */
 export function applyOwn(
   name: string,
-  { settings, connectionLimit, owner }: Omit<DatabaseOwn, "locale">,
+  { connectionLimit = -1, owner, ...own }: Omit<DatabaseOwn, "locale">,
 ): string {
   const limit =
-    connectionLimit === undefined
-      ? []
-      : [`ALTER DATABASE :"database" CONNECTION LIMIT ${connectionLimit};`];
+    connectionLimit < 0 ? [] : [`ALTER DATABASE :"database" CONNECTION LIMIT ${connectionLimit};`];
   // Another machine need not have the role, nor may every role give a database away: then it stays its maker's.
   const owned =
     owner === undefined
@@ -117,14 +106,16 @@ WHERE rolname = ${quoteText(owner)} AND pg_has_role(oid, 'MEMBER') \\gexec`,
   return [
     `SELECT ${quoteText(name)} AS database \\gset`,
     "BEGIN;",
-    ...settings.map((one) => `${one};`),
+    ...ownStatements(own).map((one) => `${one};`),
     ...limit,
     ...owned,
     "COMMIT;",
   ].join("\n");
 }
 
-function localeClause({ encoding, collate, ctype, provider, locale, rules }: RawLocale): string {
+/** The clause of CREATE DATABASE for encoding and order of letters. */
+export function localeClause(own: DatabaseLocale): string {
+  const { encoding, collate, ctype, provider, locale, rules } = own;
   const classic = `ENCODING ${quoteText(encoding)} LC_COLLATE ${quoteText(collate)} LC_CTYPE ${quoteText(ctype)}`;
   if (locale === null) return classic;
   if (provider === "i") {

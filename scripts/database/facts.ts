@@ -1,11 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { countTablesScript, openSnapshot } from "./countTables.ts";
-import {
-  databaseOwn,
-  databaseOwnQuery,
-  type DatabaseOwn,
-  type RawDatabaseOwn,
-} from "./databaseOwn.ts";
+import { databaseOwnQuery, type DatabaseOwn } from "./databaseOwn.ts";
 import { invalidIndexesQuery } from "./invalidIndexes.ts";
 import type { Database } from "./sql.ts";
 
@@ -69,12 +64,12 @@ export function parseFacts(printed: string): Facts {
   }
   const revision = JSON.parse(last.slice(state.length)) as Record<string, string>[];
   const { own, ...others } = JSON.parse(facts) as Facts & {
-    own: RawDatabaseOwn;
+    own: DatabaseOwn;
   };
   return {
     ...others,
     rows: JSON.parse(rows) as Facts["rows"],
-    ...databaseOwn(own),
+    ...own,
     revision: revision.map((row) => String(Object.values(row)[0])),
   };
 }

@@ -1,10 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { privileges } from "../database/databaseOwn.ts";
 import type { DumpSheet } from "../database/dump.ts";
+import { ownFromSql } from "../database/ownFromSql.ts";
 import { writeFile } from "./writeFile.ts";
 
-const format = 1;
+const format = 2;
 
 /** The sheet of a backup: what its dump holds, how to know that it still does, and why it is. */
 export interface Backup extends DumpSheet {
@@ -33,6 +35,19 @@ export interface Backups {
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const time = v.pipe(v.string(), v.isoTimestamp());
+/** What a backup of format 1 kept as SQL, as data. */
+const upgraded = v.transform((sheet: unknown) => {
+  const old = v.safeParse(formatOne, sheet);
+  if (!old.success) return sheet;
+  const own = ownFromSql(old.output.settings, old.output.locale);
+  return { ...old.output, format, ...(own ?? { settings: null }) };
+});
+const formatOne = v.looseObject({
+  format: v.literal(1),
+  settings: v.array(v.string()),
+  locale: v.string(),
+});
+
 const schema = v.object({
   format: v.literal(format),
   id: v.string(),
@@ -48,9 +63,25 @@ const schema = v.object({
   serverVersion: v.string(),
   globals: v.nullable(v.string()),
   globalsFault: v.nullable(v.string()),
-  settings: v.array(v.string()),
-  locale: v.string(),
-  connectionLimit: v.optional(count),
+  settings: v.array(v.object({ role: v.nullable(v.string()), setting: v.string() })),
+  grants: v.nullable(
+    v.array(
+      v.object({
+        role: v.nullable(v.string()),
+        privilege: v.picklist(privileges),
+        grantable: v.boolean(),
+      }),
+    ),
+  ),
+  locale: v.object({
+    encoding: v.string(),
+    collate: v.string(),
+    ctype: v.string(),
+    provider: v.nullable(v.string()),
+    locale: v.nullable(v.string()),
+    rules: v.optional(v.nullable(v.string())),
+  }),
+  connectionLimit: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(-1))),
   owner: v.optional(v.string()),
   databaseBytes: count,
   extensions: v.record(v.string(), v.string()),
@@ -102,7 +133,7 @@ export function removeBackup(directory: string, id: string): void {
 function readBackup(directory: string, id: string): Backup | string {
   if (!existsSync(sheetPath(directory, id))) return "its sheet is missing";
   const text = readFileSync(sheetPath(directory, id), "utf8");
-  const judged = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text);
+  const judged = v.safeParse(v.pipe(v.string(), v.parseJson(), upgraded, schema), text);
   if (!judged.success) {
     const [issue] = judged.issues;
     return `${v.getDotPath(issue) ?? "its sheet"}: expected ${issue.expected ?? "JSON"}, got ${issue.received}`;

@@ -27,8 +27,9 @@ const backup = (id: string): Backup => ({
   serverVersion: "17.5",
   globals: "CREATE ROLE letta;",
   globalsFault: null,
-  settings: ["ALTER DATABASE letta SET search_path TO public"],
-  locale: "LOCALE_PROVIDER libc LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+  settings: [{ role: null, setting: "search_path=public" }],
+  grants: [{ role: "reader", privilege: "CONNECT", grantable: false }],
+  locale: { encoding: "UTF8", collate: "C", ctype: "C", provider: "c", locale: null },
   databaseBytes: 8_000_000,
   extensions: { plpgsql: "1.0", vector: "0.8.1" },
   invalidIndexes: [],
@@ -82,7 +83,29 @@ test("a server that would not tell its roles is kept with its words", () => {
   assert.deepEqual(readBackups(directory).backups, [silent]);
 });
 
-const whole = JSON.stringify({ format: 1, ...backup(second) });
+const whole = JSON.stringify({ format: 2, ...backup(second) });
+/** A sheet as the first format had it, with SQL. */
+const formatOne = (settings: readonly string[]) => {
+  const locale = "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'";
+  const { grants: _, ...others } = backup(second);
+  return JSON.stringify({ ...others, format: 1, settings, locale });
+};
+
+test("a backup of the first format is read, its SQL as data", () => {
+  const directory = kept(second);
+  writeFileSync(
+    sheet(directory, second),
+    formatOne([
+      `ALTER DATABASE :"database" SET "search_path" TO 'public'`,
+      'REVOKE ALL ON DATABASE :"database" FROM PUBLIC',
+      'GRANT CONNECT ON DATABASE :"database" TO "reader"',
+    ]),
+  );
+  const [read] = readBackups(directory).backups;
+  assert.deepEqual(read?.settings, [{ role: null, setting: 'search_path="public"' }]);
+  assert.deepEqual(read.grants, backup(second).grants);
+});
+
 const damage: Readonly<Record<string, [change: (directory: string) => void, why: RegExp]>> = {
   "whose sheet is empty": [(at) => writeFileSync(sheet(at, second), ""), /JSON/],
   "whose sheet is cut off": [
@@ -90,8 +113,8 @@ const damage: Readonly<Record<string, [change: (directory: string) => void, why:
     /expected JSON/,
   ],
   "whose sheet is of another format": [
-    (at) => writeFileSync(sheet(at, second), whole.replace('"format":1', '"format":2')),
-    /^format: expected 1, got 2$/,
+    (at) => writeFileSync(sheet(at, second), whole.replace('"format":2', '"format":3')),
+    /^format: expected 2, got 3$/,
   ],
   "whose sheet counts rows in words": [
     (at) => writeFileSync(sheet(at, second), whole.replace(":37", ':"many"')),
@@ -101,8 +124,16 @@ const damage: Readonly<Record<string, [change: (directory: string) => void, why:
     (at) => writeFileSync(sheet(at, second), whole.replace('"locale"', '"local"')),
     /^locale: expected/,
   ],
+  "whose sheet has SQL in the place of a privilege": [
+    (at) => writeFileSync(sheet(at, second), whole.replace('"CONNECT"', '"CONNECT ON x; DROP"')),
+    /^grants\.0\.privilege: expected/,
+  ],
+  "of the first format, with SQL that is not this tool's": [
+    (at) => writeFileSync(sheet(at, second), formatOne(["\\! id > /tmp/pwned"])),
+    /^settings: expected Array, got null$/,
+  ],
   "whose sheet is another one's": [
-    (at) => writeFileSync(sheet(at, second), JSON.stringify({ format: 1, ...backup(first) })),
+    (at) => writeFileSync(sheet(at, second), JSON.stringify({ format: 2, ...backup(first) })),
     /^expected id 000003-20261121T083105Z, got 000003-20261121T073105Z$/,
   ],
   "whose sheet is missing": [(at) => rmSync(sheet(at, second)), /^its sheet is missing$/],
