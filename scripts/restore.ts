@@ -10,6 +10,7 @@ await command({
   options: [
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
+    ["--foreign", "also a backup that this installation did not write, or not as it stands"],
     ["--end-sessions", "end sessions of others on the database while requests are paused"],
   ],
   flags: ["yes"],
@@ -24,6 +25,7 @@ await command({
       wanted: asked.arguments[0],
       reason: (asked.options["reason"] as string | undefined) ?? null,
       wait: asked.options["wait"] === true,
+      foreign: asked.options["foreign"] === true,
       endSessions: asked.options["endSessions"] === true,
     };
     const outcome = await restore(settings, wish, toolsOf(terminal));

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { diagnose, passed, skipped, type Finding } from "../diagnosis/diagnose.ts";
+import { diagnose, passed, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
@@ -84,7 +84,7 @@ export async function examine(
   return [...(await Promise.all(before)), ...after.flat()];
 }
 
-type NeedsEngine = (name: string, look: () => Promise<string>) => Promise<Finding>;
+type NeedsEngine = (name: string, look: () => Promise<string | Judgement>) => Promise<Finding>;
 
 /** What an `up` would meet. */
 function examineChanges(settings: Settings, needsEngine: NeedsEngine, tools: Tools) {
@@ -132,7 +132,11 @@ function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Too
     }),
     needsEngine("encryption key", async () => {
       const key = readKey(directory);
-      if (key !== undefined) refuseChangedKey(settings, newestGood(directory), key);
+      const last = newestGood(directory);
+      if (key === undefined || last?.secrets["LETTA_ENCRYPTION_KEY"] === undefined) {
+        return skipped("no release here tells which key it ran with");
+      }
+      refuseChangedKey(settings, last, key);
       return "the one the last release ran with";
     }),
     needsEngine("database password", async () => {
@@ -165,7 +169,12 @@ function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
   return () => (made ??= make());
 }
 
-function find(name: string, look: () => Promise<string>): Promise<Finding> {
+/** @param look gives what was seen, or its own judgement */
+function find(name: string, look: () => Promise<string | Judgement>): Promise<Finding> {
   const next = name === "engine" ? "npm run up:dev" : "npm run doctor -- --verbose";
-  return diagnose(name, async () => passed(await look()), next);
+  const judge = async () => {
+    const seen = await look();
+    return typeof seen === "string" ? passed(seen) : seen;
+  };
+  return diagnose(name, judge, next);
 }

@@ -1,9 +1,11 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { privileges } from "../database/databaseOwn.ts";
 import type { DumpSheet } from "../database/dump.ts";
 import { ownFromSql } from "../database/ownFromSql.ts";
+import { readKey } from "./secretKey.ts";
 import { writeFile } from "./writeFile.ts";
 
 const format = 2;
@@ -17,6 +19,8 @@ export interface Backup extends DumpSheet {
   /** Why it was taken: "before 000004", "asked for". */
   readonly reason: string;
   readonly release: string;
+  /** Of LETTA_ENCRYPTION_KEY as it was then (see fingerprint); left out where there was none. */
+  readonly encryptionKey?: string | undefined;
   /** When it was restored to see that it can be; null where it never was. */
   readonly proven: string | null;
 }
@@ -84,6 +88,7 @@ const schema = v.object({
   connectionLimit: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(-1))),
   owner: v.optional(v.string()),
   databaseBytes: count,
+  encryptionKey: v.optional(v.string()),
   extensions: v.record(v.string(), v.string()),
   invalidIndexes: v.array(v.string()),
 });
@@ -105,7 +110,43 @@ export function dumpPath(directory: string, id: string): string {
 
 /** Keeps a backup's sheet, whole or not at all: after its dump, or when it was proven. */
 export function keepBackup(directory: string, backup: Backup): void {
-  writeFile(sheetPath(directory, backup.id), `${JSON.stringify({ format, ...backup }, null, 2)}\n`);
+  const sheet = { format, ...backup };
+  const key = readKey(directory);
+  const sealed = key === undefined ? sheet : { ...sheet, seal: seal(key, sheet) };
+  writeFile(sheetPath(directory, backup.id), `${JSON.stringify(sealed, null, 2)}\n`);
+}
+
+/**
+ * What tells whether two machines have the same secret, whatever state they have; the secret itself,
+ * of 128 bits or more, cannot be found by it.
+ * @returns undefined where there is none
+ */
+export function fingerprint(secret: string | undefined): string | undefined {
+  return secret
+    ? createHmac("sha256", secret).update("letta-stack").digest("hex").slice(0, 16)
+    : undefined;
+}
+
+/**
+ * Whether this installation wrote a backup's manifest, as it stands; its dump is that one whose SHA-256
+ * it names. What was copied back from elsewhere may have been changed there.
+ */
+export function isSealed(directory: string, id: string): boolean {
+  const key = readKey(directory);
+  if (key === undefined) return false;
+  const { seal: found, ...sheet } = JSON.parse(
+    readFileSync(sheetPath(directory, id), "utf8"),
+  ) as Record<string, unknown>;
+  return typeof found === "string" && isEqual(found, seal(key, sheet));
+}
+
+function seal(key: Buffer, sheet: object): string {
+  return createHmac("sha256", key).update(JSON.stringify(sheet)).digest("hex");
+}
+
+function isEqual(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** All backups, and what looks like one and is not whole. Dumps are not read. */

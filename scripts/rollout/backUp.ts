@@ -1,5 +1,5 @@
 import { dropScratch } from "../database/dropScratch.ts";
-import type { Backup } from "../ledger/backups.ts";
+import { fingerprint, type Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { newRun } from "./describeRelease.ts";
@@ -40,6 +40,7 @@ export function backUp(
       role: target.prepared.stack.server,
       reason: asked.reason ?? "asked for",
       release,
+      encryptionKey: fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY")),
       scratch,
     };
     try {

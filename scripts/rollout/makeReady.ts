@@ -1,6 +1,7 @@
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { endedText } from "../database/sessions.ts";
 import type { Proof, Release } from "../ledger/release.ts";
+import { fingerprint } from "../ledger/backups.ts";
 import type { Rollout } from "./carryOut.ts";
 import { plannedCutover } from "./plannedCutover.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
@@ -36,7 +37,8 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   const backUp = () => {
     const release = situation.present?.id ?? null;
     const reason = `before ${rollout.kind} ${rollout.id}`;
-    return takeBackup({ directory, server, role, reason, release, scratch }, tools);
+    const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
+    return takeBackup({ directory, server, role, reason, release, encryptionKey, scratch }, tools);
   };
   if (schema.action === "migrate") {
     const backup = await backUp();

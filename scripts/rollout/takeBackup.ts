@@ -17,6 +17,8 @@ export interface BackupAsked {
   readonly reason: string;
   /** The release that ran; null where none was recorded. */
   readonly release: string | null;
+  /** See Backup. */
+  readonly encryptionKey: string | undefined;
   /** Marks the scratch database it is proven in, which stays for a rehearsal. */
   readonly scratch: Mark;
 }
@@ -27,7 +29,7 @@ export interface BackupAsked {
  * @throws Problem DATABASE_REFUSED, BACKUP_DAMAGED; an unproven dump is not counted as a backup
  */
 export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Backup> {
-  const { directory, server, role, scratch, reason } = asked;
+  const { directory, server, role, scratch, reason, encryptionKey } = asked;
   const release = asked.release ?? "000000";
   const now = new Date(tools.now());
   const id = backupId(release, now);
@@ -37,7 +39,9 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
     () => dump(server, { database: server.name, path, revisionQuery: role.revisionQuery }),
     ({ rows, bytes }) => `${total(rows)} rows, ${(bytes / 1e6).toFixed(1)} MB`,
   );
-  const backup = { ...taken, id, created: now.toISOString(), reason, release, proven: null };
+  const about = { id, created: now.toISOString(), reason, release };
+  const key = encryptionKey === undefined ? {} : { encryptionKey };
+  const backup = { ...taken, ...about, ...key, proven: null };
   keepBackup(directory, backup);
   await tools.say.step(
     "prove the dump",
@@ -50,7 +54,7 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
         role.revisionQuery,
       );
     },
-    () => "restored on the side, the same rows",
+    () => "restored on the side, the same counts of rows",
   );
   const proven = { ...backup, proven: new Date(tools.now()).toISOString() };
   keepBackup(directory, proven);

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
   backupId,
   dumpPath,
+  isSealed,
   keepBackup,
   readBackups,
   removeBackup,
   type Backup,
 } from "../../scripts/ledger/backups.ts";
+import { secretKey } from "../../scripts/ledger/secretKey.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
 import { folder } from "./folder.ts";
 
@@ -179,4 +181,28 @@ test("what is removed is gone, sheet and dump, and nothing else", () => {
 
 test("a sheet is nobody else's to read", () => {
   assert.equal(statSync(sheet(kept(first), first)).mode & 0o777, 0o600);
+});
+
+test("a manifest is this installation's as long as nothing in it was changed", () => {
+  const directory = stateDirectory(folder(), "dev");
+  const key = secretKey(directory, (count) => Buffer.alloc(count, 1));
+  assert.equal(key.length, 32);
+  writeFileSync(dumpPath(directory, first), "dump");
+  keepBackup(directory, backup(first));
+  assert.ok(isSealed(directory, first));
+  const text = readFileSync(sheet(directory, first), "utf8");
+  for (const changed of [
+    text.replace("abab", "abac"),
+    text.replace("search_path", "role"),
+    text.replace(/,\s*"seal": "\w+"/u, ""),
+    text.replace(/"seal": "\w+"/u, '"seal": ""'),
+  ]) {
+    assert.notEqual(changed, text);
+    writeFileSync(sheet(directory, first), changed);
+    assert.ok(!isSealed(directory, first));
+  }
+  writeFileSync(sheet(directory, first), text);
+  assert.ok(isSealed(directory, first));
+  writeFileSync(join(directory, "key"), "02".repeat(32));
+  assert.ok(!isSealed(directory, first), "with another installation's key");
 });

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import {
+  dumpPath,
+  fingerprint,
+  keepBackup,
+  readBackups,
+  type Backup,
+} from "../../scripts/ledger/backups.ts";
+import { secretKey } from "../../scripts/ledger/secretKey.ts";
+import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
+import { refuseForeign, refuseOtherKey } from "../../scripts/rollout/restore.ts";
+import { folder } from "../ledger/folder.ts";
+import { settingsOf } from "./exampleTarget.ts";
+
+const settings = settingsOf("prod");
+const id = "000003-20261121T073105Z";
+
+/** A state directory with one backup, taken under this encryption key. */
+function taken(key: string | undefined): { directory: string; backup: Backup } {
+  const directory = stateDirectory(folder(), "prod");
+  secretKey(directory, (count) => Buffer.alloc(count, 1));
+  writeFileSync(dumpPath(directory, id), "dump");
+  const encryptionKey = fingerprint(key);
+  keepBackup(directory, {
+    id,
+    created: "2026-11-21T07:31:05.000Z",
+    reason: "asked for",
+    release: "000003",
+    database: "letta",
+    sha256: "ab".repeat(32),
+    bytes: 4,
+    revision: ["a1"],
+    rows: { agents: 1 },
+    ...(encryptionKey === undefined ? {} : { encryptionKey }),
+    proven: null,
+    serverVersion: "17.5",
+    globals: null,
+    globalsFault: null,
+    settings: [],
+    grants: null,
+    locale: { encoding: "UTF8", collate: "C", ctype: "C", provider: "c", locale: null },
+    databaseBytes: 1,
+    extensions: {},
+    invalidIndexes: [],
+  });
+  const [backup] = readBackups(directory).backups;
+  return { directory, backup: backup! };
+}
+
+test("another installation's backup is restored only on request", () => {
+  const { directory, backup } = taken(undefined);
+  refuseForeign(directory, backup, false, "prod");
+  writeFileSync(`${directory}/key`, "02".repeat(32));
+  assert.throws(() => refuseForeign(directory, backup, false, "prod"), {
+    code: "BACKUP_DAMAGED",
+    exit: 3,
+    next: /--foreign/,
+  });
+  refuseForeign(directory, backup, true, "prod");
+});
+
+test("a backup of another encryption key is refused, with neither key in the words", () => {
+  const now = settings.secrets.get("LETTA_ENCRYPTION_KEY")!;
+  refuseOtherKey(taken(now).backup, settings);
+  refuseOtherKey(taken(undefined).backup, settings);
+  const other = "another-key-of-another-machine";
+  assert.throws(
+    () => refuseOtherKey(taken(other).backup, settings),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, "KEY_CHANGED");
+      assert.ok(!error.message.includes(now) && !error.message.includes(other));
+      return true;
+    },
+  );
+});
