@@ -1,8 +1,9 @@
+import { byteSize } from "../common/byteSize.ts";
 import type { Lookup } from "../settings/fillSettings.ts";
 import { caddyBlock } from "./caddyBlock.ts";
 import { ownLog, proxyLog } from "./proxyLog.ts";
 import { proxyTls } from "./proxyTls.ts";
-import { proxyUpstream } from "./proxyUpstream.ts";
+import { mostWaiting, pausedRequests, proxyUpstream } from "./proxyUpstream.ts";
 
 /** Within the container, for `caddy reload` and for nobody else. */
 const adminSocket = "unix//tmp/admin.sock";
@@ -45,12 +46,14 @@ export function proxyConfiguration(lookup: Lookup): string {
       "respond 404",
     ]),
     "",
+    ...pausedRequests(value("HOLD_MAX")),
+    "",
     ...caddyBlock(tls.address, [
       ...tls.site,
       ...proxyLog,
       ...caddyBlock("header", headers(tls.isPublic)),
       ...caddyBlock("request_body", [`max_size ${value("PROXY_MAX_BODY") || "64MB"}`]),
-      ...proxyUpstream(value("HOLD_MAX")),
+      ...proxyUpstream(mostWaiting(byteSize(value("PROXY_MEMORY")))),
     ]),
   ];
   return `${lines.join("\n")}\n`;

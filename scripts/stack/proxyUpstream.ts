@@ -25,15 +25,32 @@ export const gate = {
 /** HOLD_MAX where it is unset. */
 export const longestHold = "120s";
 
+/** Where requests wait during a pause, in the proxy's own container. */
+const waitingPort = 8082;
+
+/** What a request that waits takes of the proxy's memory: TLS, a connection each (Caddy 2.11, measured). */
+const waitingBytes = 160 * 1024;
+/** The share of its memory that requests that wait may take; the others need some too. */
+const waitingShare = 0.7;
+
+/**
+ * How many requests may wait at the proxy at the same time.
+ * @param memory the proxy's limit, in bytes
+ */
+export function mostWaiting(memory: number): number {
+  return Math.max(atOnce, Math.floor((memory * waitingShare) / waitingBytes));
+}
+
+/** Where a request goes by a file of `gate`. */
+const at = (file: string) => `{file.${gate.folder}/${file}}:${gate.port}`;
+
 /**
  * How requests reach the server: its answers are handed on as they come, however long they
- * take. While it is replaced they wait here instead of failing: what the files of `gate` say
- * is read anew before each try, so no reload is needed, and a try that reaches nobody is made
- * again whatever its method, as nothing was sent (Caddy 2.11, measured).
- * @param holdMax how long a hold may take; empty for `longestHold`
+ * take. During a pause they wait (pausedRequests), so many at most: one more is answered with 503 and
+ * Retry-After, as each takes memory before anyone has asked for a password. What the files of `gate`
+ * say is read anew for each request, so no reload is needed.
  */
-export function proxyUpstream(holdMax: string): string[] {
-  const at = (file: string) => `{file.${gate.folder}/${file}}:${gate.port}`;
+export function proxyUpstream(waiting: number): string[] {
   const matches = (file: string) =>
     caddyBlock(`@${file} file`, [`root ${gate.folder}`, `try_files /${file}`]);
   return [
@@ -44,17 +61,39 @@ export function proxyUpstream(holdMax: string): string[] {
     // Nor is one that came by compose/relay.py, which is to end.
     "@relayed remote_ip 127.0.0.1 ::1",
     "header @relayed Connection close",
-    ...upstream(`@${gate.holding} ${at(gate.held)}`, [
-      // When the hold has ended there are all those before it, for as long again at most.
+    ...upstream(`@${gate.holding} 127.0.0.1:${waitingPort}`, [
+      // Counts all that are under way there: those that wait.
+      `unhealthy_request_count ${waiting}`,
+    ]),
+    ...upstream(`@${gate.open} ${at(gate.open)}`, patience),
+    ...upstream(`${gate.service}:${gate.port}`, patience),
+    ...caddyBlock("handle_errors 503", ["header Retry-After 5", "respond 503"]),
+  ];
+}
+
+/**
+ * Where requests wait during a pause instead of failing: where they go is read anew before each
+ * try, and a try that reaches no server is made again whatever its method, as nothing was
+ * sent (Caddy 2.11, measured).
+ * @param holdMax how long a pause may take; empty for `longestHold`
+ */
+export function pausedRequests(holdMax: string): string[] {
+  return caddyBlock(`http://:${waitingPort}`, [
+    "bind 127.0.0.1",
+    ...upstream(at(gate.held), [
+      // When the pause has ended there are all those before it, for as long again at most.
       `lb_try_duration ${2 * durationMs(holdMax || longestHold)}ms`,
       // Each try of each request that waits is work, which the server's boot needs more.
       "lb_try_interval 1s",
       // Those who waited do not all fall upon a server that has just booted.
       `unhealthy_request_count ${atOnce}`,
+      // The client is who the first of the two has seen.
+      ...["For", "Host", "Proto"].map((one) => {
+        const name = `X-Forwarded-${one}`;
+        return `header_up ${name} {http.request.header.${name}}`;
+      }),
     ]),
-    ...upstream(`@${gate.open} ${at(gate.open)}`, patience),
-    ...upstream(`${gate.service}:${gate.port}`, patience),
-  ];
+  ]);
 }
 
 /** Of the requests that were held, so many are answered at once. */

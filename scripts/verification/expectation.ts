@@ -1,3 +1,4 @@
+import { byteSize } from "../common/byteSize.ts";
 import type { Delivery } from "../collector/readDelivery.ts";
 import { gathersMs } from "../stack/gathersMs.ts";
 import { isCollector } from "../stack/isCollector.ts";
@@ -74,7 +75,7 @@ function expectedCollector({ name, ports }: StackService, stack: Stack): Expecte
   return {
     service: name,
     published: new Map(ports.map((one) => [one.target, one.published])),
-    memoryLimit: bytes(String(service?.["mem_limit"] ?? "0")),
+    memoryLimit: byteSize(String(service?.["mem_limit"] ?? "0")),
   };
 }
 
@@ -90,19 +91,6 @@ function clickHouseOf(
   if (bundled === undefined) return { url: origin, ...reader };
   const open = bundled.ports.find((port) => port.target === 8123);
   return { url: `http://127.0.0.1:${open?.published ?? 8123}`, ...reader };
-}
-
-const unitBytes: Readonly<Record<string, number>> = {
-  b: 1,
-  k: 1024,
-  m: 1024 ** 2,
-  g: 1024 ** 3,
-};
-
-/** Compose's notation: "1536m", "2gb". */
-function bytes(size: string): number {
-  const [, count = "0", unit = "b"] = /^(\d+)([bkmg]?)b?$/i.exec(size) ?? [];
-  return Number(count) * (unitBytes[unit.toLowerCase() || "b"] ?? 1);
 }
 
 /** The proxy's address as this machine reaches it. */

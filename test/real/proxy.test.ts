@@ -12,8 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { parse } from "yaml";
 import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
-import { pauseScript, renewScript } from "../../scripts/cutover/gateScripts.ts";
+import { pauseScript, renewScript, resumeScript } from "../../scripts/cutover/gateScripts.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
+import { mostWaiting } from "../../scripts/stack/proxyUpstream.ts";
+import { heldRequests } from "../rigs/load/heldRequests.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { exampleValues, lookupOf } from "../stack/exampleStack.ts";
 import { portsOf } from "./portsOf.ts";
@@ -364,6 +366,23 @@ test("a pause that expired while the proxy was down is over when it is up again"
 });
 
 const healthz = "http://127.0.0.1:8080/healthz";
+
+test("requests that wait are bounded by the proxy's memory: one more is told to come again", async () => {
+  await up({ PROXY_MEMORY: "96m" });
+  const waiting = mostWaiting(96 * 1024 ** 2);
+  const state = () => docker("inspect", "--format", "{{json .State}}", proxy());
+  const { StartedAt } = JSON.parse(state()) as Record<string, unknown>;
+  inProxy("sh", "-ec", pauseScript("c3", 120));
+  const { answers } = await heldRequests(`https://127.0.0.1:${port}`, waiting + 200);
+  const refused = await ask("/v1/health/");
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers["retry-after"], "5");
+  inProxy("sh", "-ec", resumeScript("server"));
+  assert.deepEqual(await answers, { "200": waiting, "503": 200 });
+  const { StartedAt: now, OOMKilled } = JSON.parse(state()) as Record<string, unknown>;
+  assert.deepEqual([now, OOMKilled], [StartedAt, false]);
+  await up();
+});
 
 test("a setting of the proxy's changes with a stream open, and the proxy stays", async () => {
   await takeOver();

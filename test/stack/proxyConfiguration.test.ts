@@ -52,3 +52,16 @@ test("neither administration nor health listens where another container could ca
   assert.match(text, /^\tadmin unix\/\/tmp\/admin\.sock$/m);
   assert.match(text, /^http:\/\/:8080 \{\n\tbind 127\.0\.0\.1$/m);
 });
+
+test("how many requests may wait during a pause follows from the proxy's memory", () => {
+  const bound = (memory: string) =>
+    Number(
+      /127\.0\.0\.1:8082 \{\n\t\tflush_interval -1\n\t\tunhealthy_request_count (\d+)/.exec(
+        made({ PROXY_MEMORY: memory }),
+      )?.[1],
+    );
+  assert.ok(bound("1g") >= 4000);
+  assert.ok(bound("1g") * 160 * 1024 < 0.8 * 1024 ** 3);
+  assert.equal(bound("512m"), Math.floor(bound("1g") / 2));
+  assert.match(made(), /handle_errors 503 \{\n\t\theader Retry-After 5$/m);
+});
