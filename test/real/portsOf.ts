@@ -34,6 +34,7 @@ const suites = [
   "upAgain",
   "lettaFaults",
   "firstSink",
+  "lock",
 ] as const;
 
 /**
