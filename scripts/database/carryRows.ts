@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import { askRows } from "./askRows.ts";
 import { countTables } from "./countTables.ts";
 import { createDatabase } from "./createDatabase.ts";
 import type { DumpSheet } from "./dump.ts";
@@ -43,6 +44,7 @@ export async function carryRows(server: DatabaseServer, asked: CarryAsked): Prom
   const { from, dump, mark } = asked;
   const { path, sheet } = dump;
   await checkDump(dump);
+  await refuseLargeObjects(server, from);
   const into = await createDatabase(server, mark, sheet.locale);
   try {
     await pgRestore(server, into, path, ["--section=pre-data"]);
@@ -65,6 +67,26 @@ export async function carryRows(server: DatabaseServer, asked: CarryAsked): Prom
     await dropScratch(server, mark);
     throw error;
   }
+}
+
+/**
+ * Large objects belong to no table, and are not copied with rows that name them: nor would they be
+ * missed by any count.
+ */
+async function refuseLargeObjects(server: DatabaseServer, from: string): Promise<void> {
+  const [found] = await askRows<{ objects: number }>(
+    server.database(from),
+    "SELECT count(*) AS objects FROM pg_largeobject_metadata",
+    "its large objects",
+  );
+  if (found === undefined || found.objects === 0) return;
+  throw new Problem(
+    "DATABASE_REFUSED",
+    `${from}: expected no large objects, got ${found.objects}`,
+    {
+      details: ["rows are copied without them; keep, downgrade and restore include them"],
+    },
+  );
 }
 
 async function proveRows(

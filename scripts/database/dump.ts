@@ -36,11 +36,17 @@ const pgDump =
  * counts on the sheet are of the very snapshot that is dumped: psql holds it open, counts, and
  * runs pg_dump on it.
  * @param asked.revisionQuery the role's own, see x-server in compose/server.yaml
+ * @param asked.onBytes told how much is written, as it goes
  * @throws Problem DATABASE_REFUSED with the words of pg_dump or psql, DISK_TOO_SMALL
  */
 export async function dump(
   server: DatabaseServer,
-  asked: { readonly database: string; readonly path: string; readonly revisionQuery: string },
+  asked: {
+    readonly database: string;
+    readonly path: string;
+    readonly revisionQuery: string;
+    readonly onBytes?: (written: number) => void;
+  },
 ): Promise<DumpSheet> {
   const { database, path } = asked;
   // `\!` sees psql's environment: a snapshot's name is the only thing that goes through a shell.
@@ -60,7 +66,7 @@ COMMIT;
     });
   };
   const [written, globals] = await Promise.all([
-    withRoom(() => writeWhole(path, fill)),
+    withRoom(() => writeWhole(path, fill, asked.onBytes)),
     dumpGlobals(server, database),
   ]);
   const { sha256, bytes, result } = written;
@@ -93,7 +99,11 @@ function wordsOf(stderr: string): string[] {
 }
 
 /** Lets work write a file: beside it, to the disk, then renamed; nothing stays where it fails. */
-async function writeWhole<Result>(path: string, work: (sink: Writable) => Promise<Result>) {
+async function writeWhole<Result>(
+  path: string,
+  work: (sink: Writable) => Promise<Result>,
+  onBytes: (written: number) => void = () => undefined,
+) {
   const beside = `${path}.new`;
   await rm(beside, { force: true });
   const file = await open(beside, "wx", 0o600);
@@ -103,6 +113,7 @@ async function writeWhole<Result>(path: string, work: (sink: Writable) => Promis
     write(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
       bytes += chunk.length;
+      onBytes(bytes);
       file.writeFile(chunk).then(() => done(), done);
     },
   });

@@ -45,7 +45,11 @@ export async function otherSessions(
  */
 export function isOwn(session: Session, own: readonly string[]): boolean {
   const { address, application, isAlike } = session;
-  return application === applicationName || isAlike || (address !== null && own.includes(address));
+  return (
+    application?.startsWith(applicationName) ||
+    isAlike ||
+    (address !== null && own.includes(address))
+  );
 }
 
 /** What no run can end, each with its cure; empty where nothing is. */

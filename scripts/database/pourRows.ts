@@ -18,7 +18,7 @@ export interface Poured {
 
 /** How both sides write values down: nothing of a database's or a role's own settings may come in between. */
 const sameNotation = `SET search_path = ''; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
-SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = 'content';`;
+SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = 'content'; SET timezone = 'UTC';`;
 
 /**
  * Copies rows from one database into another: one psql writes a script of COPY and its data,

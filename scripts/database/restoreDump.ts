@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { Problem } from "../common/problem.ts";
 import { createDatabase } from "./createDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
@@ -13,6 +14,8 @@ import { withRoom } from "./withRoom.ts";
 /** A dump in a file of the host, and its sheet. */
 export interface DumpFile {
   readonly path: string;
+  /** Told how much of the file pg_restore has read, as it goes. */
+  readonly onBytes?: (read: number) => void;
   readonly sheet: Pick<DumpSheet, "sha256" | "bytes" | keyof DatabaseOwn>;
 }
 
@@ -31,7 +34,7 @@ export async function restoreDump(
   await checkDump(dump);
   const into = await createDatabase(server, mark, dump.sheet.locale);
   try {
-    await pgRestore(server, into, dump.path);
+    await pgRestore(server, into, dump.path, [], dump.onBytes);
     await finishDatabase(server, into, dump.sheet);
   } catch (error) {
     await dropScratch(server, mark);
@@ -63,6 +66,21 @@ export async function checkDump({ path, sheet }: DumpFile): Promise<void> {
 }
 
 /**
+ * An HNSW index is built several times faster where its graph fits in maintenance_work_mem (pgvector's
+ * README). Parallel builds need as much of /dev/shm, which the container has not.
+ */
+const restoreOptions =
+  "-c synchronous_commit=off -c maintenance_work_mem=256MB -c max_parallel_maintenance_workers=0";
+
+async function* readTold(path: string, onBytes: (read: number) => void) {
+  let read = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    onBytes((read += chunk.length));
+    yield chunk;
+  }
+}
+
+/**
  * Feeds a dump to pg_restore.
  * @param flags what of it, such as --section=pre-data
  * @throws Problem DATABASE_REFUSED with its words
@@ -72,13 +90,14 @@ export async function pgRestore(
   into: string,
   path: string,
   flags: readonly string[] = [],
+  onBytes: (read: number) => void = () => undefined,
 ): Promise<void> {
   const argv = ["pg_restore", "--exit-on-error", "--no-owner", "--no-password", "--dbname="];
   const restore = () =>
     server.client(into, [...argv, ...flags], {
-      stdin: createReadStream(path),
+      stdin: Readable.from(readTold(path, onBytes), { objectMode: false }),
       // Whoever uses the new database commits first, and that brings all before it to the disk.
-      environment: { PGOPTIONS: "-c synchronous_commit=off" },
+      environment: { PGOPTIONS: restoreOptions },
     });
   const { code, stderr } = await withRoom(restore, (ran) => ran.stderr);
   if (code === 0) return;

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 import type {
   Beat,
   CommandIo,
@@ -149,8 +151,18 @@ export function guardedServer(server: DatabaseServer, check: () => Promise<void>
 /** What this tool's own sessions are called in pg_stat_activity. */
 export const applicationName = "letta-stack";
 
+/** Host and process, so that a later run of this host can tell which sessions a killed one has left. */
+const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 12);
+export const ownSession = `${applicationName} ${host}:${process.pid}`;
+
+/** The process id of a session of this host's; undefined for any other session. */
+export function processOf(application: string | null): number | undefined {
+  const found = new RegExp(`^${applicationName} ${host}:(\\d+)$`, "u").exec(application ?? "");
+  return found === null ? undefined : Number(found[1]);
+}
+
 /** The messages of our own side in English, text as UTF-8, and who we are. */
-const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: applicationName };
+const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: ownSession };
 
 interface Access extends Pick<DatabaseServer, "client" | "stay" | "uri"> {
   hold(database: string, stdin: string, until: RegExp): Promise<Release>;

@@ -150,7 +150,7 @@ function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Too
     needsEngine("room for dump and copies", async () => {
       const { database } = (await plan()).decision.situation;
       if (database === undefined) return "there is no database yet";
-      await refuseSmallDisk(directory, database, tools);
+      await refuseSmallDisk(directory, database);
       return "enough for a dump, its copy and the one of before";
     }),
     find("last run", async () => {

@@ -30,7 +30,7 @@ export function backUp(
     await recover(settings, begun);
     const { target, seen } = await presentState(settings, begun);
     const server = seen.database!;
-    await refuseSmallDisk(begun.directory, server, begun.tools);
+    await refuseSmallDisk(begun.directory, server);
     const release = seen.present!.id;
     const scratch = runMarks(begun, { id: release, run: newRun(begun.tools) })("proof");
     await refuseTakenNames(server, [scratch]);

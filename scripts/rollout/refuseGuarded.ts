@@ -92,30 +92,34 @@ export async function refuseOtherMajor(
 }
 
 /**
- * A dump, its restored copy and the copy of before have to find room.
+ * A dump finds room beside the state; its restored copy, the copy that is timed and a snapshot on the
+ * database's own volume, as far as that is ours to see.
  * @throws Problem DISK_TOO_SMALL
  */
-export async function refuseSmallDisk(
-  directory: string,
-  server: DatabaseServer,
-  tools: Tools,
-): Promise<void> {
+export async function refuseSmallDisk(directory: string, server: DatabaseServer): Promise<void> {
   const bytes = (await databases(server)).get(server.name)?.bytes ?? 0;
+  const { bavail, bsize } = await statfs(directory);
   const places = [
-    { path: directory, needed: bytes },
-    { path: await tools.engine.dataRoot(), needed: bytes * 3 },
+    { path: directory, needed: bytes, free: bavail * bsize },
+    { path: "the database's volume", needed: bytes * 3, free: await volumeFree(server) },
   ];
-  for (const { path, needed } of places) {
-    const disk = await statfs(path).catch(() => undefined);
-    if (disk === undefined) continue; // an engine elsewhere: its disk is not ours to see
-    const free = disk.bavail * disk.bsize;
-    if (free >= needed) continue;
+  for (const { path, needed, free } of places) {
+    if (free === undefined || free >= needed) continue;
     throw new Problem(
       "DISK_TOO_SMALL",
       `${path}: expected ${(needed / 1e9).toFixed(2)} GB free for dump and copies, got ${(free / 1e9).toFixed(2)}`,
       { next: "docker system df" },
     );
   }
+}
+
+/** Asked where the files are: the engine, and so the volume, may be on another machine. */
+async function volumeFree(server: DatabaseServer): Promise<number | undefined> {
+  if (server.place === "external") return undefined;
+  const { rows } = await server.database().ask("SHOW data_directory");
+  const told = await server.client(server.name, ["df", "-PB1", rows[0]?.[0] ?? "/"]);
+  const free = Number(told.stdout.trim().split("\n").at(-1)?.split(/\s+/u)[3]);
+  return told.code === 0 && Number.isFinite(free) ? free : undefined;
 }
 
 const proofSchema = v.object({

@@ -135,7 +135,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     await password;
     if (decision.schema.action !== "none") {
       await refuseTakenNames(database, namesNeeded(marks));
-      await refuseSmallDisk(directory, database, tools);
+      await refuseSmallDisk(directory, database);
     }
     if (needsDatabaseAlone(decision.schema))
       await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);

@@ -1,6 +1,7 @@
 import { databaseName } from "../database/databaseName.ts";
 import { dropScratch } from "../database/dropScratch.ts";
 import { dump } from "../database/dump.ts";
+import { interruptible } from "../database/interruptible.ts";
 import type { Mark } from "../database/marks.ts";
 import { proveRestored } from "../database/proveRestored.ts";
 import { restoreDump } from "../database/restoreDump.ts";
@@ -36,7 +37,15 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
   const path = dumpPath(directory, id);
   const taken = await tools.say.step(
     "dump the database",
-    () => dump(server, { database: server.name, path, revisionQuery: role.revisionQuery }),
+    (report) =>
+      interruptible(server, server.name, tools.signal, () =>
+        dump(server, {
+          database: server.name,
+          path,
+          revisionQuery: role.revisionQuery,
+          onBytes: (bytes) => report(`${(bytes / 1e6).toFixed(0)} MB written`),
+        }),
+      ),
     ({ rows, bytes }) => `${total(rows)} rows, ${(bytes / 1e6).toFixed(1)} MB`,
   );
   const about = { id, created: now.toISOString(), reason, release };
@@ -45,14 +54,18 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
   keepBackup(directory, backup);
   await tools.say.step(
     "prove the dump",
-    async () => {
+    async (report) => {
       await dropScratch(server, scratch);
-      await restoreDump(server, { path, sheet: taken }, scratch);
-      await proveRestored(
-        server.database(databaseName(server.name, scratch)),
-        taken,
-        role.revisionQuery,
+      const { bytes: total } = taken;
+      const onBytes = (bytes: number) =>
+        report(
+          bytes < total ? `${Math.floor((100 * bytes) / total)} %` : "indexes and constraints",
+        );
+      const copy = databaseName(server.name, scratch);
+      await interruptible(server, copy, tools.signal, () =>
+        restoreDump(server, { path, sheet: taken, onBytes }, scratch),
       );
+      await proveRestored(server.database(copy), taken, role.revisionQuery);
     },
     () => "restored on the side, the same counts of rows",
   );

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { clientEnvironment } from "../../scripts/database/clientEnvironment.ts";
-import { bundledServer, externalServer } from "../../scripts/database/sql.ts";
+import {
+  bundledServer,
+  externalServer,
+  ownSession,
+  processOf,
+} from "../../scripts/database/sql.ts";
 import type { CommandIo, CommandResult, OneShot } from "../../scripts/engine/engine.ts";
 import { simulatedEngine } from "../rigs/simulatedEngine.ts";
 
@@ -83,4 +88,10 @@ LOCATION:  _bt_check_unique, nbtinsert.c:666
     state: "23505",
     message: "FEHLER: doppelter Schlüsselwert; DETAIL: Schlüssel »(id)=(1)« existiert bereits.",
   });
+});
+
+test("a session of this host's process is known by its name, any other is not", () => {
+  assert.equal(processOf(ownSession), process.pid);
+  const other = ownSession.replace(/[0-9a-f]{12}/, (host) => [...host].reverse().join("x"));
+  for (const name of [other, "letta-stack", "psql", null]) assert.equal(processOf(name), undefined);
 });

@@ -14,6 +14,7 @@ import { databases } from "../../scripts/database/databases.ts";
 import { clearScratch, dropScratch } from "../../scripts/database/dropScratch.ts";
 import { dump } from "../../scripts/database/dump.ts";
 import { estimateTables } from "../../scripts/database/estimateTables.ts";
+import { interruptible } from "../../scripts/database/interruptible.ts";
 import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
 import { marksOf, type Mark } from "../../scripts/database/marks.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
@@ -283,6 +284,43 @@ test("rows written while it runs do not come between a dump and its counts", asy
     },
   ]);
   psql("letta", "DROP TABLE busy");
+});
+
+test("a dump ends at once when it is interrupted, and so does its session", async () => {
+  psql("letta", "CREATE TABLE slow (n int)");
+  const locker = spawn("docker", ["exec", "-i", container, "psql", "-U", "letta", "-d", "letta"]);
+  locker.stdin.write(
+    "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE slow IN ACCESS EXCLUSIVE MODE;\n",
+  );
+  await until(
+    () =>
+      psql(
+        "letta",
+        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'slow'::regclass",
+      ) === "1",
+  );
+  const stop = new AbortController();
+  const dumping = interruptible(server, "letta", stop.signal, () => taken());
+  const ours =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'letta-stack %' AND datname = 'letta'";
+  await until(() => psql("postgres", ours) !== "0");
+  stop.abort();
+  const started = performance.now();
+  await assert.rejects(dumping, { name: "AbortError" });
+  assert.ok(performance.now() - started < 5000);
+  assert.equal(psql("postgres", ours), "0");
+  const ended = new Promise((resolve) => locker.once("close", resolve));
+  locker.stdin.end();
+  await ended;
+  psql("letta", "DROP TABLE slow");
+});
+
+test("large objects are refused before rows are copied without them", async () => {
+  const file = await taken();
+  psql("letta", "SELECT lo_from_bytea(4711, 'x')");
+  const asked = { from: "letta", dump: file, mark: marks("incoming"), fromDump: [] };
+  await assert.rejects(carryRows(server, asked), { message: /expected no large objects, got 1/ });
+  psql("letta", "SELECT lo_unlink(4711)");
 });
 
 test("large tables are estimated, small ones counted, whatever statistics there are", async () => {

@@ -256,7 +256,11 @@ test("an image of another major version does not get the data directory", async 
 });
 
 /** A server whose database "letta" has this size. */
-function sized(bytes: number): DatabaseServer {
+function sized(
+  bytes: number,
+  free = 1e15,
+  place: DatabaseServer["place"] = "bundled",
+): DatabaseServer {
   const row = JSON.stringify({ name: "letta", bytes });
   const ask = async (statement: string): Promise<Answer> => ({
     rows: statement.includes("pg_database_size") ? [[row]] : [["1"]],
@@ -264,20 +268,32 @@ function sized(bytes: number): DatabaseServer {
     message: "",
   });
   return {
-    place: "bundled",
+    place,
     name: "letta",
     database: () => ({ ask, hold: () => Promise.reject(new Error("nothing is held")) }),
-    client: () => Promise.reject(new Error("nothing is run")),
+    client: async () => ({
+      code: 0,
+      stdout: `Filesystem 1-blocks Used Available\n/dev/sda 9 1 ${free} 1% /\n`,
+      stderr: "",
+    }),
     stay: () => assert.fail("nobody locks it"),
     uri: () => "",
   };
 }
 
 test("a database that a dump and its copies find no room for is refused, with both figures", async () => {
-  const { tools } = rolloutOn({});
-  await refuseSmallDisk(folder(), sized(1000), tools);
-  await assert.rejects(refuseSmallDisk(folder(), sized(Number.MAX_SAFE_INTEGER), tools), {
+  await refuseSmallDisk(folder(), sized(1000));
+  await assert.rejects(refuseSmallDisk(folder(), sized(Number.MAX_SAFE_INTEGER)), {
     code: "DISK_TOO_SMALL",
     message: /expected \d+\.\d\d GB free for dump and copies, got \d+\.\d\d/,
   });
+});
+
+test("copies have to find room on the database's own volume, which a server outside does not show", async () => {
+  await refuseSmallDisk(folder(), sized(1000, 3000));
+  await assert.rejects(refuseSmallDisk(folder(), sized(1000, 2999)), {
+    code: "DISK_TOO_SMALL",
+    message: /^the database's volume: /,
+  });
+  await refuseSmallDisk(folder(), sized(1000, 0, "external"));
 });

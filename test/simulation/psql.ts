@@ -31,6 +31,11 @@ export async function client(
       restore(servers, name, dump, argv),
     );
   }
+  if (program === "df") {
+    return world.effect("df", 5, () =>
+      said("Filesystem 1-blocks Used Available\n/dev/sda 9e11 1e9 800000000000 1% /"),
+    );
+  }
   if (program === "sh") return world.effect("login", 20, () => said("1"));
   const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
   return world.effect(`psql ${name} ${about(script)}`, 15, () => {
@@ -111,6 +116,8 @@ function statement(
       servers.databases.has(asked) ? [{ bytes: 8_000_000, version: 170_011, own }] : [],
     );
   }
+  if (script.startsWith("SHOW data_directory")) return said("/var/lib/postgresql/data");
+  if (script.includes("pg_largeobject_metadata")) return rowsAsJson([{ objects: 0 }]);
   if (script.startsWith("CHECKPOINT")) return said("");
   if (script.includes("AS sequences")) return rowsAsJson([schemaOf(database)]);
   if (script.includes("indisvalid")) {
