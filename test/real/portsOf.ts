@@ -35,6 +35,7 @@ const suites = [
   "lettaFaults",
   "firstSink",
   "lock",
+  "overload",
 ] as const;
 
 /**

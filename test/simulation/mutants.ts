@@ -205,4 +205,10 @@ export const mutants: readonly Mutant[] = [
     from: "return rehearsal?.beside?.passed === true && rehearsal.wayBack?.passed === true;",
     to: "return rehearsal !== null;",
   },
+  {
+    name: "a refusal after a recovery ends as if nothing had been touched",
+    file: "rollout/session.ts",
+    from: "throw touches.truthful(error);",
+    to: "throw error;",
+  },
 ];

@@ -242,6 +242,9 @@ function judge(ended: Ended, violate: (what: string) => void): void {
   if (problem !== undefined && (problem.message === "" || problem.message.includes("\n"))) {
     violate(`I4: no one-line cause: ${problem.message}`);
   }
+  const isRecovered = ended.notes.some((one) => / serves again as release |and proven$/.test(one));
+  if (isRecovered && problem !== undefined && problem.exit < 4)
+    violate(`truth: exit ${problem.exit}, and recovery had another release serve`);
   if (command.kind === "backup") return;
   const { directory } = site;
   if (outcome === "done" && release !== undefined) {
