@@ -8,6 +8,7 @@ import { restoreDump } from "../database/restoreDump.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { rowsOnlyIn } from "../database/rowsOnlyIn.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { dumpPath, readBackups, type Backup } from "../ledger/backups.ts";
 import type { Proof } from "../ledger/release.ts";
@@ -91,12 +92,14 @@ async function tryWay(
     const retained = marks("retained");
     await told.say.step(
       `the present database stays as ${databaseOf(retained)}`,
-      () =>
-        swapNames(now, [
+      async () => {
+        const ended = await swapNames(now, [
           { from: now.name, to: retained },
           { from: databaseOf(incoming), to: marks("live") },
-        ]),
-      endedText,
+        ]);
+        return [endedText(ended), await rowsOnlyIn(now, databaseOf(retained))];
+      },
+      (texts) => texts.filter(Boolean).join("; "),
     );
   };
   await dropScratch(server, scratch);

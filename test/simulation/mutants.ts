@@ -66,8 +66,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "recovery trusts the sheet over the database",
     file: "rollout/recover.ts",
-    from: "return sameRevisions(seen.revision, revision);",
-    to: "return revision.length > 0;",
+    from: "return sameRevisions(seen.revision, cut.revision);",
+    to: "return cut.revision.length > 0;",
     seed: 60,
   },
   {
@@ -210,5 +210,23 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/session.ts",
     from: "throw touches.truthful(error);",
     to: "throw error;",
+  },
+  {
+    name: "nothing is told of the rows that a swap retains",
+    file: "rollout/tryWays.ts",
+    from: "await rowsOnlyIn(now, databaseOf(retained))",
+    to: '((void rowsOnlyIn, ""))',
+  },
+  {
+    name: "the server that a failed rollback left counts as rehearsed",
+    file: "cutover/cutOver.ts",
+    from: "beside: beside && isRehearsed,",
+    to: "beside: beside && (isRehearsed || true),",
+  },
+  {
+    name: "a restored release has the heads of its database",
+    file: "rollout/carryOut.ts",
+    from: '(rollout.kind === "restore" && present?.heads) || schema.heads',
+    to: "schema.heads",
   },
 ];

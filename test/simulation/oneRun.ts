@@ -186,7 +186,8 @@ async function settle(
   await world.pass(3000);
   const isDone = again.outcome === "done";
   const all = [...schedule.commands, ...(schedule.beside ? [schedule.beside.command] : [])];
-  if (isStopped || all.every(keepsRows)) {
+  // What a run that is cut off after its swap would have told is not told by its recovery yet.
+  if (schedule.faults.length === 0 || !all.some(replacesDatabase)) {
     for (const one of untold(site, written, [...words, ...wordsOf(again)])) violate(one);
   }
   if (isStopped) {
@@ -197,12 +198,9 @@ async function settle(
     violate(one);
 }
 
-/**
- * Whether the way back from it keeps the live database, as the older servers work on its schema.
- * Another one puts it aside and does not say yet which rows are only there.
- */
-function keepsRows({ kind, version }: Command): boolean {
-  return kind === "backup" || (kind === "deploy" && ["1.0.0", "1.1.0", "2.0.0"].includes(version));
+/** Whether it is told to put another database in the live one's place. */
+function replacesDatabase({ kind, way }: Command): boolean {
+  return kind === "restore" || (kind === "rollback" && way !== undefined);
 }
 
 /** All that a command has told, line by line. */

@@ -1,7 +1,7 @@
 import type { Command } from "./command.ts";
 import { random, type Random } from "./random.ts";
 import { earlyScenarios, scenarios } from "./scenarios.ts";
-import type { Fault, Happening } from "./world.ts";
+import { happenings, type Fault } from "./world.ts";
 
 /** Everything that happens in a run, beside the chances of its world. */
 export interface Schedule {
@@ -76,7 +76,7 @@ function withMore(schedule: Schedule, menu: Menus[number]): Schedule {
   const many = chance.chance(0.3) ? 2 : 1;
   const more = Array.from({ length: many }, () => ({
     ...faultFor(0, menu, chance),
-    kind: chance.pick(drawn),
+    kind: chance.pick(happenings),
   }));
   const writes = Array.from({ length: chance.below(6) }, () => chance.below(5000));
   const isLonger = chance.chance(0.5);
@@ -92,16 +92,6 @@ function withMore(schedule: Schedule, menu: Menus[number]): Schedule {
     writes: [...schedule.writes, ...writes].sort((a, b) => a - b),
   };
 }
-
-const drawn: readonly Happening[] = [
-  "proxy",
-  "overload",
-  "psql",
-  "exporter",
-  "stubborn",
-  "pauseEnds",
-  "migration",
-];
 
 /** The past of a seed and its first command, and nothing that goes wrong. */
 export function faultless(seed: number): Schedule {

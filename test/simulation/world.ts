@@ -9,7 +9,7 @@ import { random, type Random } from "./random.ts";
  * it ends where it is, as by a deadlock; `psql`: a session is opened on the live database, for some seconds;
  * `exporter`: one that connects again whenever it is ended; `stubborn`: one that the tool may not end.
  */
-const happenings = [
+export const happenings = [
   "proxy",
   "pauseEnds",
   "overload",
