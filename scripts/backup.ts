@@ -8,6 +8,7 @@ await command({
   options: [
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
   ],
   flags: ["yes"],
   examples: ["npm run backup -- prod"],
@@ -21,7 +22,11 @@ await command({
     ]);
     const reason = (asked.options["reason"] as string | undefined) ?? null;
     const wait = asked.options["wait"] === true;
-    const { backup, release } = await backUp(settings, { reason, wait }, toolsOf(terminal));
+    const { backup, release } = await backUp(
+      settings,
+      { reason, wait, adoptState: asked.options["adoptState"] === true },
+      toolsOf(terminal),
+    );
     const { globals: _globals, ...told } = backup;
     const path = dumpPath(join(settings.stateDir, settings.environment), backup.id);
     return {

@@ -13,6 +13,7 @@ await command({
     ["--reason <text>", "why, for the history"],
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
     ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
     ["--end-sessions", "end sessions of others on the database while requests are paused"],
     ["--despite-failures", "deploy although the server fails already"],
   ],
@@ -40,7 +41,8 @@ await command({
     const wait = asked.options["wait"] === true;
     const endSessions = asked.options["endSessions"] === true;
     const despiteFailures = asked.options["despiteFailures"] === true;
-    const wish = { reason, wait, recreate, endSessions, despiteFailures };
+    const adoptState = asked.options["adoptState"] === true;
+    const wish = { reason, wait, recreate, endSessions, despiteFailures, adoptState };
     const outcome = await deploy(settings, wish, toolsOf(terminal));
     return rolloutAnswer(settings, outcome, terminal.steps);
   },

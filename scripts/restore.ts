@@ -11,6 +11,7 @@ await command({
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
     ["--foreign", "also a backup that this installation did not write, or not as it stands"],
+    ["--adopt-state", "take over what another state directory made"],
     ["--end-sessions", "end sessions of others on the database while requests are paused"],
   ],
   flags: ["yes"],
@@ -26,6 +27,7 @@ await command({
       reason: (asked.options["reason"] as string | undefined) ?? null,
       wait: asked.options["wait"] === true,
       foreign: asked.options["foreign"] === true,
+      adoptState: asked.options["adoptState"] === true,
       endSessions: asked.options["endSessions"] === true,
     };
     const outcome = await restore(settings, wish, toolsOf(terminal));

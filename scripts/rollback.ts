@@ -17,6 +17,7 @@ await command({
     ["--reason <text>", "why, for the history"],
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
     ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
     ["--end-sessions", "end sessions of others on the database while requests are paused"],
   ],
   flags: ["yes", "dryRun"],
@@ -59,6 +60,7 @@ await command({
       recreate: list("recreate"),
       reason: (asked.options["reason"] as string | undefined) ?? null,
       wait: asked.options["wait"] === true,
+      adoptState: asked.options["adoptState"] === true,
       endSessions: asked.options["endSessions"] === true,
     };
     const outcome = await rollback(settings, { ...wish, ...more }, toolsOf(terminal));

@@ -8,6 +8,7 @@ await command({
   options: [
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
     ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
   ],
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
@@ -41,7 +42,11 @@ await command({
       .filter(Boolean);
     const outcome = await up(
       settings,
-      { recreate, wait: asked.options["wait"] === true },
+      {
+        recreate,
+        wait: asked.options["wait"] === true,
+        adoptState: asked.options["adoptState"] === true,
+      },
       toolsOf(terminal),
     );
     const version = outcome.checks.find((one) => one.name === "server version");

@@ -8,6 +8,8 @@ export interface FoundDatabase {
   readonly bytes: number | null;
   /** Undefined where it carries none of the tool's. */
   readonly mark: Mark | undefined;
+  /** Its operator has written a comment of their own. */
+  readonly hasOtherComment?: boolean;
 }
 
 /**
@@ -23,7 +25,10 @@ export async function databases(server: DatabaseServer): Promise<Map<string, Fou
     "its databases",
   );
   return new Map(
-    found.map(({ name, bytes, comment }) => [name, { bytes, mark: readMark(comment) }]),
+    found.map(({ name, bytes, comment }) => {
+      const mark = readMark(comment);
+      return [name, { bytes, mark, hasOtherComment: comment !== null && mark === undefined }];
+    }),
   );
 }
 

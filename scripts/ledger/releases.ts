@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { readAdopted } from "./adopted.ts";
 import { parseRelease, releaseFormat, type Release, type SheetFault } from "./release.ts";
 import { syncFolder } from "./syncFolder.ts";
 import { writeFile } from "./writeFile.ts";
@@ -69,9 +70,13 @@ export function releaseIds(directory: string): string[] {
   return names.sort().reverse();
 }
 
-/** The id after the highest that was ever given. */
+/** The id after the highest that was ever given, by another state directory too that was adopted. */
 export function nextReleaseId(directory: string): string {
-  return String(Number(releaseIds(directory)[0] ?? 0) + 1).padStart(6, "0");
+  const highest = Math.max(
+    Number(releaseIds(directory)[0] ?? 0),
+    Number(readAdopted(directory).release),
+  );
+  return String(highest + 1).padStart(6, "0");
 }
 
 /** One release; what is wrong with its sheet where it cannot be read. */

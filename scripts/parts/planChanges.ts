@@ -57,6 +57,15 @@ function planMigration(change: Change, migration: Migration): Change {
   return change;
 }
 
+/**
+ * A part with data that was adopted from another installation: the digest of its secrets is under that
+ * one's key and says nothing here. Its password is tried by itself.
+ */
+function isOfOther({ labels: carried }: ObservedContainer, service: StackService): boolean {
+  const maker = carried[labels.installation];
+  return service.stateful && maker !== undefined && maker !== service.labels[labels.installation];
+}
+
 function planService(
   service: StackService,
   container: ObservedContainer | undefined,
@@ -71,7 +80,10 @@ function planService(
   const causes: string[] = [];
   if (container.labels[labels.digest] !== service.labels[labels.digest])
     causes.push("configuration changed");
-  if (container.labels[labels.secrets] !== service.labels[labels.secrets])
+  if (
+    container.labels[labels.secrets] !== service.labels[labels.secrets] &&
+    !isOfOther(container, service)
+  )
     causes.push("a secret changed");
   if (imageId !== undefined && container.imageId !== imageId) causes.push("image changed");
   if (causes.length > 0) return change("recreate", ...causes);

@@ -4,7 +4,7 @@ import { collectorName, composeConfiguration } from "../collector/composeConfigu
 import type { ObservedContainer } from "../engine/engine.ts";
 import { officialReference } from "../images/officialReference.ts";
 import { recipes } from "../images/recipes.ts";
-import { deviceId, keyedDigest } from "../ledger/secretKey.ts";
+import { deviceId, installationId, keyedDigest } from "../ledger/secretKey.ts";
 import { hasProxy } from "../settings/hasProxy.ts";
 import type { SettingName, Settings } from "../settings/readSettings.ts";
 import { chooseParts, neededImages } from "../stack/chooseParts.ts";
@@ -87,7 +87,10 @@ export function labelParts(settings: Settings, present: Omit<Present, "images">)
     past: pastServices(present.observed ?? []),
     ...(present.secretKey === undefined
       ? {}
-      : { secretDigest: secretDigests(settings, present.secretKey) }),
+      : {
+          secretDigest: secretDigests(settings, present.secretKey),
+          installation: installationId(present.secretKey),
+        }),
   };
 }
 

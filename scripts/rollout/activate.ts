@@ -19,6 +19,8 @@ import type { Check } from "../verification/verify.ts";
 import { bake } from "./bake.ts";
 import type { BakeGate, Comparison } from "./bakeGate.ts";
 import { expectValidIndexes } from "./expectValidIndexes.ts";
+import { markLive } from "./markLive.ts";
+import { runMarks } from "./runMarks.ts";
 
 export interface Activation extends NextRelease {
   /** What its requests are compared with after the bake time, where that was asked for. */
@@ -154,6 +156,8 @@ async function recorded(
       seconds: Math.max(0, (tools.now() - Date.parse(sheet.created)) / 1000),
     };
     updateRelease(directory, release);
+    const server = await databaseServing(target, tools);
+    await markLive(server, runMarks({ directory, tools }, sheet)("live"), tools);
     return release;
   });
 }

@@ -41,6 +41,17 @@ export async function describePlan(
       ...(target.restores === null ? [] : ["secrets stay the present ones"]),
     );
   }
+  const serving = decision.situation.observed.find(
+    (one) => one.service === target.prepared.stack.server.service && one.state === "running",
+  );
+  const isReplaced = changes.some(
+    (one) => one.service === serving?.service && one.action === "recreate",
+  );
+  if (present === undefined && serving !== undefined && isReplaced) {
+    lines.push(
+      `automatic rollback: none, as this state directory has no release of what runs; if this fails, ${serving.name} does not come back`,
+    );
+  }
   return [
     ...lines,
     ...describeSchema(schema),

@@ -6,6 +6,7 @@ import type { Tools } from "../parts/tools.ts";
 import { refuseForeign } from "../preparation/preflight.ts";
 import { prepareStack } from "../preparation/prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { assertOwnState } from "./assertOwnState.ts";
 import { lockStack } from "./lockStack.ts";
 
 export interface DownOutcome {
@@ -17,7 +18,7 @@ export interface DownOutcome {
 /**
  * Stops a stack in the order opposite to its start and removes its containers. Volumes stay,
  * unless they were asked for by a flag and confirmed.
- * @throws Problem VOLUMES_PROTECTED, CONFIRMATION_NEEDED, DECLINED, LOCKED
+ * @throws Problem STATE_MISMATCH, VOLUMES_PROTECTED, CONFIRMATION_NEEDED, DECLINED, LOCKED
  */
 export async function down(
   settings: Settings,
@@ -40,6 +41,7 @@ export async function down(
     const { stack } = prepareStack(settings, { release: "000000" });
     const observed = await tools.engine.containers(stack.project);
     refuseForeign(stack.project, observed);
+    await assertOwnState(settings, directory, observed, undefined, tools);
     const found = await tools.engine.volumes(stack.project);
     if (volumes && found.length > 0) {
       await tools.say.confirm(

@@ -42,6 +42,7 @@ export interface RolloutAsked {
   readonly recreate: readonly string[];
   /** Whether sessions of others may be ended without a question. */
   readonly endSessions?: boolean;
+  readonly adoptState?: boolean;
   /** Whether a server that fails already is no reason to ask. */
   readonly despiteFailures?: boolean;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { redaction } from "../common/redaction.ts";
+import { keepAdopted } from "../ledger/adopted.ts";
 import { journalBackwards } from "../ledger/journalBackwards.ts";
 import { operator } from "../ledger/operator.ts";
 import { reserve } from "../ledger/reserve.ts";
@@ -8,6 +9,7 @@ import { stateDirectory } from "../ledger/stateDirectory.ts";
 import { readyEngine } from "../parts/readyEngine.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { assertOwnStack } from "./assertOwnState.ts";
 import { journaled } from "./journaled.ts";
 import { lockStack } from "./lockStack.ts";
 import { refuseOtherProject } from "./refuseOtherProject.ts";
@@ -21,6 +23,8 @@ export interface SessionAsked {
   readonly reason: string | null;
   /** Whether to wait for whoever holds the lock. */
   readonly wait: boolean;
+  /** Whether to take over what another state directory made. */
+  readonly adoptState?: boolean;
 }
 
 export interface Session {
@@ -82,6 +86,8 @@ export async function session<Result extends Told>(
     const journal = journaled(watched, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
       await waitForOthers(settings, locked);
+      keepAdopted(directory, { isAsked: asked.adoptState === true });
+      await assertOwnStack(settings, directory, journal.tools);
       const { reason } = asked;
       const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged };
       const begun = { directory, tools: journal.tools, settled: touches.settled, ...told };
@@ -89,6 +95,8 @@ export async function session<Result extends Told>(
         return await work(begun);
       } catch (error) {
         throw touches.truthful(error);
+      } finally {
+        if (asked.adoptState === true) keepAdopted(directory, { isAsked: false });
       }
     });
   } finally {

@@ -7,6 +7,7 @@ import { newestGood } from "../ledger/releases.ts";
 import { databaseOf } from "../parts/databaseOf.ts";
 import type { Tools } from "../parts/tools.ts";
 import { refuseForeign } from "../preparation/preflight.ts";
+import { assertOwnState } from "./assertOwnState.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Stack } from "../stack/renderStack.ts";
 
@@ -26,7 +27,8 @@ export interface Situation {
 /**
  * Looks at everything a decision is made from. Reads only.
  * @param image to ask a database outside with
- * @throws Problem FOREIGN_CONTAINERS, DATABASE_REFUSED
+ * @throws Problem FOREIGN_CONTAINERS, DATABASE_REFUSED; STATE_MISMATCH where another state directory
+ *   made what is there
  */
 export async function situation(
   settings: Settings,
@@ -43,7 +45,10 @@ export async function situation(
   const database = runs
     ? databaseOf(settings, { container: container?.id, image }, tools)
     : undefined;
-  const at = database && (await revision(database.database(), server.revisionQuery));
+  const [at] = await Promise.all([
+    database && revision(database.database(), server.revisionQuery),
+    assertOwnState(settings, directory, observed, database, tools),
+  ]);
   const present = newestGood(directory);
   const tables = at?.length === 0 ? await estimateTables(database!.database()) : [];
   return {

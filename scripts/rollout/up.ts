@@ -22,7 +22,9 @@ import { checksSummary, expectProven, proveStack } from "../proof/proveStack.ts"
 import type { Settings } from "../settings/readSettings.ts";
 import type { Check } from "../verification/verify.ts";
 import { describeRelease } from "./describeRelease.ts";
+import { markLive } from "./markLive.ts";
 import { recover } from "./recover.ts";
+import { runMarks } from "./runMarks.ts";
 import { session, type Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 
@@ -39,6 +41,7 @@ export interface UpAsked {
   readonly recreate: readonly string[];
   /** Whether to wait for another run to end. */
   readonly wait: boolean;
+  readonly adoptState?: boolean;
 }
 
 /**
@@ -47,7 +50,8 @@ export interface UpAsked {
  * @throws Problem of every kind that its steps throw; INTERRUPTED after Ctrl-C
  */
 export function up(settings: Settings, asked: UpAsked, tools: Tools): Promise<UpOutcome> {
-  const wanted = { command: "up", reason: null, wait: asked.wait };
+  const { wait, adoptState = false } = asked;
+  const wanted = { command: "up", reason: null, wait, adoptState };
   return session(settings, wanted, tools, (begun) => bringUp(settings, asked, begun));
 }
 
@@ -125,6 +129,7 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
     // What it was migrated to is what its image leads to.
     const services = await madeDigests(release, last, settings.project, directory, tools);
     updateRelease(directory, { ...release, outcome: "good", revision: at, heads: at, services });
+    await markLive(database, runMarks(begun, release)("live"), tools);
     return { release: id, from, changes, checks, prepared };
   } catch (error) {
     updateRelease(directory, { ...release, outcome: "failed" });

@@ -16,6 +16,8 @@ export const labels = {
   release: "letta-stack.release",
   digest: "letta-stack.digest",
   secrets: "letta-stack.secrets",
+  installation: "letta-stack.installation",
+  scratch: "letta-stack.scratch",
 } as const;
 
 /** A rendered stack: the text Compose runs and what the tool reads from it. */
@@ -45,6 +47,8 @@ export interface RenderParts {
   readonly past?: ReadonlyMap<string, PastService>;
   /** A keyed digest of a secret's value; without it the label for secrets is left out. */
   readonly secretDigest?: SecretDigest;
+  /** Whose the stack is, see installationId. */
+  readonly installation?: string;
 }
 
 /** What a part's container was made from, by its labels. */
@@ -76,7 +80,7 @@ export function renderStack(parts: RenderParts): Stack {
 /** What the labels of a stack say beside what it is made of. */
 export type LabelParts = Pick<
   RenderParts,
-  "project" | "environment" | "release" | "past" | "secretDigest"
+  "project" | "environment" | "release" | "past" | "secretDigest" | "installation"
 >;
 
 /**
@@ -98,6 +102,8 @@ export function labelStack(model: ValueMap, parts: LabelParts): Stack {
       [labels.release]: before?.digest === digest && hasSecrets ? before.release : parts.release,
       [labels.digest]: digest,
       ...(secretsDigest === undefined ? {} : { [labels.secrets]: secretsDigest }),
+      // In no digest: nothing is made anew only to carry it.
+      ...(parts.installation === undefined ? {} : { [labels.installation]: parts.installation }),
     };
   }
   return {

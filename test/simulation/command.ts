@@ -25,6 +25,7 @@ export interface Command {
   readonly from?: From;
   /** Whether --despite-failures is given. */
   readonly despiteFailures?: boolean;
+  readonly adoptState?: boolean;
 }
 
 /** What became of it. */
@@ -73,12 +74,14 @@ export async function runCommand(
 }
 
 async function perform(
-  { kind, version, to, way, wait = false, endSessions = true, despiteFailures = true }: Command,
+  command: Command,
   { servers, stateDir }: Site,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
+  const { kind, version, to, way, wait = false } = command;
+  const { endSessions = true, despiteFailures = true, adoptState = false } = command;
   const settings = settingsFor(version, servers.cluster.isExternal, stateDir);
-  const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures };
+  const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures, adoptState };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
   if (kind === "backup") {

@@ -64,7 +64,9 @@ function failed(state: string, message: string): CommandResult {
 /** Of a statement, for the trace. */
 function about(script: string): string {
   const found =
-    /pg_dump|COPY|(?:DROP|CREATE|ALTER|COMMENT ON) DATABASE[^\n]*|facts|:counting|AS sequences/.exec(
+    // What is made is made under another name, and renamed at the end.
+    /ALTER DATABASE "[^"]*" RENAME[^\n]*/.exec(script) ??
+    /pg_dump|COPY|(?:DROP|CREATE|ALTER) DATABASE[^\n]*|COMMENT ON DATABASE|facts|:counting|AS sequences/.exec(
       script,
     );
   return found?.[0] ?? script.trim().split("\n")[0]!.slice(0, 60);

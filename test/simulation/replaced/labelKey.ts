@@ -5,9 +5,16 @@ const secret = "LETTA_PG_PASSWORD";
 
 /** All that the labels of a stack come from, as a key; the secrets of a run are always the same. */
 export function labelKey(parts: LabelParts): string {
-  const { project, environment, release, past, secretDigest } = parts;
+  const { project, environment, release, past, secretDigest, installation } = parts;
   const before = [...(past ?? [])].map(([name, one]) => [name, one.digest, one.release]);
-  return JSON.stringify([project, environment, release, before, secretDigest?.(secret)]);
+  return JSON.stringify([
+    project,
+    environment,
+    release,
+    before,
+    secretDigest?.(secret),
+    installation,
+  ]);
 }
 
 const digests = new Map<string, string>();

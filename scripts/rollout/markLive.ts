@@ -1,0 +1,24 @@
+import { alterDatabases } from "../database/alterDatabases.ts";
+import { databases } from "../database/databases.ts";
+import { commentStatement, type Mark } from "../database/marks.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import type { Tools } from "../parts/tools.ts";
+
+/**
+ * Marks the database that a release serves on. One with another comment keeps it, and one whose owner
+ * our role is not stays unmarked, which is told: the release is good all the same.
+ */
+export async function markLive(
+  server: DatabaseServer,
+  mark: Mark,
+  tools: Pick<Tools, "say">,
+): Promise<void> {
+  try {
+    const found = (await databases(server)).get(server.name);
+    if (found === undefined || found.hasOtherComment || found.mark?.run === mark.run) return;
+    const statement = commentStatement(server.name, mark);
+    await alterDatabases(server, [], statement, `${server.name} could not be marked`);
+  } catch (error) {
+    tools.say.note(`the live database carries no mark of this installation: ${String(error)}`);
+  }
+}
