@@ -58,6 +58,12 @@ export const mutants: readonly Mutant[] = [
     to: "{ isAlive: () => Promise.resolve(true), release: () => Promise.resolve() };",
   },
   {
+    name: "an external database is not locked",
+    file: "rollout/lockStack.ts",
+    from: "tools: { ...tools, engine: fenced(engine, check), databaseLock },",
+    to: "tools: { ...tools, engine: fenced(engine, check) },",
+  },
+  {
     name: "nobody looks for a run that was cut off",
     file: "rollout/recover.ts",
     from: "const cut = unfinished(directory);",
