@@ -121,6 +121,12 @@ export const mutants: readonly Mutant[] = [
     to: "return present === null &&",
   },
   {
+    name: "a rollback swaps the snapshot in over acknowledged writes",
+    file: "rollout/planDatabaseBack.ts",
+    from: 'if (hasFormer && !hasTakenWrites) return "swap";',
+    to: 'if (hasFormer) return "swap";',
+  },
+  {
     name: "a way back leaves the failed one's database in place",
     file: "rollout/databaseBack.ts",
     from: 'if (action === "swap") {',
