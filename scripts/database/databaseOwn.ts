@@ -7,7 +7,7 @@ import { quoteName, quoteText } from "./quote.ts";
 export interface DatabaseOwn {
   /** `ALTER DATABASE … SET`, as "name=value"; of one role only where it is named. */
   readonly settings: readonly { readonly role: string | null; readonly setting: string }[];
-  /** Who may connect and so on; null where nobody ever said. A role of null is PUBLIC. */
+  /** What roles other than its owner may do; null where that was never changed. A role of null is PUBLIC. */
   readonly grants:
     | readonly {
         readonly role: string | null;
@@ -48,7 +48,8 @@ export function databaseOwnQuery(name: string): string {
     'grants', CASE WHEN d.datacl IS NOT NULL THEN
       (SELECT coalesce(jsonb_agg(jsonb_build_object('role', r.rolname, 'privilege', a.privilege_type,
         'grantable', a.is_grantable)), '[]')
-        FROM aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee) END,
+        FROM aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE a.grantee <> d.datdba) END,
     'locale', jsonb_build_object('encoding', pg_encoding_to_char(d.encoding),
       'collate', d.datcollate, 'ctype', d.datctype, 'provider', to_jsonb(d) ->> 'datlocprovider',
       'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),

@@ -4,6 +4,7 @@ import { databaseName, makingName } from "./databaseName.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
 import { commentStatement, type Mark } from "./marks.ts";
 import { quoteName } from "./quote.ts";
+import { closedTo, ownClosed } from "./roles.ts";
 import type { Session } from "./sessions.ts";
 import type { DatabaseServer } from "./sql.ts";
 
@@ -20,7 +21,8 @@ export interface NewDatabase {
 }
 
 /**
- * Makes a database that has its mark as soon as it has its name.
+ * Makes a database that has its mark as soon as it has its name, and that the application may not
+ * connect to.
  * @returns the sessions on the copied database that were ended
  * @throws Problem DATABASE_REFUSED, also where the name is taken
  */
@@ -32,14 +34,15 @@ export async function makeDatabase(
   const name = databaseName(server.name, mark);
   // CREATE DATABASE runs in no transaction, so a kill can leave a database without a mark. It is made
   // under a name that only this installation gives, where the next one is made and which is never needed.
+  const roles = await server.roles();
   const making = makingName(server.name, mark.installation);
   const involved = [making, name, ...(from === undefined ? [] : [from])];
   const drop = `DROP DATABASE IF EXISTS ${quoteName(making)} WITH (FORCE);`;
   const statements = [
     "SET client_min_messages = warning;", // the notice that there is none is no failure
     drop,
-    `CREATE DATABASE ${quoteName(making)} ${clause};`,
-    ...(own === undefined ? [] : [applyOwn(making, own)]),
+    `CREATE DATABASE ${quoteName(making)} ${clause}${closedTo(roles)};`,
+    ...(own === undefined ? [] : [applyOwn(making, ownClosed(roles, own))]),
     "BEGIN;",
     commentStatement(making, mark),
     `ALTER DATABASE ${quoteName(making)} RENAME TO ${quoteName(name)};`,

@@ -8,6 +8,7 @@ import { dropScratch } from "./dropScratch.ts";
 import type { DumpSheet } from "./dump.ts";
 import type { Mark } from "./marks.ts";
 import { postgresWords } from "./postgresWords.ts";
+import { ownClosed } from "./roles.ts";
 import type { DatabaseServer } from "./sql.ts";
 import { withRoom } from "./withRoom.ts";
 
@@ -116,7 +117,8 @@ export async function finishDatabase(
   own: Omit<DatabaseOwn, "locale">,
 ): Promise<void> {
   // Its own settings come last: one of them may make it read-only.
-  const { state, message } = await server.database(name).ask(`ANALYZE;\n${applyOwn(name, own)}`);
+  const settings = applyOwn(name, ownClosed(await server.roles(), own));
+  const { state, message } = await server.database(name).ask(`ANALYZE;\n${settings}`);
   if (state === "") return;
   throw new Problem("DATABASE_REFUSED", `${name} could not be given its own settings`, {
     details: [message],

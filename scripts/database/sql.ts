@@ -12,6 +12,8 @@ import type {
 import { clientEnvironment } from "./clientEnvironment.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
+import { quoteText } from "./quote.ts";
+import { adminRole, type Roles } from "./roles.ts";
 import { withRoom } from "./withRoom.ts";
 
 /** What a statement answered: rows of text columns, or the SQLSTATE of its failure. */
@@ -55,8 +57,21 @@ export interface DatabaseServer {
     stdin: string,
     beat: Beat,
   ): Promise<Staying | Ended>;
-  /** A database's address as containers of the stack reach it: a secret, as it holds the password. */
-  uri(database: string): string;
+  /**
+   * A database's address as containers of the stack reach it: a secret, as it holds the password.
+   * @param as the role to log in as; the application's where it is left out
+   */
+  uri(database: string, as?: Login): string;
+  /** Who is who on it; learnt once. */
+  roles(): Promise<Roles>;
+  /** After a change of the roles. */
+  forgetRoles(): void;
+}
+
+/** A role with its password. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
 }
 
 export interface BundledPlace {
@@ -75,27 +90,81 @@ export interface ExternalPlace {
   readonly network: string;
 }
 
-/** The stack's own server, asked through its container's socket, where it trusts its owner. */
+/**
+ * The stack's own server, asked through its container's socket, where it trusts everyone inside:
+ * by the tool's own role, or by the application's where an earlier version made that the superuser.
+ */
 export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServer {
-  const environment = (database: string) => ({
+  const as = (user: string, database: string) => ({
     ...always,
-    PGUSER: place.user,
+    PGUSER: user,
     PGDATABASE: database,
   });
+  const roles = () => rolesOn(engine, place, as);
+  const environment = async (database: string) => as((await roles()).tool, database);
   return serverOf("bundled", place.name, {
-    client: (database, argv, io = {}) =>
+    client: async (database, argv, io = {}) =>
       engine.exec(place.container, argv, {
         ...io,
-        environment: { ...environment(database), ...io.environment },
+        environment: { ...(await environment(database)), ...io.environment },
       }),
-    hold(database, stdin, until) {
-      const variables = Object.entries(environment(database)).map((pair) => pair.join("="));
+    async hold(database, stdin, until) {
+      const variables = Object.entries(await environment(database)).map((pair) => pair.join("="));
       return engine.hold(place.container, ["env", ...variables, ...psqlScript], stdin, until);
     },
     stay: () => Promise.reject(new Error("the stack's own database is locked with its stack")),
-    uri: (database) =>
-      `postgresql://${place.user}:${place.password}@postgres:5432/${encodeURIComponent(database)}`,
+    uri: (database, { user, password } = place) =>
+      `postgresql://${user}:${password}@postgres:5432/${encodeURIComponent(database)}`,
+    roles,
+    forgetRoles: () => knownRoles.get(engine)?.delete(keyOf(place)),
   });
+}
+
+/** What was learnt of each cluster, as all work of a run asks the same one. */
+const knownRoles = new WeakMap<Engine, Map<string, Roles>>();
+
+const keyOf = ({ container, user }: BundledPlace) => `${container} ${user}`;
+
+type Environment = (user: string, database: string) => Readonly<Record<string, string>>;
+
+async function rolesOn(engine: Engine, place: BundledPlace, as: Environment): Promise<Roles> {
+  const known = knownRoles.get(engine) ?? new Map<string, Roles>();
+  knownRoles.set(engine, known);
+  const found = known.get(keyOf(place)) ?? (await askRoles(engine, place, as));
+  if (found !== undefined) known.set(keyOf(place), found);
+  // Where the server does not answer, the work itself says why.
+  return found ?? { application: place.user, tool: place.user, kind: "owner" };
+}
+
+/** @returns undefined where the server does not tell */
+async function askRoles(
+  engine: Engine,
+  { container, user }: BundledPlace,
+  as: Environment,
+): Promise<Roles | undefined> {
+  const isSuper = (role: string) =>
+    `(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = ${role})`;
+  const ask = async (tool: string) => {
+    const { code, stdout, stderr } = await withRoom(
+      () =>
+        engine.exec(container, psqlScript, {
+          stdin: `SELECT ${isSuper("current_user")}, ${isSuper(quoteText(user))};\n`,
+          environment: as(tool, "postgres"),
+        }),
+      (ran) => ran.stderr,
+    );
+    const isMissing = stderr.includes(`role "${tool}" does not exist`);
+    return { isMissing, ofBoth: code === 0 ? stdout.trim().split("\u001f") : undefined };
+  };
+  const own = await ask(adminRole);
+  if (own.ofBoth?.[0] === "t") {
+    const kind = own.ofBoth[1] === "t" ? "superuser" : "separate";
+    return { application: user, tool: adminRole, kind };
+  }
+  if (own.ofBoth === undefined && !own.isMissing) return undefined;
+  const { ofBoth } = await ask(user);
+  if (ofBoth === undefined) return undefined;
+  return { application: user, tool: user, kind: ofBoth[0] === "t" ? "superuser" : "owner" };
 }
 
 /**
@@ -104,6 +173,7 @@ export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServ
  */
 export function externalServer(engine: Engine, place: ExternalPlace): DatabaseServer {
   const { environment, name } = clientEnvironment(place.uri);
+  const user = environment["PGUSER"] ?? "";
   const shot = (database: string, entrypoint: readonly string[], io: CommandIo) => ({
     ...io,
     image: place.image,
@@ -127,6 +197,8 @@ export function externalServer(engine: Engine, place: ExternalPlace): DatabaseSe
         /^([a-z]+:\/\/[^/?#]*)(?:\/[^?#]*)?/u,
         (_, before: string) => `${before}/${encodeURIComponent(database)}`,
       ),
+    roles: () => Promise.resolve({ application: user, tool: user, kind: "owner" }),
+    forgetRoles: () => undefined,
   });
 }
 
@@ -164,14 +236,14 @@ export function processOf(application: string | null): number | undefined {
 /** The messages of our own side in English, text as UTF-8, and who we are. */
 const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: ownSession };
 
-interface Access extends Pick<DatabaseServer, "client" | "stay" | "uri"> {
+interface Access extends Pick<DatabaseServer, "client" | "stay" | "uri" | "roles" | "forgetRoles"> {
   hold(database: string, stdin: string, until: RegExp): Promise<Release>;
 }
 
 function serverOf(
   place: DatabaseServer["place"],
   name: string,
-  { client: once, uri, hold, stay }: Access,
+  { client: once, hold, ...others }: Access,
 ): DatabaseServer {
   const client: Access["client"] = (database, argv, io = {}) => {
     const work = () => once(database, argv, io);
@@ -180,11 +252,10 @@ function serverOf(
     return isAgain ? withRoom(work, ({ stderr }) => stderr) : work();
   };
   return {
+    ...others,
     place,
     name,
     client,
-    stay,
-    uri,
     database: (database = name) => ({
       ask: async (statement) =>
         answer(await client(database, psqlScript, { stdin: `${statement}\n;\n` })),

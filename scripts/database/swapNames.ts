@@ -1,7 +1,9 @@
 import { alterAlone } from "./alterAlone.ts";
 import { databaseName } from "./databaseName.ts";
 import { commentStatement, type Mark } from "./marks.ts";
+import { giveDatabase } from "./giveObjects.ts";
 import { quoteName } from "./quote.ts";
+import { givers, handedOver, isAdministered } from "./roles.ts";
 import type { Session } from "./sessions.ts";
 import type { DatabaseServer } from "./sql.ts";
 
@@ -13,7 +15,8 @@ export interface Renaming {
 
 /**
  * Renames databases and marks them anew in one transaction: all of them, or none. Their settings go
- * with them. Sessions on them are ended.
+ * with them. What becomes live is given to the application's role, what was live is closed to it.
+ * Sessions on them are ended.
  * @param renamings in this order: the first makes room for the second
  * @returns the sessions that were ended
  * @throws Problem DATABASE_REFUSED naming the sessions that our role may not end
@@ -27,6 +30,16 @@ export async function swapNames(
     to,
     name: databaseName(server.name, to),
   }));
+  const roles = await server.roles();
+  const isHandedOver =
+    isAdministered(roles) && named.some(({ from, to }) => isLive(to) || from === server.name);
+  const incoming = named.find(({ to }) => isLive(to))?.from;
+  if (isHandedOver && incoming !== undefined) {
+    await giveDatabase(server, incoming, roles.application, givers(roles));
+  }
+  const { before, after } = isHandedOver
+    ? handedOver(roles, server.name, named)
+    : { before: [], after: [] };
   const statements = named.flatMap(({ from, to, name }) => [
     commentStatement(from, to),
     `ALTER DATABASE ${quoteName(from)} RENAME TO ${quoteName(name)};`,
@@ -36,7 +49,11 @@ export async function swapNames(
   return alterAlone(
     server,
     { involved, alone: named.map(({ from }) => from) },
-    ["BEGIN;", ...statements, "COMMIT"].join("\n"),
+    ["BEGIN;", ...before, ...statements, ...after, "COMMIT"].join("\n"),
     `the databases could not be renamed (${pairs})`,
   );
+}
+
+function isLive({ purpose }: Mark): boolean {
+  return purpose === "live";
 }

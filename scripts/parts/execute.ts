@@ -7,8 +7,10 @@ import { isTelemetry } from "../stack/isTelemetry.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { FailureKind } from "../verification/failureKind.ts";
 import { composeCall } from "./composeCall.ts";
+import { databaseOf } from "./databaseOf.ts";
 import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
+import { readyRoles } from "./readyRoles.ts";
 import { readyTables } from "./readyTables.ts";
 import { reloadPart } from "./reloadPart.ts";
 import { startPart } from "./startPart.ts";
@@ -85,7 +87,10 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
         if (service.name === "collector") await readyTables(execution.settings, tools);
         await tools.say.step(
           stepNames[service.name] ?? `${service.name} ready`,
-          () => startPart(execution, service, ids, starting, tools),
+          async () => {
+            await startPart(execution, service, ids, starting, tools);
+            if (service.name === "postgres") await readyRoles(bundledOf(execution, ids, tools));
+          },
           undefined,
           { service: service.name, image: service.image },
         );
@@ -97,6 +102,14 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
     // Whatever went wrong: nobody may clean up while Compose still starts something.
     await Promise.allSettled(starting);
   }
+}
+
+function bundledOf(
+  { settings, postgres }: Execution,
+  ids: ReadonlyMap<string, string>,
+  tools: Tools,
+) {
+  return databaseOf(settings, { container: ids.get("postgres"), image: postgres }, tools);
 }
 
 /** Where telemetry does not count, what fails with a part of it is told, and the rest goes on. */

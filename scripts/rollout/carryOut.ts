@@ -2,11 +2,13 @@ import { Problem } from "../common/problem.ts";
 import { checkpoint } from "../database/copyDatabase.ts";
 import { clearScratch } from "../database/dropScratch.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { takeOverRoles } from "../database/takeOverRoles.ts";
 import type { Backup } from "../ledger/backups.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
 import type { Release } from "../ledger/release.ts";
 import { keepRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { noteSeparatedRoles } from "../ledger/separatedRoles.ts";
 import type { Change } from "../parts/planChanges.ts";
 import { labelParts } from "../preparation/prepareStack.ts";
 import type { Target } from "../preparation/target.ts";
@@ -19,6 +21,7 @@ import { callHook } from "./callHook.ts";
 import { databaseBackPlan } from "./databaseBack.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { makeReady, type Readiness } from "./makeReady.ts";
+import { refuseWrongPassword } from "./refuseGuarded.ts";
 import type { SchemaPlan } from "./planSchema.ts";
 import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
 import { runMarks } from "./runMarks.ts";
@@ -39,6 +42,8 @@ export interface Rollout {
   readonly target: Target;
   readonly situation: Situation;
   readonly schema: SchemaPlan;
+  /** Whether the application's database role stops being a superuser. */
+  readonly separatesRoles: boolean;
   /** What would be done to each part, as far as it is known before. */
   readonly changes: readonly Change[];
   /** The version that wrote last, for the role's repairs. */
@@ -120,6 +125,7 @@ export async function carryOut(
       await ready.awayWork!(server, told);
     });
   try {
+    if (rollout.separatesRoles) await separateRoles(rollout, session);
     const { incident } = rollout;
     const beside = isProvenBeside(rehearsal);
     const { pauseSeconds } = ready;
@@ -162,6 +168,30 @@ async function migrateOn(
     `${error.message}: the database has taken writes, so its migration runs once more`,
   );
   return activate({ ...activation, awayWork: () => Promise.resolve() }, tools);
+}
+
+/**
+ * Takes from the application's database role what it does not need, while the former release serves.
+ * @throws Problem DATABASE_REFUSED where its password does not open the database any more
+ */
+async function separateRoles(
+  { id, settings, situation }: Rollout,
+  { directory, tools }: Session,
+): Promise<void> {
+  const server = situation.database!;
+  noteSeparatedRoles(directory, id);
+  try {
+    await tools.say.step("separate the database roles", () => takeOverRoles(server));
+  } catch (error) {
+    // Nothing has changed, and nothing else depends on it.
+    if (!(error instanceof Problem)) throw error;
+    tools.say.note(
+      [`${error.message}; the next deploy tries again`, ...error.details].join("\n  "),
+    );
+    return;
+  }
+  const container = situation.observed.find((one) => one.service === "postgres")?.id;
+  await refuseWrongPassword(settings, container, tools);
 }
 
 /** What comes after a release was recorded as good: nothing of it makes it less so. */

@@ -19,6 +19,8 @@ export interface Decision {
   readonly situation: Situation;
   readonly schema: SchemaPlan;
   readonly changes: readonly Change[];
+  /** Whether the application's database role stops being a superuser. */
+  readonly separatesRoles: boolean;
   /** The release whose image brought the database to where it is. */
   readonly knower: Release | undefined;
 }
@@ -63,7 +65,19 @@ export async function decide(
     schema.action === "keep" ? withoutMigration(stack, labelParts(target.settings, parts)) : stack;
   const migration = schema.action === "migrate" ? "due" : "idle";
   const changes = planChanges(planned, seen.observed, target.images.idByReference, migration);
-  return { situation: seen, schema, changes, knower };
+  return {
+    situation: seen,
+    schema,
+    changes,
+    knower,
+    separatesRoles: separates(target, seen, schema),
+  };
+}
+
+/** Only a deploy that can try it on a copy first; a rollback takes no right away from anyone. */
+function separates({ restores }: Target, { roles, revision }: Situation, { action }: SchemaPlan) {
+  const isTried = action === "none" || action === "migrate";
+  return restores === null && isTried && (revision ?? []).length > 0 && roles?.kind === "superuser";
 }
 
 /**

@@ -1,3 +1,4 @@
+import { adminRole, type Roles } from "../database/roles.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Target } from "../preparation/target.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
@@ -55,9 +56,14 @@ export async function describePlan(
   return [
     ...lines,
     ...describeSchema(schema),
+    ...(decision.separatesRoles ? [describeRoles(decision.situation.roles!)] : []),
     describeInterruption(decision, present, target),
     ...describeGate(target, present, schema.action === "migrate"),
   ];
+}
+
+function describeRoles({ application }: Roles): string {
+  return `database roles: ${application} stops being a superuser and owns its database alone; the tool's own role is ${adminRole}. Tried on a copy first; if the deploy fails, ${application} gets its rights back`;
 }
 
 /** A setting as a release's settings.env has it, "" where it has none. */

@@ -5,12 +5,15 @@ import { settleServers } from "../cutover/settleServers.ts";
 import { clearScratch } from "../database/dropScratch.ts";
 import { headsOf } from "../database/history.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { giveRolesBack } from "../database/takeOverRoles.ts";
 import type { Release } from "../ledger/release.ts";
 import { forgetPauseToken } from "../ledger/pauseToken.ts";
 import { keepRelease, nextReleaseId, releaseIds, updateRelease } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
+import { hasSeparatedRoles } from "../ledger/separatedRoles.ts";
 import { readyDatabase } from "../parts/readyDatabase.ts";
 import { stopAll } from "../parts/stopAll.ts";
+import type { Tools } from "../parts/tools.ts";
 import { labelParts } from "../preparation/prepareStack.ts";
 import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -24,7 +27,7 @@ import { repair } from "./repairs.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
-import { situation } from "./situation.ts";
+import { situation, type Situation } from "./situation.ts";
 
 export interface Return {
   /** The release that did not come to be good. */
@@ -82,6 +85,7 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const past = join(directory, "releases", origin, "compose.yaml");
   await readyDatabase(target.settings, target.prepared.stack, past, postgres, tools);
   const seen = await situation(settings, directory, role, postgres, tools);
+  if (hasSeparatedRoles(directory, failed.id)) await rightsBack(seen, tools);
   const { way, at } = seen.database
     ? await databaseBack(seen.database, input, marks, session)
     : ({ way: "none", at: heads } as const);
@@ -137,4 +141,12 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
       updateRelease(directory, { ...sheet, outcome: "failed" });
     throw error;
   }
+}
+
+/** What failed may have failed for lack of a right: the former server has every one it had. */
+async function rightsBack({ database, roles }: Situation, { say }: Tools): Promise<void> {
+  if (database === undefined || roles?.kind !== "separate") return;
+  await say.step(`give ${roles.application} its database rights back`, () =>
+    giveRolesBack(database),
+  );
 }

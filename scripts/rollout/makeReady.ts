@@ -4,6 +4,7 @@ import type { Proof, Release } from "../ledger/release.ts";
 import { fingerprint } from "../ledger/backups.ts";
 import type { Rollout } from "./carryOut.ts";
 import { plannedCutover } from "./plannedCutover.ts";
+import { playTarget } from "./playTarget.ts";
 import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
@@ -27,7 +28,7 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   const { schema, situation, target, former } = rollout;
   const { directory, tools } = session;
   const nothing = { backup: null, proofs: [], rehearsal: null, awayWork: undefined } as const;
-  if (schema.action === "none") return { ...nothing, way: "none" };
+  if (schema.action === "none" && !rollout.separatesRoles) return { ...nothing, way: "none" };
   const isEmpty = (schema.revision ?? []).length === 0 || situation.database === undefined;
   if (schema.action === "migrate" && isEmpty) return { ...nothing, way: "migrate" };
   const server = situation.database!;
@@ -40,6 +41,12 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
     const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
     return takeBackup({ directory, server, role, reason, release, encryptionKey, scratch }, tools);
   };
+  if (schema.action === "none") {
+    // Its own server, as a role that owns its database and can do nothing else.
+    const backup = await backUp();
+    await playTarget(rollout, scratch, session);
+    return { ...nothing, way: "none", backup: backup.id };
+  }
   if (schema.action === "migrate") {
     const backup = await backUp();
     const newcomer = { stack: target.prepared.stack, settings: target.settings };

@@ -91,6 +91,7 @@ export function restore(
           attempts: ["restore"],
           why: "asked for",
         },
+        separatesRoles: false,
         changes: [],
         formerTag: present.tag,
         former: undefined,

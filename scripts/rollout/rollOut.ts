@@ -90,6 +90,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   };
   const isSame =
     present !== undefined &&
+    !decision.separatesRoles &&
     isRecorded(target, present, decision) &&
     (decision.schema.action === "none" || isKept(decision, present)) &&
     decision.changes.every((one) => one.action === "none");
@@ -134,7 +135,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   );
   if (database !== undefined) {
     await password;
-    if (decision.schema.action !== "none") {
+    if (decision.schema.action !== "none" || decision.separatesRoles) {
       await refuseTakenNames(database, namesNeeded(marks));
       await refuseSmallDisk(directory, database);
     }
@@ -156,10 +157,10 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   ];
   const what = kind === "deploy" ? "Deploy this" : "Roll back to this";
   const shown = unproven === undefined ? lines : [...lines, `note: ${unproven}`];
+  const isSwift = isProven(decision) && !decision.separatesRoles;
   // In an incident nobody is asked about what was proven to lose nothing.
-  if (kind === "rollback" && isProven(decision)) shown.forEach((line) => tools.say.note(line));
+  if (kind === "rollback" && isSwift) shown.forEach((line) => tools.say.note(line));
   else await tools.say.confirm(`${what} in ${settings.environment}?`, shown);
-  const isSwift = isProven(decision);
   if (database !== undefined && !isSwift) {
     await clearScratch(database, marks("live").installation);
   }
@@ -175,6 +176,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       target,
       situation: decision.situation,
       schema: decision.schema,
+      separatesRoles: decision.separatesRoles,
       changes: decision.changes,
       formerTag: (decision.knower ?? present)?.tag,
       former: await actor(present),

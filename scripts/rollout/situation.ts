@@ -1,5 +1,6 @@
 import { estimateTables, type TableRows } from "../database/estimateTables.ts";
 import { revision } from "../database/revision.ts";
+import type { Roles } from "../database/roles.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Release } from "../ledger/release.ts";
@@ -20,6 +21,8 @@ export interface Situation {
   readonly database: DatabaseServer | undefined;
   /** What the database says it is at; undefined while it does not run. */
   readonly revision: readonly string[] | undefined;
+  /** Who is who in the database; undefined while it does not run. */
+  readonly roles: Roles | undefined;
   /** What it holds without saying any revision; undefined wherever it says one or is empty. */
   readonly unmarked: string | undefined;
 }
@@ -56,6 +59,7 @@ export async function situation(
     present,
     database,
     revision: at,
+    roles: await database?.roles(),
     unmarked: unmarked(tables, present !== undefined && present.revision.length > 0),
   };
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
+import { admitRehearsal } from "../database/admitRehearsal.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { writeFile } from "../ledger/writeFile.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -48,7 +49,8 @@ export async function openStage(
   const file = join(directory, "rehearsal.yaml");
   writeFile(file, stage.text);
   await tools.engine.down(project, true);
-  const secrets = { ...Object.fromEntries(settings.secrets), [rehearsalUri]: server.uri(database) };
+  const uri = await admitRehearsal(server, database, tools.randomBytes);
+  const secrets = { ...Object.fromEntries(settings.secrets), [rehearsalUri]: uri };
   await tools.engine.create(
     { file, project, secrets },
     stage.services.map((one) => one.name),

@@ -1,4 +1,7 @@
 import { revision } from "../database/revision.ts";
+import type { DatabaseServer } from "../database/sql.ts";
+import { giveRolesBack, takeOverRoles } from "../database/takeOverRoles.ts";
+import type { ObservedContainer } from "../engine/engine.ts";
 import {
   keepRelease,
   nextReleaseId,
@@ -111,8 +114,10 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
   for (const change of changes.filter((one) => one.action !== "none")) {
     tools.say.note(`${change.action} ${change.service}: ${change.causes.join(", ")}`);
   }
+  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
+  let separated: DatabaseServer | undefined;
   try {
-    const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
+    separated = await separateRoles(settings, postgres, observed, tools);
     await execute({ settings, stack: prepared.stack, file, changes, postgres }, tools);
     const containers = await tools.engine.containers(settings.project);
     const container = containers.find((one) => one.service === "postgres")?.id;
@@ -133,7 +138,27 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
     return { release: id, from, changes, checks, prepared };
   } catch (error) {
     updateRelease(directory, { ...release, outcome: "failed" });
+    if (separated !== undefined) await giveRolesBack(separated);
     if (tools.signal.aborted) throw await undo(settings, prepared.stack, changes, tools);
     throw error;
   }
+}
+
+/**
+ * Takes from the application's database role what it does not need, where an earlier version made
+ * it a superuser. A stack for developers has no copy to try it on: a failure gives it back.
+ * @returns the server whose roles were changed
+ */
+async function separateRoles(
+  settings: Settings,
+  image: string,
+  observed: readonly ObservedContainer[],
+  tools: Tools,
+): Promise<DatabaseServer | undefined> {
+  const postgres = observed.find((one) => one.service === "postgres");
+  if (settings.has("LETTA_PG_URI") || postgres?.state !== "running") return undefined;
+  const server = databaseOf(settings, { container: postgres.id, image }, tools);
+  if ((await server.roles()).kind !== "superuser") return undefined;
+  await tools.say.step("separate the database roles", () => takeOverRoles(server));
+  return server;
 }

@@ -55,7 +55,7 @@ test("no password stands in a command line", async () => {
     const server = make(engine);
     await server.database().ask("SELECT 1");
     await server.client("x", ["pg_dump"]);
-    assert.equal(argvs.length, 2);
+    assert.ok(argvs.length >= 2);
     assert.doesNotMatch(argvs.join(), /cret12345/);
   }
 });

@@ -120,7 +120,7 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
 
 test("a database whose connections are all taken for a while is waited for", async () => {
   const { place } = story;
-  const taken = await takeConnections(story.container("postgres"), 12);
+  const taken = await takeConnections(story.container("postgres"), 12, "letta_admin");
   story.ends(await place.deploy("1.1.0"), 0);
   assert.notEqual(taken.exitCode, null, "it waited for none of them");
   await story.holds("1.1.0");

@@ -140,7 +140,7 @@ export async function prodWorkspace(
   };
   const psql = (statement: string, database = "letta") => {
     const id = containerIds(project)["postgres"] ?? "";
-    return docker("exec", id, "psql", "-U", "letta", "-d", database, "-qAtc", statement);
+    return docker("exec", id, "psql", "-U", "letta_admin", "-d", database, "-qAtc", statement);
   };
   return {
     ...place,

@@ -59,8 +59,8 @@ function decisionOf(
   ),
 ): Decision {
   const nothing = { present: undefined, database: undefined, revision: undefined };
-  const situation = { ...nothing, observed, unmarked: undefined };
-  return { situation, schema, changes, knower: undefined };
+  const situation = { ...nothing, observed, roles: undefined, unmarked: undefined };
+  return { situation, schema, changes, knower: undefined, separatesRoles: false };
 }
 
 /** prod as it serves: release 000003, kept as it was made. */

@@ -278,6 +278,8 @@ function sized(
     }),
     stay: () => assert.fail("nobody locks it"),
     uri: () => "",
+    roles: () => Promise.resolve({ application: "letta", tool: "letta", kind: "owner" }),
+    forgetRoles: () => undefined,
   };
 }
 

@@ -40,6 +40,8 @@ export async function client(
   const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
   return world.effect(`psql ${name} ${about(script)}`, 15, () => {
     if (!servers.databaseRuns()) return refused(io, failed("", "connection refused"));
+    const rolesAnswer = ofRoles(servers, script, io.environment?.["PGUSER"] ?? "");
+    if (rolesAnswer !== undefined) return rolesAnswer;
     const database = servers.databases.get(name);
     if (database !== undefined) return statement(servers, world, database, name, script, io.stdout);
     return refused(io, failed("3D000", `database "${name}" does not exist`));
@@ -149,6 +151,22 @@ function statement(
   if (script.startsWith("SELECT current_database()")) return said(`${name}\u001ft`);
   if (script.startsWith("SELECT extversion")) return said("0.8.1");
   throw new Error(`no simulated answer to ${name}: ${script}`);
+}
+
+/** What the tool asks and does about roles. */
+function ofRoles(servers: SimulatedServers, script: string, user: string) {
+  if (user === "letta_admin" && servers.roles === "superuser") {
+    return failed("", 'FATAL:  role "letta_admin" does not exist');
+  }
+  if (script.startsWith("SELECT (SELECT rolsuper")) {
+    const isSuper = servers.roles === "separate" ? "f" : "t";
+    return said(`t\u001f${isSuper}`);
+  }
+  if (script.startsWith("SELECT oid = 10")) return said(servers.roles === "superuser" ? "t" : "f");
+  if (script.includes("DO $take$")) servers.roles = "separate";
+  else if (script.startsWith("ALTER ROLE")) servers.roles = "given back";
+  else if (!script.startsWith("DO $give$")) return undefined;
+  return said("");
 }
 
 function facts(database: SimulatedDatabase): string {

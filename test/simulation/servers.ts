@@ -95,6 +95,8 @@ export class SimulatedServers {
   readonly pools: boolean;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
   readonly seenBeside = new Set<string>();
+  /** The roles of the cluster: "superuser" until the tool has one of its own. */
+  roles: "superuser" | "separate" | "given back" = "superuser";
   made = 0;
   readonly project: string;
   readonly world: World;
@@ -119,6 +121,7 @@ export class SimulatedServers {
     for (const [name, id] of this.names) copy.names.set(name, id);
     for (const [id, version] of this.imageVersions) copy.imageVersions.set(id, version);
     copy.made = this.made;
+    copy.roles = this.roles;
     return copy;
   }
 
