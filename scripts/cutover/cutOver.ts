@@ -168,7 +168,7 @@ async function workAway(
   const stops = awayWork !== undefined && !stays;
   if (stops) await stopAll(stack, [service], tools, "stop");
   await expectPause();
-  if (awayWork !== undefined) await awayWork(await databaseServing(target, tools), tools);
+  if (awayWork !== undefined) await awayWork(await databaseServing(target, tools), tools, stays);
   await expectPause();
   const now = await tools.engine.containers(stack.project);
   const migration = migrationOf(next);

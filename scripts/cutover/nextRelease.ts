@@ -3,6 +3,13 @@ import type { Release } from "../ledger/release.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Target } from "../preparation/target.ts";
 
+/** @param oldServerStays whether the old server is left running, and only requests are paused */
+export type AwayWork = (
+  server: DatabaseServer,
+  tools: Tools,
+  oldServerStays: boolean,
+) => Promise<void>;
+
 /** A release that is to serve next, with what is to be done for it. */
 export interface NextRelease {
   /** The release as it was begun. */
@@ -22,5 +29,5 @@ export interface NextRelease {
   /** How long the migration took in its rehearsal, where it is to run under a pause. */
   readonly migrateSeconds?: number;
   /** What is done to the database while no server is on it. */
-  readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
+  readonly awayWork: AwayWork | undefined;
 }

@@ -4,6 +4,7 @@ import { lastSpansMs } from "../cutover/lastSpans.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Target } from "../preparation/target.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
+import { takesSnapshot } from "./takesSnapshot.ts";
 import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
 
 /**
@@ -21,8 +22,10 @@ export function expectedPause(
   drainSeconds: number,
 ): number {
   const { copySeconds, migrateSeconds, bootSeconds } = rehearsal;
-  const restart = isProvenBeside(rehearsal) ? 0 : drainSeconds + bootSeconds;
-  return copySeconds + migrateSeconds + restart + otherSeconds;
+  const stays = isProvenBeside(rehearsal);
+  const restart = stays ? 0 : drainSeconds + bootSeconds;
+  const copy = takesSnapshot(rehearsal, stays) ? copySeconds : 0;
+  return copy + migrateSeconds + restart + otherSeconds;
 }
 
 /**

@@ -120,9 +120,9 @@ export async function carryOut(
   });
   const awayWork =
     ready.awayWork &&
-    (async (server: DatabaseServer, told: typeof tools) => {
+    (async (server: DatabaseServer, told: typeof tools, oldServerStays: boolean) => {
       if (ready.way === "migrate") await callHook("pre-migrate", hookFacts, told);
-      await ready.awayWork!(server, told);
+      await ready.awayWork!(server, told, oldServerStays);
     });
   try {
     if (rollout.separatesRoles) await separateRoles(rollout, session);

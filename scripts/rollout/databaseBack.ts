@@ -2,13 +2,14 @@ import { Problem } from "../common/problem.ts";
 import { compareSchemas } from "../database/compareSchemas.ts";
 import { databaseName } from "../database/databaseName.ts";
 import { databaseOfRun, databases } from "../database/databases.ts";
-import { readSchema } from "../database/readSchema.ts";
+import { readSchema, type Schema } from "../database/readSchema.ts";
 import { revision } from "../database/revision.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
+import { schemaBefore } from "../ledger/schemaBefore.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { planDatabaseBack, type DatabaseBack } from "./planDatabaseBack.ts";
@@ -49,6 +50,7 @@ export async function databaseBackPlan(
   // Only the mark of that very run says so: a database of that name may be anyone's.
   const mark = runMarks(session, failed)(isReplacing ? "retained" : "snapshot");
   const former = databaseOfRun(await databases(server), mark);
+  const before = schemaBefore(session.directory, failed.id);
   const hasTakenWrites = wasLetIn(session.directory, failed.id);
   const isKeepRehearsed = isProvenOn(session.directory, image, at);
   const isBefore = sameRevisions(at, heads);
@@ -59,10 +61,10 @@ export async function databaseBackPlan(
     heads,
     failedHeads: failed.heads,
     hasFormer: former !== undefined,
+    mayHaveBegun: before !== undefined,
     hasTakenWrites,
     isKeepRehearsed,
-    isSchemaUntouched:
-      isBefore && hasTakenWrites && former !== undefined && (await isSameSchema(server, former)),
+    isSchemaUntouched: isBefore && before !== undefined && (await isSchemaStill(server, before)),
   });
   return { action, at, former, mayKeep: isComplete && !isBefore && isKeepRehearsed, isComplete };
 }
@@ -75,15 +77,17 @@ export function rollbackStopped(
   { at, former, isComplete }: DatabaseBackPlan,
   { failed, present }: Pick<DatabaseBackInput, "failed" | "present">,
 ): Problem {
-  const [live, before] = [server.name, former ?? "none"];
+  const live = server.name;
   return new Problem(
     "ROLLBACK_STOPPED",
     `no rollback to ${present.tag}: the database has taken writes since it was migrated`,
     {
       details: [
         `${live} is live, at ${at.join(", ")}${isComplete ? "" : ", its migration is not complete"}`,
-        `${before} is the snapshot of before the migration and lacks what was written since`,
-        `${present.tag} was not rehearsed on ${live} as it is now`,
+        former === undefined
+          ? `backup ${failed.backup ?? "none"} is from before the migration and lacks what was written since`
+          : `${former} is the snapshot of before the migration and lacks what was written since`,
+        `${present.tag} is at ${present.revision.join(", ")} and was not rehearsed on ${live} as it is now`,
       ],
       next: isComplete
         ? `npm run rollback -- ${present.id} --database carry --env ${failed.environment ?? "prod"}`
@@ -139,12 +143,8 @@ export async function databaseBack(
 }
 
 /** Whether nothing that a migration does has been done, which its revision says only at the end. */
-async function isSameSchema(server: DatabaseServer, copy: string): Promise<boolean> {
-  const [now, before] = [server.database(), server.database(copy)];
-  const { added, dropped, changed } = compareSchemas(
-    await readSchema(before),
-    await readSchema(now),
-  );
+async function isSchemaStill(server: DatabaseServer, before: Schema): Promise<boolean> {
+  const { added, dropped, changed } = compareSchemas(before, await readSchema(server.database()));
   return [added, dropped, changed].every((lines) => lines.length === 0);
 }
 

@@ -1,5 +1,7 @@
 import { copyDatabase } from "../database/copyDatabase.ts";
+import { readSchema } from "../database/readSchema.ts";
 import { endedText } from "../database/sessions.ts";
+import { keepSchemaBefore } from "../ledger/schemaBefore.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import { fingerprint } from "../ledger/backups.ts";
 import type { Rollout } from "./carryOut.ts";
@@ -9,6 +11,7 @@ import { rehearse, type Rehearsal } from "./rehearse.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
+import { takesSnapshot } from "./takesSnapshot.ts";
 import { tryWays, type ReadyWay } from "./tryWays.ts";
 
 /** What was learnt and made ready while the former release still served. */
@@ -60,12 +63,19 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
       backup: backup.id,
       proofs: rehearsal.wayBack ? [rehearsal.wayBack] : [],
       rehearsal,
-      awayWork: async (now, told) => {
-        await told.say.step(
-          "keep a copy of the database as it was",
-          () => copyDatabase(now, now.name, marks("snapshot")),
-          endedText,
-        );
+      awayWork: async (now, told, oldServerStays) => {
+        if (takesSnapshot(rehearsal, oldServerStays)) {
+          await told.say.step(
+            "keep a copy of the database as it was",
+            () => copyDatabase(now, now.name, marks("snapshot")),
+            endedText,
+          );
+        } else {
+          told.say.note(
+            `no snapshot: it would take ${rehearsal.copySeconds.toFixed(0)} s, and the old server stays`,
+          );
+        }
+        keepSchemaBefore(directory, rollout.id, await readSchema(now.database()));
       },
     };
   }

@@ -12,11 +12,13 @@ export interface DatabaseBackFacts {
   readonly heads: readonly string[];
   /** Whether the database of before, which would be swapped in, exists under another name. */
   readonly hasFormer: boolean;
+  /** Whether the migration may have begun. */
+  readonly mayHaveBegun: boolean;
   /** Whether requests may have reached the migrated database, or a server during its migration. */
   readonly hasTakenWrites: boolean;
   /** Whether the former server passed the rehearsal on a database of the present revision. */
   readonly isKeepRehearsed: boolean;
-  /** Whether the schema is still that of the former database. */
+  /** Whether the schema is still the one of before the migration. */
   readonly isSchemaUntouched: boolean;
 }
 
@@ -39,6 +41,6 @@ export function planDatabaseBack(facts: DatabaseBackFacts): DatabaseBack {
   if (hasFormer && !hasTakenWrites) return "swap";
   const isComplete = sameRevisions(at, facts.failedHeads);
   if (isComplete && !isBefore && isKeepRehearsed) return "keep";
-  if (!hasFormer || (isBefore && facts.isSchemaUntouched)) return "stay";
+  if (!facts.mayHaveBegun || (isBefore && facts.isSchemaUntouched)) return "stay";
   return "forward";
 }

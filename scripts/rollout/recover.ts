@@ -10,6 +10,7 @@ import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
 import { wasLetIn } from "../ledger/letIn.ts";
 import type { Release } from "../ledger/release.ts";
+import { schemaBefore } from "../ledger/schemaBefore.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { syncNewest } from "../ledger/syncNewest.ts";
@@ -112,7 +113,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     await readyDatabase(target.settings, stack, file, image, tools);
     const seen = await situation(settings, directory, stack.server, image, tools);
     const isDone = await isThere(cut, seen, session);
-    if (!isDone && !(await isBorne(cut, seen, session))) {
+    if (!isDone && !mayBeUnderWay(cut, directory)) {
       throw new Problem("INTERRUPTED", "it was cut off before the database was ready");
     }
     const at = seen.revision!;
@@ -141,14 +142,11 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
 }
 
 /**
- * Whether a migration was under way that both servers bear: it is seen through, as rows may have
- * come since that the copy of before does not have.
+ * Whether a migration may have begun that the old server tolerates: it is completed, as rows may have come
+ * since that no snapshot has.
  */
-async function isBorne(cut: Release, { database }: Situation, session: Session) {
-  if (cut.way !== "migrate" || database === undefined) return false;
-  if (!wasLetIn(session.directory, cut.id)) return false;
-  const snapshot = runMarks(session, cut)("snapshot");
-  return databaseOfRun(await databases(database), snapshot) !== undefined;
+function mayBeUnderWay({ id, way }: Release, directory: string): boolean {
+  return way === "migrate" && wasLetIn(directory, id) && schemaBefore(directory, id) !== undefined;
 }
 
 /** Whether the database is where the release brings it to. */

@@ -1,4 +1,5 @@
 import { Problem } from "../common/problem.ts";
+import type { AwayWork } from "../cutover/nextRelease.ts";
 import { carryRows } from "../database/carryRows.ts";
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { databaseName } from "../database/databaseName.ts";
@@ -28,7 +29,7 @@ export interface ReadyWay {
   readonly backup: string | null;
   readonly proofs: readonly Proof[];
   /** Runs while no server is on the database. */
-  readonly awayWork: ((server: DatabaseServer, tools: Tools) => Promise<void>) | undefined;
+  readonly awayWork: AwayWork | undefined;
 }
 
 /**

@@ -24,9 +24,11 @@ test("the pause grows with the copy, as the rehearsal measured it", () => {
   assert.ok(small > 16, "stop, migration and boot");
 });
 
-test("where the old server serves on, nobody waits for the new one's boot", () => {
+test("where the old server serves on, nobody waits for the new one's boot, nor for a long copy", () => {
   const beside = { passed: true, detail: "" };
-  assert.equal(expectedPause(rehearsed, 2) - expectedPause({ ...rehearsed, beside }, 2), 12);
+  assert.equal(expectedPause(rehearsed, 2) - expectedPause({ ...rehearsed, beside }, 2), 42);
+  const small = { ...rehearsed, beside, copySeconds: 0.5 };
+  assert.equal(expectedPause(small, 2) - expectedPause({ ...rehearsed, beside }, 2), 0.5);
   const failed = { ...rehearsed, beside, wayBack: { ...proof, passed: false } };
   assert.equal(expectedPause(failed, 2), expectedPause(rehearsed, 2));
 });

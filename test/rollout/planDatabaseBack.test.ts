@@ -12,6 +12,7 @@ const facts: DatabaseBackFacts = {
   at: ["r2"],
   heads: ["r1"],
   hasFormer: true,
+  mayHaveBegun: true,
   hasTakenWrites: true,
   isKeepRehearsed: false,
   isSchemaUntouched: false,
@@ -41,8 +42,12 @@ test("it stays as it is where the migration has done nothing yet", () => {
 });
 
 test("without a snapshot there is nothing to bring back", () => {
-  assert.equal(plan({ hasFormer: false }), "stay");
-  assert.equal(plan({ hasFormer: false, hasTakenWrites: false, at: ["r1"] }), "stay");
+  assert.equal(plan({ hasFormer: false, mayHaveBegun: false, at: ["r1"] }), "stay");
+  const without = { hasFormer: false } as const;
+  assert.equal(plan(without), "forward", "half-way");
+  assert.equal(plan({ ...without, at: ["r1"] }), "forward", "a part of it is committed");
+  assert.equal(plan({ ...without, at: ["r1"], isSchemaUntouched: true }), "stay");
+  assert.equal(plan({ ...without, at: ["r3"], isKeepRehearsed: true }), "keep");
 });
 
 test("a copy, downgrade or restore that failed gives way to what it replaced", () => {

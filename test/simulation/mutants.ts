@@ -102,6 +102,12 @@ export const mutants: readonly Mutant[] = [
     to: "",
   },
   {
+    name: "no snapshot is taken although the old server does not tolerate the migration",
+    file: "rollout/takesSnapshot.ts",
+    from: "return !(oldServerStays &&",
+    to: "return oldServerStays && !(",
+  },
+  {
     name: "no copy is kept of the database before a migration",
     file: "rollout/makeReady.ts",
     from: 'copyDatabase(now, now.name, marks("snapshot")),',

@@ -38,7 +38,8 @@ export async function client(
   }
   if (program === "sh") return world.effect("login", 20, () => said("1"));
   const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
-  return world.effect(`psql ${name} ${about(script)}`, 15, () => {
+  const isCopy = /CREATE DATABASE "\w+" TEMPLATE "/.test(script);
+  return world.effect(`psql ${name} ${about(script)}`, isCopy ? servers.copyMs : 15, () => {
     if (!servers.databaseRuns()) return refused(io, failed("", "connection refused"));
     const rolesAnswer = ofRoles(servers, script, io.environment?.["PGUSER"] ?? "");
     if (rolesAnswer !== undefined) return rolesAnswer;
