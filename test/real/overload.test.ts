@@ -73,7 +73,7 @@ test("at 150 % of what the server can do a deploy is refused, and where it goes 
 function connectAgain(): () => void {
   const postgres = story.container("postgres");
   const psql = "PGAPPNAME=exporter psql -U letta -d letta -qAtc 'SELECT pg_sleep(60)'";
-  const loop = `while [ ! -e /tmp/ended ]; do ${psql}; done`;
+  const loop = `rm -f /tmp/ended; while [ ! -e /tmp/ended ]; do ${psql}; done`;
   const child = spawn("docker", ["exec", postgres, "sh", "-c", loop], { stdio: "ignore" });
   return () => {
     docker("exec", postgres, "touch", "/tmp/ended");
