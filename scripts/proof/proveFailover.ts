@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { twinConfiguration, type TwinConfiguration } from "../collector/twinConfiguration.ts";
+import { scratchProject, secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
 import type { Tools } from "../parts/tools.ts";
 import { obtainImages } from "../preparation/obtainImages.ts";
@@ -28,7 +29,11 @@ export async function proveFailover(
     if (configuration === undefined) {
       return { skipped: "nothing leaves this machine: the collector writes files itself" };
     }
-    const project = twinProject(settings.project);
+    const project = scratchProject(
+      settings.project,
+      "twin",
+      secretKey(directory, tools.randomBytes),
+    );
     const sink = await sinkOf(settings, prepared, configuration, tools);
     const stack = twinStack(prepared.stack, project, configuration.text, sink);
     const file = join(directory, "twin.yaml");
@@ -46,11 +51,6 @@ export async function proveFailover(
   });
   tools.signal.throwIfAborted();
   return made;
-}
-
-/** The Compose project of a twin beside this one. */
-export function twinProject(project: string): string {
-  return `${project}-twin`;
 }
 
 /** A ClickHouse of the stack is stood for by its own image, one outside by the image it would have. */

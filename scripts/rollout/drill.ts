@@ -60,14 +60,12 @@ export async function drill(
 /** The project was made for the drill alone, its volumes too. */
 async function clear(settings: Settings, tools: Tools): Promise<void> {
   await tools.say.step("clear the drill away", async () => {
-    await tools.engine.down(stageProject(settings.project), true);
+    const directory = stateDirectory(settings.stateDir, settings.environment);
+    await tools.engine.down(stageProject(settings.project, directory, tools), true);
     await tools.engine.down(settings.project, true);
     for (const { reference } of await tools.engine.tagged(keptPrefix(settings.project))) {
       await tools.engine.untag(reference);
     }
-    rmSync(stateDirectory(settings.stateDir, settings.environment), {
-      recursive: true,
-      force: true,
-    });
+    rmSync(directory, { recursive: true, force: true });
   });
 }

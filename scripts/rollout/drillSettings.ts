@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { freePorts } from "../engine/freePorts.ts";
 import { newestGood } from "../ledger/releases.ts";
+import { scratchProject, secretKey } from "../ledger/secretKey.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { chooseRelease } from "./chooseRelease.ts";
@@ -31,7 +32,11 @@ export async function drillSettings(
   const directory = join(stateDir, environment);
   const free = await freePorts(ports.length);
   const own = {
-    STACK_PROJECT: `${settings.project}-drill`,
+    STACK_PROJECT: scratchProject(
+      settings.project,
+      "drill",
+      secretKey(directory, tools.randomBytes),
+    ),
     STATE_DIR: join(directory, "drill"),
     PROXY_PUBLISH_HOST: "127.0.0.1",
     PROXY_DOMAIN: "",

@@ -43,7 +43,7 @@ export async function recover(settings: Settings, session: Session): Promise<str
   clearHalfWritten(directory, afterCut);
   if (afterCut) {
     syncNewest(directory);
-    await tools.engine.down(stageProject(settings.project), true);
+    await tools.engine.down(stageProject(settings.project, directory, tools), true);
   }
   await rebuild(settings, session);
   const cut = unfinished(directory);

@@ -85,7 +85,7 @@ export async function session<Result extends Told>(
     const watched = { ...locked, engine: touches.engine };
     const journal = journaled(watched, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: asked.reason }, async () => {
-      await waitForOthers(settings, locked);
+      await waitForOthers(settings, directory, locked);
       keepAdopted(directory, { isAsked: asked.adoptState === true });
       await assertOwnStack(settings, directory, journal.tools);
       const { reason } = asked;
@@ -117,8 +117,8 @@ function wasCut(directory: string): boolean {
 }
 
 /** A killed run's `docker compose` goes on without it: two at once would trip over each other. */
-async function waitForOthers(settings: Settings, tools: Tools): Promise<void> {
-  const projects = [settings.project, stageProject(settings.project)];
+async function waitForOthers(settings: Settings, directory: string, tools: Tools): Promise<void> {
+  const projects = [settings.project, stageProject(settings.project, directory, tools)];
   const areAtWork = async () => {
     const counts = await Promise.all(projects.map((one) => tools.engine.othersAtWork(one)));
     return counts.some((count) => count > 0);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { admitRehearsal } from "../database/admitRehearsal.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { scratchProject, secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
 import type { Tools } from "../parts/tools.ts";
 import { waitFor } from "../parts/waitFor.ts";
@@ -42,7 +43,7 @@ export async function openStage(
   { settings, directory }: { readonly settings: Settings; readonly directory: string },
   tools: Tools,
 ): Promise<Stage> {
-  const project = stageProject(settings.project);
+  const project = stageProject(settings.project, directory, tools);
   const network = settings.has("LETTA_PG_URI") ? "bridge" : `${settings.project}_backend`;
   const stacks = new Map([...actors].map(([name, { stack }]) => [name, stack]));
   const stage = rehearsalStack(stacks, project, network);
@@ -114,8 +115,12 @@ export function tagOf({ settings }: Actor): string {
 }
 
 /** The Compose project of a rehearsal beside this one. */
-export function stageProject(project: string): string {
-  return `${project}-rehearsal`;
+export function stageProject(
+  project: string,
+  directory: string,
+  { randomBytes }: Pick<Tools, "randomBytes">,
+): string {
+  return scratchProject(project, "rehearsal", secretKey(directory, randomBytes));
 }
 
 function part(stage: RehearsalStack, name: string) {

@@ -17,7 +17,6 @@ export const labels = {
   digest: "letta-stack.digest",
   secrets: "letta-stack.secrets",
   installation: "letta-stack.installation",
-  scratch: "letta-stack.scratch",
 } as const;
 
 /** A rendered stack: the text Compose runs and what the tool reads from it. */

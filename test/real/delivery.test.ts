@@ -15,7 +15,8 @@ import {
   prepareStack,
   type PreparedStack,
 } from "../../scripts/preparation/prepareStack.ts";
-import { proveFailover, twinProject } from "../../scripts/proof/proveFailover.ts";
+import { scratchProject, secretKey } from "../../scripts/ledger/secretKey.ts";
+import { proveFailover } from "../../scripts/proof/proveFailover.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { expectation, type Expectation } from "../../scripts/verification/expectation.ts";
 import { productionChecks } from "../../scripts/verification/productionChecks.ts";
@@ -105,9 +106,12 @@ before(async () => {
     await healthy(service);
   }
 });
+/** The Compose project of the throw-away twin. */
+const twin = () => scratchProject(project, "twin", secretKey(folder, tools.randomBytes));
+
 after(async () => {
   await engine.down(project, true);
-  await engine.down(twinProject(project), true);
+  await engine.down(twin(), true);
   await rig.close();
   rmSync(folder, { recursive: true });
 });
@@ -233,14 +237,9 @@ async function expectFailover(given: Settings, made: PreparedStack) {
 
 test("a sink that is away and comes back has every span, and nothing of the twin is left", async () => {
   await expectFailover(settings, prepared);
-  const left = docker(
-    "ps",
-    "-aq",
-    "--filter",
-    `label=com.docker.compose.project=${twinProject(project)}`,
-  );
+  const left = docker("ps", "-aq", "--filter", `label=com.docker.compose.project=${twin()}`);
   assert.equal(left, "");
-  assert.deepEqual(await engine.volumes(twinProject(project)), []);
+  assert.deepEqual(await engine.volumes(twin()), []);
 });
 
 test("so it is where SigNoz is the sink, which a second collector stands for", async () => {

@@ -7,7 +7,7 @@ import { takeLock } from "../../scripts/ledger/lock.ts";
 import { stateLock } from "../../scripts/ledger/stateLock.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
-import { containerIds, docker } from "./workspace.ts";
+import { containerIds, docker, scratchProjects } from "./workspace.ts";
 
 /** What has to be true after a command that came after a kill. */
 export interface Expected {
@@ -99,8 +99,7 @@ function expectContainers(place: ProdWorkspace, killed: readonly number[]): void
     names.map((name) => name.replace(/-\d+$/, "")),
     parts.map((part) => `${project}-${part}`),
   );
-  const rehearsal = listed(`com.docker.compose.project=${project}-rehearsal`, "{{.Names}}");
-  assert.deepEqual(rehearsal, [], "containers of a rehearsal are left");
+  assert.deepEqual(scratchProjects(project, "rehearsal"), [], "containers of a rehearsal are left");
   const owners = listed("letta-stack.oneshot", '{{.Label "letta-stack.oneshot"}}');
   const left = owners.filter((one) => killed.some((pid) => one === `${hostname()}:${pid}`));
   assert.deepEqual(left, [], "one-shot containers of a killed process are left");

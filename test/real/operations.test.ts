@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
-import { containerIds, docker } from "./workspace.ts";
+import { containerIds, docker, scratchProjects } from "./workspace.ts";
 import { eventsDuring } from "./eventsDuring.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -212,7 +212,7 @@ test("a drill goes there and back beside the real project, and leaves nothing", 
     acts.map((one) => one.act),
     ["deploy 1.0.0", "deploy 1.1.0", "roll back to 1.0.0"],
   );
-  assert.deepEqual(containerIds(`${place.project}-drill`), {});
+  assert.deepEqual(scratchProjects(place.project, "drill"), []);
   assert.equal(docker("volume", "ls", "-q", "--filter", `name=${place.project}-drill`), "");
   assert.deepEqual(await place.agents(), before);
 });

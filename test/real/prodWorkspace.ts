@@ -12,6 +12,7 @@ import {
   workspace,
   type Ran,
   type Workspace,
+  scratchProjects,
 } from "./workspace.ts";
 
 type More = Readonly<Record<string, string>>;
@@ -174,7 +175,8 @@ export async function prodWorkspace(
     databases: () =>
       psql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n"),
     async remove() {
-      await dockerMeanwhile("compose", "-p", `${project}-rehearsal`, "down", "--volumes");
+      for (const one of scratchProjects(project, "rehearsal"))
+        await dockerMeanwhile("compose", "-p", one, "down", "--volumes");
       await place.remove();
       const kept = await dockerMeanwhile(
         "images",

@@ -114,6 +114,13 @@ export function workspace(name: string, firstPort: number): Workspace {
   };
 }
 
+/** Throw-away Compose projects of a stack that the engine has, such as a rehearsal's. */
+export function scratchProjects(project: string, purpose: string): string[] {
+  const format = '{{.Label "com.docker.compose.project"}}';
+  const listed = docker("ps", "-a", "--filter", `name=${project}-${purpose}-`, "--format", format);
+  return [...new Set(listed.split("\n").filter((one) => one.startsWith(`${project}-${purpose}-`)))];
+}
+
 /** Asks the engine, through its CLI, as an operator would. */
 export function docker(...args: string[]): string {
   const done = spawnSync("docker", args);
