@@ -96,12 +96,6 @@ export const mutants: readonly Mutant[] = [
     seed: 2495,
   },
   {
-    name: "the server is not stopped for the database's work",
-    file: "cutover/cutOver.ts",
-    from: 'await stopAll(stack, [service], tools, "stop");',
-    to: "",
-  },
-  {
     name: "no snapshot is taken although the old server does not tolerate the migration",
     file: "rollout/takesSnapshot.ts",
     from: "return !(oldServerStays &&",
