@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFile } from "./writeFile.ts";
 
@@ -23,6 +23,22 @@ export function keepEvidence(
   const path = join(folder, safe(name));
   writeFile(path, capped(text));
   return path;
+}
+
+/**
+ * The evidence that may go: of all but the newest failed runs.
+ * @param keep how many stay
+ * @returns names below `evidence/`
+ */
+export function expiredEvidence(directory: string, keep: number): string[] {
+  const folder = join(directory, "evidence");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).toSorted().toReversed().slice(keep);
+}
+
+/** Removes what `expiredEvidence` named. */
+export function removeEvidence(directory: string, name: string): void {
+  rmSync(join(directory, "evidence", safe(name)), { recursive: true, force: true });
 }
 
 /** One name below a folder, never a way out of it or a hidden file. */

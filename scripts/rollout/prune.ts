@@ -1,4 +1,5 @@
 import { readBackups, removeBackup } from "../ledger/backups.ts";
+import { expiredEvidence, removeEvidence } from "../ledger/evidence.ts";
 import { chooseExpired } from "../ledger/chooseExpired.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -6,11 +7,12 @@ import { keptName, keptPrefix } from "../preparation/pinImages.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 /**
- * Lets go of what is too old to be gone back to: the names that keep its images, and its
- * backups. The sheets stay.
+ * Removes what is too old to be restored: the names that keep its images, its backups, and the
+ * evidence of old failures. The manifests stay.
  */
 export async function prune(settings: Settings, directory: string, tools: Tools): Promise<void> {
-  const kept = keptReleases(directory, Number(settings.get("RELEASES_KEEP")));
+  const keep = Number(settings.get("RELEASES_KEEP"));
+  const kept = keptReleases(directory, keep);
   const needed = new Set(
     kept.flatMap((one) => Object.values(one.services).map((service) => service.imageId)),
   );
@@ -26,10 +28,13 @@ export async function prune(settings: Settings, directory: string, tools: Tools)
     now: new Date(tools.now()),
     needed: kept.flatMap((one) => (one.backup === null ? [] : [one.backup])),
   });
-  if (gone.length === 0 && expired.length === 0) return;
-  await tools.say.step(`let go of ${gone.length} images, ${expired.length} backups`, async () => {
+  const evidence = expiredEvidence(directory, keep);
+  if (gone.length + expired.length + evidence.length === 0) return;
+  const what = `${gone.length} images, ${expired.length} backups, evidence of ${evidence.length} runs`;
+  await tools.say.step(`prune: remove ${what}`, async () => {
     for (const { reference } of gone) await tools.engine.untag(reference);
     for (const { id } of expired) removeBackup(directory, id);
+    for (const name of evidence) removeEvidence(directory, name);
   });
 }
 

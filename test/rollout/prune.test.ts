@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Release } from "../../scripts/ledger/release.ts";
+import { expiredEvidence, keepEvidence } from "../../scripts/ledger/evidence.ts";
 import { keepRelease } from "../../scripts/ledger/releases.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
 import { keptName } from "../../scripts/preparation/pinImages.ts";
@@ -89,6 +90,16 @@ test("images of what can be gone back to keep their names, others lose ours and 
   assert.deepEqual(on.engine.changes, [`untag ${keptName("letta-prod", old)}`]);
   await prune(settings, directory, on.tools);
   assert.equal(on.engine.changes.length, 1);
+});
+
+test("the evidence of the newest failures stays, older evidence goes", async () => {
+  const on = rolloutOn({ images: [] });
+  const directory = told({ services: service(now) });
+  for (const release of ["000003", "000003-again", "000012"])
+    keepEvidence(directory, release, "server.log", "boom");
+  await prune(few, directory, on.tools);
+  assert.deepEqual(expiredEvidence(directory, 0), ["000012"]);
+  assert.equal(on.steps.length, 1);
 });
 
 test("where there is nothing to let go of, no step is told", async () => {
