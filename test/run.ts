@@ -11,10 +11,27 @@ const words = process.argv.slice(2);
 const isLong = words.includes("long");
 const wanted = words.filter((one) => one !== "long");
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
-/** The faults of the database once more, on real Letta: minutes that `npm test` does not take. */
-const isAgain = (file: string) => file.endsWith("lettaFaults.test.ts");
+/**
+ * What `npm run test:long` runs beside (half an hour on two cores): suites that repeat others on real
+ * Letta, and those of telemetry's backends, registries and the engine itself.
+ */
+const deep = [
+  "backends",
+  "bakeGate",
+  "configurations",
+  "delivery",
+  "engineRestart",
+  "firstSink",
+  "grafana",
+  "lettaFaults",
+  "newestClickHouse",
+  "registry",
+  "smallEngine",
+  "telemetry",
+];
+const isDeep = (file: string) => deep.some((one) => file === join("test/real", `${one}.test.ts`));
 const chosen = all.filter((file) =>
-  wanted.length === 0 ? isLong || !isAgain(file) : wanted.some((part) => file.includes(part)),
+  wanted.length === 0 ? isLong || !isDeep(file) : wanted.some((part) => file.includes(part)),
 );
 if (isLong) process.env["KILLED"] = "all";
 /** On the real parts, or minutes of one core: each is run by itself. */
@@ -82,7 +99,7 @@ async function lane(queue: string[]): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const started = performance.now();
     process.stdout.write(`… ${file}\n`);
-    const { isGood, written } = await run([file], within(12), false);
+    const { isGood, written } = await run([file], within(25), false);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     process.stdout.write(`${isGood ? "✔" : "✖"} ${file}, ${seconds} s\n${written.toString()}`);
     if (isGood) continue;

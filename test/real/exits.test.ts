@@ -233,15 +233,18 @@ test("4: a migration that fails only for real is taken back, and what it made is
   place.psql("DROP TABLE providers");
 });
 
-test("4: a server that dies after it was proven is taken back, with its log as evidence", async () => {
+test("5: once the migrated database has taken writes nothing is swapped, and the next command returns", async () => {
   await write();
   const told = await place.deploy("7.0.0", [], { BAKE_SECONDS: "6" });
-  const said = ends(told, 4, "ROLLED_BACK");
-  assert.match(said["message"]!, /\(7\.0\.0\) failed, 1\.0\.0 serves again/);
-  await story.holds("1.0.0");
+  const said = ends(told, 5, "ROLLBACK_STOPPED");
   const failed = place.releases().find((one) => one.tag === "7.0.0")!;
+  assert.match(said["details"].join("\n"), new RegExp(`letta_snapshot_${failed.id}`));
+  assert.equal(place.revision(), "r7");
   const log = readFileSync(join(evidence(place, failed.id), "server.log"), "utf8");
   assert.match(log, /this version ends after three seconds/);
+  const [, next = ""] = /^npm run rollback -- (.*) --env prod$/u.exec(said["next"]!) ?? [];
+  ends(await place.rollback(next.split(" ")), 0);
+  await story.holds("1.0.0");
 });
 
 test("4: Ctrl-C in the middle of a migration leaves the former server serving", async () => {
