@@ -16,15 +16,6 @@ export function readKey(directory: string): Buffer | undefined {
   return existsSync(path) ? Buffer.from(readFileSync(path, "utf8"), "hex") : undefined;
 }
 
-/**
- * The name of a throw-away Compose project: it carries the installation's id, so that `down
- * --volumes` never meets a project that merely has such a name.
- * @param purpose such as "rehearsal"
- */
-export function scratchProject(project: string, purpose: string, key: Buffer): string {
-  return `${project}-${purpose}-${installationId(key).slice(0, 8)}`;
-}
-
 /** What tells two values apart without telling either. */
 export function keyedDigest(key: Buffer, value: string): string {
   return createHmac("sha256", key).update(value).digest("hex").slice(0, 16);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { twinConfiguration, type TwinConfiguration } from "../collector/twinConfiguration.ts";
-import { scratchProject, secretKey } from "../ledger/secretKey.ts";
+import { scratchProject } from "../ledger/scratchProject.ts";
+import { secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
 import type { Tools } from "../parts/tools.ts";
 import { obtainImages } from "../preparation/obtainImages.ts";

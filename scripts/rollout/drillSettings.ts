@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { freePorts } from "../engine/freePorts.ts";
 import { newestGood } from "../ledger/releases.ts";
-import { scratchProject, secretKey } from "../ledger/secretKey.ts";
+import { scratchProject } from "../ledger/scratchProject.ts";
+import { secretKey } from "../ledger/secretKey.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { chooseRelease } from "./chooseRelease.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { scratchProject } from "../../scripts/ledger/secretKey.ts";
+import { scratchProject } from "../../scripts/ledger/scratchProject.ts";
 
 test("a throw-away project is never one that merely has such a name", () => {
   const [one, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];

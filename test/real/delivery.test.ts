@@ -15,7 +15,8 @@ import {
   prepareStack,
   type PreparedStack,
 } from "../../scripts/preparation/prepareStack.ts";
-import { scratchProject, secretKey } from "../../scripts/ledger/secretKey.ts";
+import { scratchProject } from "../../scripts/ledger/scratchProject.ts";
+import { secretKey } from "../../scripts/ledger/secretKey.ts";
 import { proveFailover } from "../../scripts/proof/proveFailover.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { expectation, type Expectation } from "../../scripts/verification/expectation.ts";
