@@ -146,7 +146,9 @@ test("deploys that succeed, migrate and fail, and commands that look, write no s
   await watched(async () => {
     await run(0, "deploy", ["prod", "1.0.0", "--yes", "--verbose"]);
     await run(0, "deploy", ["prod", "2.0.0", "--yes", "--json"], { OTEL_SAMPLING_PERCENT: "100" });
-    await run(4, "deploy", ["prod", "7.0.0", "--yes"], { BAKE_SECONDS: "6" });
+    // It dies once its database has taken writes: a person decides how to return.
+    await run(5, "deploy", ["prod", "7.0.0", "--yes"], { BAKE_SECONDS: "6" });
+    await run(0, "rollback", ["000002", "--database", "carry", "--env", "prod", "--yes"]);
   });
   const bearer = { authorization: `Bearer ${canaries.get("LETTA_SERVER_PASSWORD")}` };
   const { request } = await import("../../scripts/verification/request.ts");
