@@ -58,12 +58,6 @@ export const mutants: readonly Mutant[] = [
     to: "{ isAlive: () => Promise.resolve(true), release: () => Promise.resolve() };",
   },
   {
-    name: "an external database is not locked",
-    file: "rollout/lockStack.ts",
-    from: "tools: { ...tools, engine: fenced(engine, check), databaseLock },",
-    to: "tools: { ...tools, engine: fenced(engine, check) },",
-  },
-  {
     name: "nobody looks for a run that was cut off",
     file: "rollout/recover.ts",
     from: "const cut = unfinished(directory);",
@@ -184,20 +178,6 @@ export const mutants: readonly Mutant[] = [
     to: "const back = present; void goBack;",
   },
   {
-    name: "a database that has just stopped counts as none",
-    file: "rollout/rollOut.ts",
-    from: "if (database === undefined) await refuseStopped(settings, tools);",
-    to: "void refuseStopped;",
-    seed: 20_344_330,
-  },
-  {
-    name: "a first migration that is under way is not waited for",
-    file: "rollout/deploy.ts",
-    from: "await migrationEnded(settings, target.prepared.stack, tools);",
-    to: "void migrationEnded;",
-    seed: 4_565,
-  },
-  {
     name: "nobody writes down that requests were let in",
     file: "cutover/road.ts",
     from: 'if (sheet.way === "migrate") letIn(directory, sheet.id);',
@@ -218,22 +198,10 @@ export const mutants: readonly Mutant[] = [
     to: "return rehearsal !== null;",
   },
   {
-    name: "a refusal after a recovery ends as if nothing had been touched",
-    file: "rollout/session.ts",
-    from: "throw touches.truthful(error);",
-    to: "throw error;",
-  },
-  {
     name: "nothing is told of the rows that a swap retains",
     file: "rollout/tryWays.ts",
     from: "await rowsOnlyIn(now, databaseOf(retained))",
     to: '((void rowsOnlyIn, ""))',
-  },
-  {
-    name: "the server that a failed rollback left counts as rehearsed",
-    file: "cutover/cutOver.ts",
-    from: "beside: beside && isRehearsed,",
-    to: "beside: beside && (isRehearsed || true),",
   },
   {
     name: "a restored release has the heads of its database",
