@@ -18,12 +18,12 @@ before(async () => {
 const run = (site: Site, command: Command) =>
   site.world.until(simulation.runCommand(site, command, []));
 
-/** A stack of 1.0.0 with one row, whose server keeps no connection. */
+/** A stack of 1.0.0 with one row, whose server keeps no connection, and whose snapshot takes a moment. */
 async function stack(): Promise<Site> {
   let site: Site;
   let seed = 0;
   do site = simulation.emptySite((seed += 1));
-  while (site.servers.pools);
+  while (site.servers.pools || site.servers.copyMs > 1000);
   simulation.enterSite(site);
   ended(await run(site, { kind: "deploy", version: "1.0.0" }), "done");
   write(site, "agent-before");
