@@ -123,7 +123,7 @@ export const catalogue: readonly Fault[] = [
     number: 14,
     what: "a part that dies after it was green",
     tests: [
-      ["real/exits", "4: a server that dies"],
+      ["real/exits", "5: once the migrated database has taken writes"],
       ["real/faults", "14: a server that runs out of memory"],
     ],
   },
