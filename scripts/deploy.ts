@@ -3,8 +3,7 @@ import { settingsOf } from "./cli/settingsOf.ts";
 
 await command({
   name: "deploy",
-  about:
-    "Plan, show, confirm, rehearse, roll out, prove and record a release. A failure goes back by itself; with BAKE_GATE=true so does a release that serves worse.",
+  about: "Deploy a release. Rolls back automatically on failure.",
   environment: "first",
   arguments: [
     ["[tag]", "the server's version; LETTA_VERSION of the settings where it is left out"],

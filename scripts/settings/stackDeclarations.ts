@@ -92,7 +92,8 @@ export const stackDeclarations = declare({
   },
   BAKE_SECONDS: { about: "how long a deploy watches what it has proven", ...kind.count, required },
   BAKE_GATE: {
-    about: "whether a deploy that serves worse than the release before goes back by itself",
+    about:
+      "whether a deploy that serves worse than the release before is rolled back automatically",
     ...kind.flag,
     required,
   },
