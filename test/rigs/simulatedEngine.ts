@@ -238,12 +238,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
           made: container.observed.labels["letta-stack.digest"] ?? "",
         };
       }),
-    // What has gone cannot be started, and the real one says nothing of it.
-    start: (id) =>
-      change(`start ${serviceOf(id)}`, () => {
-        const container = containers.get(id);
-        if (container) run(container);
-      }),
+    start: (id) => change(`start ${serviceOf(id)}`, () => run(find(id))),
     async startWithFiles(call, service) {
       for (let turns = 0; turns < composeTurns; turns += 1) await turn();
       // As `up --no-recreate` does: what has gone meanwhile is made anew.

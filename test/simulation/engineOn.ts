@@ -196,11 +196,7 @@ export function engineOn(servers: SimulatedServers): Engine {
           made: JSON.stringify(one.file.labels ?? {}),
         };
       }),
-    start: (id) =>
-      change(`start ${called(id)}`, 20, () => {
-        const one = containers.get(id);
-        if (one !== undefined) servers.start(one);
-      }),
+    start: (id) => change(`start ${called(id)}`, 20, () => servers.start(find(id))),
     startWithFiles: (call, service) =>
       change(`compose start ${service}`, 20, () => {
         const text = textOf(call);
