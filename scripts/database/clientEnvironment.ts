@@ -1,27 +1,53 @@
-/** Parameters of a database URI that Postgres' own clients know too, by their variables. */
-const parameters: Readonly<Record<string, string>> = {
-  sslmode: "PGSSLMODE",
-  ssl: "PGSSLMODE", // asyncpg's name for it
-  sslnegotiation: "PGSSLNEGOTIATION",
+/**
+ * Parameters of a database URI and the variable by which libpq's clients read each
+ * (PostgreSQL 17, "Environment Variables" of libpq).
+ */
+const variables: Readonly<Record<string, string>> = {
   channel_binding: "PGCHANNELBINDING",
+  connect_timeout: "PGCONNECT_TIMEOUT",
+  gssdelegation: "PGGSSDELEGATION",
   gssencmode: "PGGSSENCMODE",
+  gsslib: "PGGSSLIB",
+  hostaddr: "PGHOSTADDR",
+  krbsrvname: "PGKRBSRVNAME",
+  load_balance_hosts: "PGLOADBALANCEHOSTS",
   options: "PGOPTIONS",
+  require_auth: "PGREQUIREAUTH",
+  ssl: "PGSSLMODE", // asyncpg's name for it
+  ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
+  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
+  sslcert: "PGSSLCERT",
+  sslcrl: "PGSSLCRL",
+  sslcrldir: "PGSSLCRLDIR",
+  sslkey: "PGSSLKEY",
+  sslmode: "PGSSLMODE",
+  sslnegotiation: "PGSSLNEGOTIATION",
+  sslrootcert: "PGSSLROOTCERT",
+  sslsni: "PGSSLSNI",
   target_session_attrs: "PGTARGETSESSIONATTRS",
 };
+
+/** The tool's sessions have a name of their own, by which they are told from others. */
+const ownName = "application_name";
+
+export interface ClientEnvironment {
+  readonly environment: Readonly<Record<string, string>>;
+  /** The database that the URI names. */
+  readonly name: string;
+  /** Parameters that only the server gets: psql and pg_dump have no variable for them. */
+  readonly dropped: readonly string[];
+}
 
 /**
  * A database URI as the variables that Postgres' clients read, so that no password stands in
  * a command line.
- * @returns the variables, and the database the URI names
  */
-export function clientEnvironment(uri: string): {
-  environment: Readonly<Record<string, string>>;
-  name: string;
-} {
+export function clientEnvironment(uri: string): ClientEnvironment {
   const address = new URL(uri);
   const name = decodeURIComponent(address.pathname.slice(1));
-  const known = [...address.searchParams].flatMap(([parameter, value]) => {
-    const variable = parameters[parameter];
+  const parameters = [...address.searchParams].filter(([parameter]) => parameter !== ownName);
+  const known = parameters.flatMap(([parameter, value]) => {
+    const variable = variables[parameter];
     return variable === undefined ? [] : [[variable, value]];
   });
   const environment = {
@@ -32,5 +58,6 @@ export function clientEnvironment(uri: string): {
     PGCONNECT_TIMEOUT: "5",
     ...(Object.fromEntries(known) as Record<string, string>),
   };
-  return { environment, name };
+  const dropped = parameters.flatMap(([one]) => (variables[one] === undefined ? [one] : []));
+  return { environment, name, dropped };
 }

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { BundledPlace } from "./sql.ts";
+import { systemUser, type BundledPlace } from "./sql.ts";
 import { withRoom } from "./withRoom.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function login(engine: Engine, place: BundledPlace): Promise<string
     LC_ALL: "C",
   };
   const { code, stderr } = await withRoom(
-    () => engine.exec(place.container, argv, { environment }),
+    () => engine.exec(place.container, argv, { environment, user: systemUser }),
     (ran) => ran.stderr,
   );
   return code === 0 ? undefined : (stderr.trim().split("\n")[0] ?? "");

@@ -90,6 +90,9 @@ export interface ExternalPlace {
   readonly network: string;
 }
 
+/** Whom the clients in the database's container run as: `\!` of psql must not be root there. */
+export const systemUser = "postgres";
+
 /**
  * The stack's own server, asked through its container's socket, where it trusts everyone inside:
  * by the tool's own role, or by the application's where an earlier version made that the superuser.
@@ -106,11 +109,12 @@ export function bundledServer(engine: Engine, place: BundledPlace): DatabaseServ
     client: async (database, argv, io = {}) =>
       engine.exec(place.container, argv, {
         ...io,
+        user: systemUser,
         environment: { ...(await environment(database)), ...io.environment },
       }),
     async hold(database, stdin, until) {
-      const variables = Object.entries(await environment(database)).map((pair) => pair.join("="));
-      return engine.hold(place.container, ["env", ...variables, ...psqlScript], stdin, until);
+      const io = { stdin, user: systemUser, environment: await environment(database) };
+      return engine.hold(place.container, psqlScript, io, until);
     },
     stay: () => Promise.reject(new Error("the stack's own database is locked with its stack")),
     uri: (database, { user, password } = place) =>
@@ -149,6 +153,7 @@ async function askRoles(
       () =>
         engine.exec(container, psqlScript, {
           stdin: `SELECT ${isSuper("current_user")}, ${isSuper(quoteText(user))};\n`,
+          user: systemUser,
           environment: as(tool, "postgres"),
         }),
       (ran) => ran.stderr,

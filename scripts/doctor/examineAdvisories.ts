@@ -1,6 +1,7 @@
 import { listComponents } from "../collector/listComponents.ts";
 import { skipped, type Finding } from "../diagnosis/diagnose.ts";
 import { diagnoseAdvisories } from "../diagnosis/diagnoseAdvisories.ts";
+import { systemUser } from "../database/sql.ts";
 import { chooseImage } from "../images/chooseImage.ts";
 import { recipes } from "../images/recipes.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -76,7 +77,7 @@ async function pgvector(settings: Settings, answers: boolean, { engine }: Tools)
     const statement = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'";
     const [user, name] = [settings.get("LETTA_PG_USER"), settings.get("LETTA_PG_DB")];
     const asked = ["psql", "-X", "-q", "-A", "-t", "-U", user, "-d", name, "-c", statement];
-    return (await engine.exec(runs.id, asked)).stdout.trim();
+    return (await engine.exec(runs.id, asked, { user: systemUser })).stdout.trim();
   }
   if (settings.get("IMAGES") !== "pull") return "";
   return /pgvector:(\d+\.\d+\.\d+)\b/.exec(settings.get("POSTGRES_IMAGE"))?.[1] ?? "";

@@ -107,7 +107,7 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
     follow: (id, onLine, signal, tail) => followLogs(docker, id, onLine, signal, tail),
     exec: (id, argv, io) => execOnce(docker, id, argv, io),
     connect: (id, port) => connectTo(docker, id, port),
-    hold: (id, argv, stdin, until) => execHeld(docker, id, argv, stdin, until),
+    hold: (id, argv, io, until) => execHeld(docker, id, argv, io, until),
     holdName: (name, labels) => holdName(docker, name, labels),
     async removeStopped(id) {
       try {

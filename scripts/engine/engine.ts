@@ -64,6 +64,8 @@ export interface CommandIo {
   /** Takes the bytes of its standard output; without it they come back as text. */
   readonly stdout?: Writable;
   readonly environment?: Readonly<Record<string, string>>;
+  /** "postgres" or "10001:10001"; the container's own unless told. */
+  readonly user?: string;
 }
 
 export interface OneShot extends CommandIo {
@@ -72,8 +74,6 @@ export interface OneShot extends CommandIo {
   readonly network?: string;
   /** Volumes by their names, with the directory each is mounted at. */
   readonly volumes?: Readonly<Record<string, string>>;
-  /** "10001:10001"; the image's own unless told. */
-  readonly user?: string;
 }
 
 /** Ends a command that waits for its input, with a last line of it or none. */
@@ -171,7 +171,12 @@ export interface Engine {
   /** A connection to a port inside a container, whatever it publishes; it has busybox in /probe. */
   connect(id: string, port: number): Promise<Duplex>;
   /** A command whose standard input stays open until `release` is called. */
-  hold(id: string, argv: readonly string[], stdin: string, until: RegExp): Promise<Release>;
+  hold(
+    id: string,
+    argv: readonly string[],
+    io: CommandIo & { readonly stdin: string },
+    until: RegExp,
+  ): Promise<Release>;
   /**
    * Takes a name on the engine, whoever asks for it from wherever, until it is released or this
    * process or its machine ends.

@@ -1,7 +1,8 @@
 import type Docker from "dockerode";
 import { bothWays } from "./bothWays.ts";
-import type { Release } from "./engine.ts";
+import type { CommandIo, Release } from "./engine.ts";
 import { gather, matched } from "./gather.ts";
+import { variables } from "./variables.ts";
 
 /**
  * Starts a command in a running container, waits until its output matches, and keeps its
@@ -12,20 +13,22 @@ export async function execHeld(
   docker: Docker,
   id: string,
   argv: readonly string[],
-  stdin: string,
+  io: CommandIo & { readonly stdin: string },
   until: RegExp,
 ): Promise<Release> {
   const exec = await docker.getContainer(id).exec({
     Cmd: [...argv],
+    Env: variables(io.environment),
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
+    ...(io.user === undefined ? {} : { User: io.user }),
   });
   const stream = await bothWays((how) => exec.start(how));
   const out = gather();
   docker.modem.demuxStream(stream, out.stream, out.stream);
   const ended = new Promise<void>((resolve) => stream.once("close", resolve).once("end", resolve));
-  stream.write(stdin);
+  stream.write(io.stdin);
   await matched(out, until, ended);
   return async (farewell = "") => {
     stream.end(farewell);

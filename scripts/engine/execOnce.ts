@@ -17,6 +17,7 @@ export async function execOnce(
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
+    ...(io.user === undefined ? {} : { User: io.user }),
   });
   const stream = await bothWays((how) => exec.start(how));
   const said = await converse(stream, io);

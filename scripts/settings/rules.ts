@@ -44,6 +44,24 @@ const thereIsADatabase: Rule = ({ get }) => {
   return [{ name: "LETTA_PG_PASSWORD", expected, got: "nothing" }];
 };
 
+/** Roles that the tool makes in the bundled database: see database/roles.ts and takeOverRoles.ts. */
+const reservedRoles: Readonly<Record<string, string>> = {
+  letta_admin: "letta-stack's own superuser there",
+  letta_rehearsal: "the role of rehearsals there",
+  letta_setup: "a role of letta-stack's own there",
+};
+
+const databaseUserIsFree: Rule = ({ get }) => {
+  const user = get("LETTA_PG_USER");
+  if (get("LETTA_PG_URI")) return [];
+  const isReserved = user.startsWith("pg_") || user === "public" || user === "none";
+  const reason =
+    reservedRoles[user] ?? (isReserved ? "a name that PostgreSQL reserves" : undefined);
+  if (reason === undefined) return [];
+  const expected = "a role of the application's own, such as letta";
+  return [{ name: "LETTA_PG_USER", expected, got: `${user}, ${reason}` }];
+};
+
 const sandboxIsOnePlace: Rule = ({ get, origin }) => {
   const [mounted, looked] = [get("LETTA_SANDBOX_MOUNT_PATH"), get("TOOL_EXEC_DIR")];
   if (!mounted || !looked || mounted === looked) return [];
@@ -184,6 +202,7 @@ const batchFitsTheQueue: Rule = ({ get }) => {
 /** What must hold between settings, beyond what each must be by itself. */
 export const rules: readonly Rule[] = [
   thereIsADatabase,
+  databaseUserIsFree,
   sandboxIsOnePlace,
   clickHouseIsWhole,
   bundledHasUsers,

@@ -14,9 +14,11 @@ import { simulatedEngine } from "../rigs/simulatedEngine.ts";
 function recording(result: Partial<CommandResult> = {}) {
   const argvs: string[] = [];
   const environments: CommandIo["environment"][] = [];
+  const users: CommandIo["user"][] = [];
   const keep = (argv: readonly string[], io: CommandIo = {}) => {
     argvs.push(argv.join(" "));
     environments.push(io.environment);
+    users.push(io.user);
     return Promise.resolve({ code: 0, stdout: "", stderr: "", ...result });
   };
   const engine = {
@@ -24,7 +26,7 @@ function recording(result: Partial<CommandResult> = {}) {
     exec: (_: string, argv: readonly string[], io?: CommandIo) => keep(argv, io),
     run: (shot: OneShot) => keep(shot.entrypoint, shot),
   };
-  return { engine, argvs, environments };
+  return { engine, argvs, environments, users };
 }
 
 const bundled = { container: "c", user: "letta", password: "secret123456", name: "letta" };
@@ -69,6 +71,40 @@ test("what a URI says of the connection reaches the clients, beside what a comma
     [PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGOPTIONS],
     ["db.example.com", "6432", "me", "se^cret12345", "x", "require", "-c a=b -c c=d"],
   );
+});
+
+test("every parameter of a URI that libpq's clients have a variable for reaches them", async () => {
+  const parameters = {
+    sslmode: "verify-full",
+    sslrootcert: "system",
+    connect_timeout: "9",
+    target_session_attrs: "read-write",
+    application_name: "letta",
+    keepalives_idle: "30",
+    prepared_statement_cache_size: "0",
+  };
+  const query = new URLSearchParams(parameters).toString();
+  const { environment, dropped } = clientEnvironment(`postgresql://a:b@c/d?${query}`);
+  const { PGSSLMODE, PGSSLROOTCERT, PGCONNECT_TIMEOUT, PGTARGETSESSIONATTRS } = environment;
+  assert.deepEqual(
+    [PGSSLMODE, PGSSLROOTCERT, PGCONNECT_TIMEOUT, PGTARGETSESSIONATTRS],
+    ["verify-full", "system", "9", "read-write"],
+  );
+  assert.deepEqual(dropped, ["keepalives_idle", "prepared_statement_cache_size"]);
+  const { engine, environments } = recording();
+  await externalServer(engine, { uri: `postgresql://a:b@c/d?${query}`, image: "i", network: "n" })
+    .database()
+    .ask("SELECT 1");
+  assert.equal(environments[0]!["PGAPPNAME"], ownSession);
+});
+
+test("clients in the database's container are not its root user", async () => {
+  const { engine, users } = recording();
+  const server = bundledServer(engine, bundled);
+  await server.database().ask("SELECT 1");
+  await server.client("x", ["pg_dump"]);
+  assert.ok(users.length >= 3);
+  assert.deepEqual(new Set(users), new Set(["postgres"]));
 });
 
 test("an address of IPv6 loses its brackets", () => {

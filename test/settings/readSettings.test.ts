@@ -321,6 +321,18 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /PROXY_KEY_FILE: expected a file, as PROXY_CERT_FILE and PROXY_KEY_FILE go together/u,
   ],
   [
+    "the application's database role named like the tool's own",
+    "prod",
+    { LETTA_PG_USER: "letta_admin" },
+    /LETTA_PG_USER: expected a role of the application's own, such as letta, got letta_admin, letta-stack's own superuser there$/u,
+  ],
+  [
+    "the application's database role named like that of a rehearsal",
+    "dev",
+    { LETTA_PG_USER: "letta_rehearsal" },
+    /LETTA_PG_USER: expected a role of the application's own, such as letta, got letta_rehearsal/u,
+  ],
+  [
     "prod without SECURE",
     "prod",
     { SECURE: "false" },

@@ -238,8 +238,7 @@ export function engineOn(servers: SimulatedServers): Engine {
         if (find(id).state !== "running") throw status(409, "is not running");
         return { container: id } as unknown as Duplex;
       }),
-    hold: (_id, argv) =>
-      session(argv.find((one) => one.startsWith("PGDATABASE="))?.slice(11) ?? ""),
+    hold: (_id, _argv, { environment }) => session(environment?.["PGDATABASE"] ?? ""),
     stay: ({ environment = {}, stdin }) => {
       const name = `database ${environment["PGHOST"]}`;
       return world.effect(`hold the lock of ${name}`, 10, () => {
