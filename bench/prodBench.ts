@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fromEnv } from "../test/rigs/fromEnv.ts";
 import { gateway } from "../test/rigs/otlp/collector.ts";
 import { request } from "../scripts/verification/request.ts";
 
@@ -82,7 +83,8 @@ export function prodBench() {
 export type Environment = NodeJS.ProcessEnv;
 
 function start(environment: Environment, entry: string, args: readonly string[]) {
-  const argv = ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args];
+  const argv = ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`];
+  argv.push(...fromEnv(args, environment));
   return spawn(process.execPath, argv, { cwd: root, env: environment });
 }
 

@@ -52,7 +52,7 @@ function help(): string {
     "Usage: letta-stack <command> <env> [arguments]\n",
     `Environments: ${environments.join(", ")}\n\n`,
     ...sections,
-    "Shared flags: --json, --verbose, --help. letta-stack <command> --help shows what else may follow.\n",
+    "Shared flags: --from-env, --json, --verbose, --help. letta-stack <command> --help shows what else may follow.\n",
     "Completion: letta-stack completion bash|zsh\n",
   ].join("");
 }

@@ -56,7 +56,9 @@ await command({
         next: `npm run secrets -- list ${environment}`,
       });
     }
-    const place = { environment, root, processEnvironment: process.env };
+    const { countedEnvironment } = await import("./settings/countedEnvironment.ts");
+    const { counted } = countedEnvironment(environment, process.env, asked.fromEnv);
+    const place = { environment, root, processEnvironment: counted };
     const day = new Date().toISOString().slice(0, 10);
     return work({ asked, place, day, name, terminal });
   },

@@ -19,12 +19,13 @@ await command({
       const { planAnswer } = await import("./cli/planAnswer.ts");
       return planAnswer(await settingsOf(asked, terminal, true), terminal);
     }
+    const { countedEnvironment } = await import("./settings/countedEnvironment.ts");
     const { initSecrets } = await import("./settings/initSecrets.ts");
     const { randomBytes } = await import("node:crypto");
     const secrets = await initSecrets({
       environment: asked.environment,
       root: asked.root,
-      processEnvironment: process.env,
+      processEnvironment: countedEnvironment(asked.environment, process.env, asked.fromEnv).counted,
       random: randomBytes,
       day: new Date().toISOString().slice(0, 10),
     });

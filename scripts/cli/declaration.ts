@@ -6,6 +6,8 @@ export interface Asked {
   readonly environment: EnvironmentName;
   readonly arguments: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** Settings to take from the process environment also in staging and prod. */
+  readonly fromEnv: readonly string[];
   readonly yes: boolean;
   readonly json: boolean;
   readonly dryRun: boolean;

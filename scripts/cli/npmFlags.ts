@@ -21,6 +21,7 @@ const ours = [
   "database",
   "env",
   "from_dump",
+  "from_env",
   "reason",
   "wait",
   "limit",

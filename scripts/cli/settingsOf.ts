@@ -23,13 +23,18 @@ export async function settingsOf(
   over: Readonly<Record<string, string>> = {},
   secrets?: SecretsText,
 ): Promise<Settings> {
-  const [{ openSecrets }, { readSettings }] = await Promise.all([
+  const [{ countedEnvironment }, { openSecrets }, { readSettings }] = await Promise.all([
+    import("../settings/countedEnvironment.ts"),
     import("../settings/openSecrets.ts"),
     import("../settings/readSettings.ts"),
   ]);
-  const { environment, root: project } = asked;
-  const processEnvironment = { ...process.env, ...over };
-  const place = { environment, root: project, processEnvironment };
+  const { environment, root: project, fromEnv } = asked;
+  const { counted, ignored } = countedEnvironment(environment, process.env, fromEnv);
+  if (ignored.length > 0 && !begunWith.has(asked)) {
+    const names = ignored.join(", ");
+    terminal.note(`not taken from the process environment: ${names} (see --from-env)`);
+  }
+  const place = { environment, root: project, processEnvironment: { ...counted, ...over } };
   const settings = readSettings({
     ...place,
     mayMiss,

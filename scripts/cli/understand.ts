@@ -37,6 +37,14 @@ export function understand(declaration: Declaration): Asked {
   if (flags.includes("yes")) program.option("-y, --yes", "do not ask, do it");
   if (flags.includes("dryRun"))
     program.option("--dry-run", "show what would be done, and do nothing");
+  program.option(
+    "--from-env <names>",
+    "settings to take from the process environment, with commas between; dev takes all",
+    (names: string, before: readonly string[] | undefined) => [
+      ...(before ?? []),
+      ...names.split(",").map((name) => name.trim()),
+    ],
+  );
   program.option("--json", "one JSON object on standard output");
   program.option("--verbose", "more words, and the cause of a failure");
   if (declaration.examples) {
@@ -57,6 +65,7 @@ export function understand(declaration: Declaration): Asked {
     environment: named === undefined ? byOption : environmentName(named),
     arguments: named === undefined ? given : given.toSpliced(place, 1),
     options,
+    fromEnv: (options["fromEnv"] as string[] | undefined) ?? [],
     yes: options["yes"] === true,
     json: options["json"] === true,
     dryRun: options["dryRun"] === true,

@@ -35,6 +35,7 @@ const processPlace = "process environment";
 
 /**
  * Reads every layer of an environment and keeps what each says about each declared setting.
+ * @param processEnvironment what of it counts; see `countedEnvironment`
  * @param secrets the text of the secrets file, where it was sealed or is not written yet
  */
 export function gatherLayers(
@@ -59,8 +60,7 @@ export function gatherLayers(
     if (isSettingName(name)) say(name, value, file, line);
   }
   for (const name of Object.keys(declarations) as SettingName[]) {
-    // A shell's proxy, time zone or cloud profile is meant for the shell.
-    const value = declarations[name].passed ? undefined : processEnvironment[name];
+    const value = processEnvironment[name];
     if (value !== undefined) say(name, value, processPlace, 0);
   }
   const all = (name: SettingName) => said.get(name) ?? [];

@@ -28,6 +28,7 @@ export interface SecretsPlace {
   readonly environment: EnvironmentName;
   /** The project's directory. */
   readonly root: string;
+  /** What of it counts; see `countedEnvironment`. */
   readonly processEnvironment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -54,7 +55,7 @@ export async function openSecretsFile(place: SecretsPlace): Promise<SecretsFile>
   if (key === undefined) {
     throw new Problem("SETTINGS_INVALID", `${sealed} cannot be opened`, {
       details: [`${sealed}: expected its key in ${path}, got no file`],
-      next: "put a copy of the key file back, or SECRETS_KEY_FILE=<where it is> with the same command",
+      next: `put a copy of the key file back, or SECRETS_KEY_FILE=<where it is> in env/${environment}.env`,
     });
   }
   const text = await unsealText(closed, key, sealed);

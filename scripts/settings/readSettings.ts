@@ -49,8 +49,7 @@ export interface Settings {
 
 /**
  * Reads an environment's settings: env/common.env, env/<env>.env, env/<env>.secrets.env (or
- * the opened text of a sealed one) and the process environment (declared names only), each over
- * the one before. An empty value unsets what lower layers say.
+ * the opened text of a sealed one) and the process environment, each over the one before. An empty value unsets what lower layers say.
  * @param asked.mayMiss tolerates settings that nobody has set yet: for looking, not for running
  * @param asked.secrets the text of the secrets file where it is sealed (`openSecrets`)
  * @throws Problem SETTINGS_INVALID with everything that is wrong, each with its place

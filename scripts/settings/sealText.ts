@@ -28,7 +28,7 @@ export async function unsealText(sealed: Buffer, key: Key, file: string): Promis
     throw new Problem("SETTINGS_INVALID", `${file} cannot be opened`, {
       details: [`${file}: ${detail}`],
       next: isOther
-        ? "SECRETS_KEY_FILE=<the right key> with the same command"
+        ? "SECRETS_KEY_FILE=<the right key> in the environment's file in env/"
         : `put a copy of ${file} back`,
       cause: error,
     });

@@ -1,6 +1,7 @@
 import { join, resolve, sep } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { gatherLayers } from "./gatherLayers.ts";
+import type { EnvironmentName } from "./environmentName.ts";
 import type { SecretsPlace } from "./openSecretsFile.ts";
 
 /**
@@ -17,18 +18,18 @@ export function secretsKeyPath({ environment, root, processEnvironment }: Secret
   const configuration =
     processEnvironment["XDG_CONFIG_HOME"] || (home ? join(home, ".config") : "");
   if (set === "" && configuration === "") {
-    throw unusable("expected a path where HOME is not set, got nothing");
+    throw unusable(environment, "expected a path where HOME is not set, got nothing");
   }
   const path = resolve(root, set || join(configuration, "letta-stack", "key"));
   if (path.startsWith(`${resolve(root)}${sep}`)) {
-    throw unusable(`expected a path outside the project, got ${path}`);
+    throw unusable(environment, `expected a path outside the project, got ${path}`);
   }
   return path;
 }
 
-function unusable(what: string): Problem {
+function unusable(environment: EnvironmentName, what: string): Problem {
   return new Problem("SETTINGS_INVALID", "the key of sealed secrets is not usable", {
     details: [`SECRETS_KEY_FILE: ${what}`],
-    next: "SECRETS_KEY_FILE=<a file outside the project> with the same command",
+    next: `SECRETS_KEY_FILE=<a file outside the project> in env/${environment}.env`,
   });
 }

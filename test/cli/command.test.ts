@@ -3,17 +3,24 @@ import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
+import { fromEnv } from "../rigs/fromEnv.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";
 
 /** Runs an entry as npm does, with nothing of this machine's environment in it. */
 function run(entry: string, words: readonly string[], more: Record<string, string> = {}) {
+  const given = { ...exampleSecrets, ...more };
+  return runAsTyped(entry, fromEnv(words, given), given);
+}
+
+/** The same without --from-env for what is given. */
+function runAsTyped(entry: string, words: readonly string[], given: Record<string, string>) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...words],
     {
       cwd: root,
       encoding: "utf8",
-      env: { PATH: process.env["PATH"], HOME: "/nowhere", ...exampleSecrets, ...more },
+      env: { PATH: process.env["PATH"], HOME: "/nowhere", ...given },
     },
   );
   return { status, stdout, stderr };
@@ -171,6 +178,54 @@ test("a local stack is not deployed", () => {
   const { status, stderr } = run("deploy", ["dev"], nowhere);
   assert.equal(status, 2);
   assert.match(stderr, /staging or prod/);
+});
+
+/** What conda and a developer export. */
+const shell = {
+  ...exampleSecrets,
+  HOST: "x86_64-conda-linux-gnu",
+  OPENAI_API_KEY: "placeholder-of-mine",
+  LETTA_VERSION: "0.15.1",
+};
+
+for (const environment of ["staging", "prod"]) {
+  test(`${environment}: a setting that the shell exports counts only by --from-env, and is told`, () => {
+    const settingsWith = (...words: string[]) => {
+      const given = Object.keys(exampleSecrets).join(",");
+      const typed = [environment, "--json", "--from-env", given, ...words];
+      const { stdout } = runAsTyped("settings", typed, shell);
+      const { settings } = object(stdout) as { settings: { name: string; origin: string }[] };
+      return (name: string) => settings.find((one) => one.name === name)?.origin;
+    };
+    const without = settingsWith();
+    assert.equal(without("OPENAI_API_KEY"), undefined);
+    assert.match(without("HOST") ?? "", /^env\//u);
+    assert.match(without("LETTA_VERSION") ?? "", /^env\//u);
+    assert.equal(
+      settingsWith("--from-env", "OPENAI_API_KEY")("OPENAI_API_KEY"),
+      "process environment",
+    );
+    const told = runAsTyped("render", [environment], shell);
+    assert.match(told.stderr, /not taken from the process environment: .*HOST.*OPENAI_API_KEY/u);
+    assert.ok(!told.stderr.includes(shell.OPENAI_API_KEY));
+  });
+}
+
+test("--from-env with a name that is no setting, or is not set, is bad input", () => {
+  for (const [names, told] of [
+    ["OPENAI_API_KEI", "OPENAI_API_KEY"],
+    ["PORT", "PORT"],
+  ] as const) {
+    const { status, stderr } = runAsTyped("plan", ["prod", "--from-env", names], shell);
+    assert.equal(status, 2, stderr);
+    assert.ok(stderr.includes(told), stderr);
+  }
+});
+
+test("an ignored HOST does not end a rollback with bad input", () => {
+  const words = ["--json", "--yes", "--from-env", Object.keys(exampleSecrets).join(",")];
+  const { status } = runAsTyped("rollback", words, { ...shell, ...nowhere });
+  assert.equal(status, 3);
 });
 
 test("a version that is none is bad input, before anything is looked at", () => {

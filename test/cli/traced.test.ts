@@ -45,6 +45,7 @@ function ending(endpoint: string, more: Partial<Ending> = {}): Ending {
       environment: "staging",
       arguments: ["0.16.8"],
       options: { reason: `because ${secret}`, wait: true, env: "staging" },
+      fromEnv: [],
       yes: true,
       json: false,
       dryRun: false,

@@ -30,16 +30,17 @@ export function settingsPage(): string {
 After reading this page you can set anything: the stack's own settings, and every variable of the server.
 
 Layers, lowest first: \`env/common.env\`, \`env/<env>.env\`, \`env/<env>.secrets.env\` (or its sealed form), and
-in dev the process environment. All errors are told at once, with file and line. A value reaches its process
-byte for byte, or is refused. \`npm run settings -- dev --explain NAME\` shows which layer set a value.
+the process environment. In staging and prod the process environment counts only for settings named with
+\`--from-env NAME,NAME\`, so a shell's HOST or a personal API key changes nothing. All errors are told at once,
+with file and line. A value reaches its process byte for byte, or is refused. \`npm run settings -- dev --explain NAME\` shows which layer set a value.
 
 ## The stack
 
 ${table(own)}
 ## The server
 
-Passed to the server and its migrations under the same name; unset ones are left out. Never taken from the
-process environment. A model server on this machine is \`http://host.docker.internal:<port>\`.
+Passed to the server and its migrations under the same name; unset ones are left out. Taken from the
+process environment only with \`--from-env\`. A model server on this machine is \`http://host.docker.internal:<port>\`.
 
 ${table(passed)}`;
 }

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { cpSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
+import { fromEnv } from "../rigs/fromEnv.ts";
 import type { Told } from "./prodWorkspace.ts";
 import { evidence } from "./invariants.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
@@ -45,7 +46,8 @@ function ownImage(version: string): string {
 
 /** A deploy in a clone, whatever it comes to. */
 function deployIn(root: string, tag: string): Promise<{ code: number | null; said: string }> {
-  const args = ["--import", "./scripts/cli/start.mjs", "scripts/deploy.ts", "prod", tag, "--yes"];
+  const words = fromEnv(["prod", tag, "--yes"], place.environment);
+  const args = ["--import", "./scripts/cli/start.mjs", "scripts/deploy.ts", ...words];
   const env = { ...process.env, ...place.environment };
   const child = spawn(process.execPath, args, { cwd: root, env });
   let said = "";

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
+import { fromEnv } from "../rigs/fromEnv.ts";
 import { bombs } from "../rigs/otlp/bombs.ts";
 import { clockOff, clockThatGoesBack } from "./clocks.ts";
 import type { Check } from "../../scripts/verification/verify.ts";
@@ -52,7 +53,8 @@ test("2: whoever closes the reader of a deploy's story does not end the deploy",
 test("2: a terminal that is closed in the middle leaves the former server serving", async () => {
   const { place } = story;
   const from = place.journal().length;
-  const terminal = spawn("script", ["-qec", "npm run deploy:prod -- 1.0.0 --yes", "/dev/null"], {
+  const words = fromEnv(["1.0.0", "--yes"], place.environment).join(" ");
+  const terminal = spawn("script", ["-qec", `npm run deploy:prod -- ${words}`, "/dev/null"], {
     cwd: place.root,
     env: { ...process.env, ...place.environment },
     stdio: ["pipe", "ignore", "ignore"],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readJournal, type Entry } from "../../scripts/ledger/journal.ts";
 import { newestGood, readReleases, type Release } from "../../scripts/ledger/releases.ts";
+import { fromEnv } from "../rigs/fromEnv.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { request } from "../../scripts/verification/request.ts";
 import {
@@ -87,14 +88,11 @@ export async function prodWorkspace(
   };
   const written: string[] = [];
   const start = (entry: string, args: readonly string[], more: More = {}): Running => {
+    const given = { ...environment, ...more };
     const child = spawn(
       process.execPath,
-      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args],
-      {
-        cwd: root,
-        env: { ...process.env, ...environment, ...more },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
+      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...fromEnv(args, given)],
+      { cwd: root, env: { ...process.env, ...given }, stdio: ["ignore", "pipe", "pipe"] },
     );
     const said = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));

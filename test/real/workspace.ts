@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { fromEnv } from "../rigs/fromEnv.ts";
 
 /** The six ports that dev publishes, one after the other. */
 export function portSettings(firstPort: number): Record<string, string> {
@@ -69,16 +70,18 @@ export function workspace(name: string, firstPort: number): Workspace {
     STACK_PROJECT: project,
     ...portSettings(firstPort),
   };
-  const start = (entry: string, args: readonly string[], more: Readonly<Record<string, string>>) =>
-    spawn(
+  const start = (
+    entry: string,
+    args: readonly string[],
+    more: Readonly<Record<string, string>>,
+  ) => {
+    const given = { ...environment, ...more };
+    return spawn(
       process.execPath,
-      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...args],
-      {
-        cwd: root,
-        env: { ...process.env, ...environment, ...more },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
+      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...fromEnv(args, given)],
+      { cwd: root, env: { ...process.env, ...given }, stdio: ["ignore", "pipe", "pipe"] },
     );
+  };
   const finish = (
     child: ReturnType<typeof start>,
     onNarration: (text: string) => void,

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { countedEnvironment } from "../../scripts/settings/countedEnvironment.ts";
 import { safeParse } from "valibot";
 import { ownedVariables, serverVariables } from "../../scripts/settings/serverVariables.ts";
+import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import { project } from "./project.ts";
 
@@ -40,9 +42,11 @@ test("a real user's env file is taken as it is", (context) => {
 });
 
 test("a shell's proxy or cloud profile does not reach the server", (context) => {
-  const { read, write } = project(context);
+  const { root, write } = project(context);
   write("env/dev.secrets.env", secrets);
-  const settings = read("dev", { HTTPS_PROXY: "http://proxy.example:3128", AWS_PROFILE: "mine" });
+  const shell = { HTTPS_PROXY: "http://proxy.example:3128", AWS_PROFILE: "mine" };
+  const { counted } = countedEnvironment("dev", shell, []);
+  const settings = readSettings({ environment: "dev", root, processEnvironment: counted });
   assert.equal(settings.has("HTTPS_PROXY"), false);
   assert.equal(settings.has("AWS_PROFILE"), false);
 });
