@@ -9,13 +9,18 @@ export async function releasePlanAnswer(
   rollback: Pick<RollbackAsked, "wanted" | "way" | "onlyConfiguration"> | undefined,
   terminal: Terminal,
 ): Promise<Answer> {
-  const [{ planRollout }, { toolsOf }] = await Promise.all([
+  const [{ planRollout }, { describePreflight, planPreflight }, { toolsOf }] = await Promise.all([
     import("../rollout/planRollout.ts"),
+    import("../rollout/planPreflight.ts"),
     import("./toolsOf.ts"),
   ]);
   const tools = toolsOf(terminal);
-  const { decision, lines, images, cutover } = await planRollout(settings, rollback, tools);
+  const plan = await planRollout(settings, rollback, tools);
+  const { decision, images, cutover } = plan;
   const { schema, changes } = decision;
+  const kind = rollback === undefined ? "deploy" : "rollback";
+  const preflight = await planPreflight(settings, plan, kind, tools);
+  const lines = [...plan.lines, ...describePreflight(preflight)];
   return {
     result: {
       engine: tools.engine.endpoint,
@@ -30,6 +35,7 @@ export async function releasePlanAnswer(
         ways: schema.ways,
       },
       cutover,
+      preflight,
       plan: lines,
     },
     text: lines.map((line) => `${line}\n`).join(""),

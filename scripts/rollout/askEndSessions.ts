@@ -13,6 +13,25 @@ export function needsDatabaseAlone({ action, revision = [], attempts }: SchemaPl
   return attempts.some((one) => one !== "keep");
 }
 
+/** Sessions of others on the live database, for people. */
+export interface SessionsNow {
+  /** What a run may end. */
+  readonly others: readonly string[];
+  /** What no run can end, each with its cure. */
+  readonly blockers: readonly string[];
+}
+
+/** Reads only. @throws Problem DATABASE_REFUSED */
+export async function observeSessions(
+  database: DatabaseServer,
+  stack: Stack,
+  tools: Tools,
+): Promise<SessionsNow> {
+  const containers = await tools.engine.containers(stack.project);
+  const others = await otherSessions(database, serverAddresses(stack, containers));
+  return { others: others.sessions.map(sessionText), blockers: unendable(others) };
+}
+
 /**
  * Names the sessions of others on a database that a rollout needs alone for a moment, and asks
  * whether they may be ended. `--yes` does not answer that: who gave it has not seen them.
@@ -26,9 +45,7 @@ export async function askEndSessions(
   mayEnd: boolean,
   tools: Tools,
 ): Promise<void> {
-  const containers = await tools.engine.containers(stack.project);
-  const others = await otherSessions(database, serverAddresses(stack, containers));
-  const blockers = unendable(others);
+  const { others: lines, blockers } = await observeSessions(database, stack, tools);
   const { name } = database;
   if (blockers.length > 0) {
     throw new Problem(
@@ -37,7 +54,6 @@ export async function askEndSessions(
       { details: blockers, next: "the same command again, once they are gone" },
     );
   }
-  const lines = others.sessions.map(sessionText);
   if (lines.length === 0) return;
   if (mayEnd) {
     tools.say.note(`sessions on ${name} will be ended while requests are paused:`);

@@ -45,7 +45,8 @@ export async function askFailingServer(
   return failures;
 }
 
-async function observeServer(asking: Asking, tools: Tools): Promise<ServerNow | undefined> {
+/** How the server does; undefined where none runs, or one still boots. Reads only. */
+export async function observeServer(asking: Asking, tools: Tools): Promise<ServerNow | undefined> {
   const { stack, observed, database } = asking;
   const server = observed.find(
     (one) => one.service === stack.server.service && one.state === "running",

@@ -4,6 +4,8 @@ import type { Tools } from "../../scripts/parts/tools.ts";
 import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
 import { backUp } from "../../scripts/rollout/backUp.ts";
 import { deploy } from "../../scripts/rollout/deploy.ts";
+import { describePreflight, planPreflight } from "../../scripts/rollout/planPreflight.ts";
+import { planRollout } from "../../scripts/rollout/planRollout.ts";
 import { restore } from "../../scripts/rollout/restore.ts";
 import { rollback } from "../../scripts/rollout/rollback.ts";
 import { onMachine } from "./machine.ts";
@@ -12,7 +14,7 @@ import type { Fault, SimulatedProcess } from "./world.ts";
 
 /** A command as somebody types it. */
 export interface Command {
-  readonly kind: "deploy" | "rollback" | "restore" | "backup";
+  readonly kind: "deploy" | "rollback" | "restore" | "backup" | "plan";
   /** What env/prod.env says, or the command line does. */
   readonly version: string;
   /** A release or a tag to go back to. */
@@ -84,6 +86,12 @@ async function perform(
   const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures, adoptState };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
+  if (kind === "plan") {
+    const plan = await planRollout(settings, undefined, tools);
+    const preflight = await planPreflight(settings, plan, "deploy", tools);
+    for (const line of describePreflight(preflight)) tools.say.note(line);
+    return { release: "", way: null };
+  }
   if (kind === "backup") {
     await backUp(settings, asked, tools);
     return { release: "", way: null };

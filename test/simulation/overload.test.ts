@@ -51,6 +51,25 @@ test("a deploy is refused before anything is touched, with what was seen", async
   assert.deepEqual([now.id, now.startedAt, [...site.servers.databases.keys()].join()], before);
 });
 
+test("a plan measures the same, names the flag that a deploy asks for, and touches nothing", async () => {
+  const site = await overloaded("1.0.0");
+  const failing = await run(site, { kind: "plan", version: "2.0.0" });
+  ended(failing, "done");
+  assert.match(
+    failing.notes.join("\n"),
+    /server now: failing.*\n.*3 of 3 reads failed.*\n.*--despite-failures/,
+  );
+  site.servers.overloaded = false;
+  const fine = (await run(site, { kind: "plan", version: "2.0.0" })).notes.join("\n");
+  assert.match(fine, /server now: fine; slowest of 3 reads .*connections used/);
+  assert.doesNotMatch(fine, /--despite-failures/);
+  // Nothing to do: a deploy asks nothing.
+  site.servers.overloaded = true;
+  const same = (await run(site, { kind: "plan", version: "1.0.0" })).notes.join("\n");
+  assert.match(same, /server now: failing/);
+  assert.doesNotMatch(same, /--despite-failures/);
+});
+
 for (const version of ["1.1.0", "3.0.0"]) {
   test(`a deploy of ${version} that goes on all the same is not rolled back for what failed before`, async () => {
     const site = await overloaded("1.0.0");

@@ -122,3 +122,18 @@ test("a deploy that leaves the database alone asks nobody to go", async () => {
   ended(await run(site, { kind: "deploy", version: "1.1.0", endSessions: false }), "done");
   assert.deepEqual(site.servers.strangers, [psql]);
 });
+
+test("a plan names the sessions as a deploy does, and what it would be refused for", async () => {
+  const site = await stack();
+  const planned = async (version: string) => {
+    const plan = await run(site, { kind: "plan", version });
+    return ended(plan, "done").notes.join("\n");
+  };
+  assert.doesNotMatch(await planned("2.0.0"), /sessions of others/);
+  site.servers.strangers.push(psql);
+  assert.match(await planned("2.0.0"), /sessions of others.*: 1\n.*psql.*\n.*--end-sessions/);
+  assert.doesNotMatch(await planned("1.1.0"), /psql/); // it leaves the database alone
+  site.servers.strangers.push({ ...psql, mayEnd: false });
+  assert.match(await planned("2.0.0"), /refused as long as .*\n.*pg_signal_backend/);
+  assert.equal(site.servers.strangers.length, 2);
+});
