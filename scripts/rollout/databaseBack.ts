@@ -41,7 +41,7 @@ export interface DatabaseBackPlan {
 /** Looks at the database and plans, reading only: this may be the second try, after a kill. */
 export async function databaseBackPlan(
   server: DatabaseServer,
-  { failed, heads, image, role }: DatabaseBackInput,
+  { failed, present, heads, image, role }: DatabaseBackInput,
   session: Session,
 ): Promise<DatabaseBackPlan> {
   const at = await revision(server.database(), role.revisionQuery);
@@ -53,12 +53,14 @@ export async function databaseBackPlan(
   const before = schemaBefore(session.directory, failed.id);
   const hasTakenWrites = wasLetIn(session.directory, failed.id);
   const isKeepRehearsed = isProvenOn(session.directory, image, at);
-  const isBefore = sameRevisions(at, heads);
+  const isAtHeads = sameRevisions(at, heads);
+  const isBefore = isAtHeads || sameRevisions(at, present.revision);
   const isComplete = failed.way !== "migrate" || sameRevisions(at, failed.heads);
   const action = planDatabaseBack({
     way: failed.way ?? "none",
     at,
     heads,
+    served: present.revision,
     failedHeads: failed.heads,
     hasFormer: former !== undefined,
     mayHaveBegun: before !== undefined,
@@ -66,7 +68,7 @@ export async function databaseBackPlan(
     isKeepRehearsed,
     isSchemaUntouched: isBefore && before !== undefined && (await isSchemaStill(server, before)),
   });
-  return { action, at, former, mayKeep: isComplete && !isBefore && isKeepRehearsed, isComplete };
+  return { action, at, former, mayKeep: isComplete && !isAtHeads && isKeepRehearsed, isComplete };
 }
 
 /**

@@ -10,6 +10,8 @@ export interface DatabaseBackFacts {
   readonly at: readonly string[];
   /** What the former server's image leads to. */
   readonly heads: readonly string[];
+  /** What the database was at while the former server served: its heads, or what it was rehearsed on. */
+  readonly served: readonly string[];
   /** Whether the database of before, which would be swapped in, exists under another name. */
   readonly hasFormer: boolean;
   /** Whether the migration may have begun. */
@@ -32,7 +34,7 @@ export type DatabaseBack = "swap" | "keep" | "stay" | "forward";
 /** Decides what becomes of the database in a rollback of a failed release: pure. */
 export function planDatabaseBack(facts: DatabaseBackFacts): DatabaseBack {
   const { way, at, heads, hasFormer, hasTakenWrites, isKeepRehearsed } = facts;
-  const isBefore = sameRevisions(at, heads);
+  const isBefore = sameRevisions(at, heads) || sameRevisions(at, facts.served);
   if (way !== "migrate") {
     if (hasFormer) return "swap";
     return !isBefore && isKeepRehearsed ? "keep" : "stay";

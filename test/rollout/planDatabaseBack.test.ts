@@ -11,6 +11,7 @@ const facts: DatabaseBackFacts = {
   failedHeads: ["r3"],
   at: ["r2"],
   heads: ["r1"],
+  served: ["r1"],
   hasFormer: true,
   mayHaveBegun: true,
   hasTakenWrites: true,
@@ -39,6 +40,12 @@ test("a database that has taken writes stays where the former server was rehears
 test("it stays as it is where the migration has done nothing yet", () => {
   assert.equal(plan({ at: ["r1"], isSchemaUntouched: true }), "stay");
   assert.equal(plan({ at: ["r1"] }), "forward", "a part of it is committed");
+});
+
+test("a server that served on a newer schema than its own has that one again, not its heads", () => {
+  const back = { at: ["r2"], served: ["r2"], hasFormer: false, hasTakenWrites: false } as const;
+  assert.equal(plan({ ...back, isSchemaUntouched: true }), "stay");
+  assert.equal(plan(back), "forward", "a part of the migration is committed");
 });
 
 test("without a snapshot there is nothing to bring back", () => {
