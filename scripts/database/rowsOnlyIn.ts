@@ -1,23 +1,51 @@
-import { estimateTables } from "./estimateTables.ts";
-import { compareRows } from "./rowsSince.ts";
-import type { DatabaseServer } from "./sql.ts";
+import { estimateTables, type TableRows } from "./estimateTables.ts";
+import type { Database, DatabaseServer } from "./sql.ts";
+import { tableKeys } from "./tableKeys.ts";
+
+/** What is known of one database's rows. */
+export interface KnownRows {
+  readonly tables: readonly TableRows[];
+  /** Of the tables that were read, by table. */
+  readonly keys: ReadonlyMap<string, readonly string[]>;
+}
 
 /**
- * Tells how many rows a retained database has that the live one lacks, as far as counting tells:
- * "3 rows are only in letta_retained_000004". Takes seconds, whatever the size.
+ * Tells how many rows a retained database has that the live one lacks: "3 rows are only in
+ * letta_retained_000004". Small tables are compared by their keys, large ones by their numbers of rows.
+ * Takes seconds, whatever the size.
  * @param retained the name of the database that was live before
- * @returns "" where it has none; where it cannot be counted it says so instead of failing
+ * @returns "" where it has none; where it cannot be compared it says so instead of failing
  */
 export async function rowsOnlyIn(server: DatabaseServer, retained: string): Promise<string> {
   try {
-    const live = await estimateTables(server.database());
-    const counts = Object.fromEntries(live.map(({ table, rows }) => [table, rows ?? 0]));
-    const more = compareRows(counts, await estimateTables(server.database(retained)));
-    const rows = more.reduce((sum, one) => sum + one.atLeast, 0);
-    if (rows === 0) return "";
-    const isEstimate = [...live, ...more].some((one) => one.isEstimate);
-    return `${isEstimate ? "about " : ""}${rows} rows are only in ${retained}`;
+    const live = await knownRows(server.database());
+    return describeRowsOnlyIn(retained, live, await knownRows(server.database(retained)));
   } catch (error) {
     return `how many rows are only in ${retained} is not known: ${(error as Error).message}`;
   }
+}
+
+async function knownRows(database: Database): Promise<KnownRows> {
+  return { tables: await estimateTables(database), keys: await tableKeys(database) };
+}
+
+/** The same, of what was found in both. Pure. */
+export function describeRowsOnlyIn(retained: string, live: KnownRows, former: KnownRows): string {
+  const counts = new Map(live.tables.map((one) => [one.table, one.rows]));
+  const counted: string[] = [];
+  let sum = 0;
+  for (const { table, rows, isEstimate } of former.tables) {
+    const [own, other] = [former.keys.get(table), live.keys.get(table)];
+    if (own !== undefined && other !== undefined) {
+      const there = new Set(other);
+      sum += own.filter((one) => !there.has(one)).length;
+      continue;
+    }
+    if (rows === 0 || table.endsWith(".alembic_version")) continue;
+    sum += Math.max(0, (rows ?? 0) - (counts.get(table) ?? 0));
+    if (counts.has(table) || isEstimate) counted.push(table);
+  }
+  const found = `${sum} ${sum === 1 ? "row is" : "rows are"} only in ${retained}`;
+  if (counted.length === 0) return sum === 0 ? "" : found;
+  return `at least ${found}; of ${counted.join(", ")} only the numbers of rows were compared`;
 }

@@ -28,6 +28,7 @@ import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 import { situation, type Situation } from "./situation.ts";
+import { tellRetained } from "./tellRetained.ts";
 
 export interface Return {
   /** The release that did not come to be good. */
@@ -89,6 +90,9 @@ export async function goBack(asked: Return, session: Session): Promise<Release> 
   const { way, at } = seen.database
     ? await databaseBack(seen.database, input, marks, session)
     : ({ way: "none", at: heads } as const);
+  // A snapshot is swapped in only where the migrated database has taken no writes.
+  if (seen.database && failed.way !== "migrate")
+    await tellRetained(seen.database, failed.id, session);
   const stack =
     way === "keep"
       ? withoutMigration(

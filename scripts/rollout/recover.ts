@@ -28,6 +28,7 @@ import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { situation, type Situation } from "./situation.ts";
 import { stageProject } from "./stage.ts";
+import { tellRetained } from "./tellRetained.ts";
 import { endWayBack, wayBack } from "./wayBack.ts";
 
 /**
@@ -116,6 +117,7 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     if (!isDone && !mayBeUnderWay(cut, directory)) {
       throw new Problem("INTERRUPTED", "it was cut off before the database was ready");
     }
+    if (cut.way !== "migrate" && seen.database) await tellRetained(seen.database, cut.id, session);
     const at = seen.revision!;
     const repairs =
       cut.way === "keep" ? await keepRepairs(directory, stack.server, at, cut.tag) : [];

@@ -20,6 +20,7 @@ import { marksOf, type Mark } from "../../scripts/database/marks.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
 import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
+import { rowsOnlyIn } from "../../scripts/database/rowsOnlyIn.ts";
 import { rowsSince } from "../../scripts/database/rowsSince.ts";
 import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
@@ -326,6 +327,23 @@ test("large objects are refused before rows are copied without them", async () =
   const asked = { from: "letta", dump: file, mark: marks("incoming"), fromDump: [] };
   await assert.rejects(carryRows(server, asked), { message: /expected no large objects, got 1/ });
   psql("letta", "SELECT lo_unlink(4711)");
+});
+
+test("rows that only a retained database has are told apart by their keys", async () => {
+  await copyDatabase(server, "letta", marks("rehearsal"));
+  const odd = `"Létta's Daten"."Odd ""One""; DROP"`;
+  psql(
+    rehearsal,
+    `DELETE FROM ${odd} WHERE "select" IN (500, 501);
+    INSERT INTO ${odd} DEFAULT VALUES; INSERT INTO ${odd} DEFAULT VALUES`,
+  );
+  const told = await rowsOnlyIn(server, rehearsal);
+  const uncompared = `"Létta's Daten".parted`;
+  assert.equal(
+    told,
+    `at least 2 rows are only in ${rehearsal}; of ${uncompared} only the numbers of rows were compared`,
+  );
+  await dropScratch(server, marks("rehearsal"));
 });
 
 test("large tables are estimated, small ones counted, whatever statistics there are", async () => {

@@ -69,7 +69,7 @@ function about(script: string): string {
   const found =
     // What is made is made under another name, and renamed at the end.
     /ALTER DATABASE "[^"]*" RENAME[^\n]*/.exec(script) ??
-    /pg_dump|COPY|(?:DROP|CREATE|ALTER) DATABASE[^\n]*|COMMENT ON DATABASE|facts|:counting|AS sequences/.exec(
+    /pg_dump|COPY|(?:DROP|CREATE|ALTER) DATABASE[^\n]*|COMMENT ON DATABASE|facts|:counting|:keys|AS sequences/.exec(
       script,
     );
   return found?.[0] ?? script.trim().split("\n")[0]!.slice(0, 60);
@@ -102,6 +102,10 @@ function statement(
     return rowsAsJson(
       Object.entries(counts(database)).map(([table, rows]) => ({ table, rows, isEstimate: false })),
     );
+  }
+  if (script.includes("FROM (:keys")) {
+    const tables = [...database.rows].map(([table, rows]) => [`public.${table}`, [...rows]]);
+    return rowsAsJson(tables.map(([table, keys]) => ({ table, keys })));
   }
   if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
   if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "|COMMENT ON DATABASE/.test(script)) {
