@@ -1,6 +1,6 @@
-import { parse } from "yaml";
 import type { ComposeCall, ObservedContainer } from "../../scripts/engine/engine.ts";
 import { memo } from "./memo.ts";
+import { parse } from "./replaced/yaml.ts";
 
 /** What Compose reads of a service. */
 export interface ServiceInFile {

@@ -13,6 +13,7 @@ const replaced = new Map(
     yaml: "yaml",
     "collector/composeConfiguration.ts": "composeConfiguration",
     "collector/readDelivery.ts": "readDelivery",
+    "database/scramVerifier.ts": "scramVerifier",
     "engine/portHolder.ts": "portHolder",
     "images/contentTag.ts": "contentTag",
     "ledger/askHolder.ts": "askHolder",

@@ -351,9 +351,9 @@ export class World {
       if (settled) return work;
       const next = this.#due.shift();
       if (next === undefined) {
-        // A module that is loaded for the first time comes from the real disk.
-        if ((idle += 1) > 200) throw new Error("everybody waits, and nothing happens");
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        // A stream takes some turns; a module that is loaded for the first time comes from the real disk.
+        if ((idle += 1) > 220) throw new Error("everybody waits, and nothing happens");
+        if (idle > 20) await new Promise((resolve) => setTimeout(resolve, 5));
         continue;
       }
       idle = 0;

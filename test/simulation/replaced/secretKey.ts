@@ -1,7 +1,12 @@
 // scripts/ledger/secretKey.ts, whose digests are made once for the same value.
-import { keyedDigest as real } from "../../../scripts/ledger/secretKey.ts";
+import {
+  installationId as realId,
+  keyedDigest as real,
+} from "../../../scripts/ledger/secretKey.ts";
 import { memo } from "../memo.ts";
 
-export { deviceId, installationId, readKey, secretKey } from "../../../scripts/ledger/secretKey.ts";
+export { deviceId, readKey, secretKey } from "../../../scripts/ledger/secretKey.ts";
 
 export const keyedDigest = memo(real, (key, value) => `${key.toString("latin1")} ${value}`);
+
+export const installationId = memo(realId, (key) => key.toString("latin1"));
