@@ -204,6 +204,30 @@ export const mutants: readonly Mutant[] = [
     to: '((void rowsOnlyIn, ""))',
   },
   {
+    name: "recovery tells nothing of the rows that a killed swap retained",
+    file: "rollout/recover.ts",
+    from: "await tellRetained(seen.database, cut.id, session);",
+    to: "void tellRetained;",
+  },
+  {
+    name: "a rollback tells nothing of the rows that it retains",
+    file: "rollout/goBack.ts",
+    from: "await tellRetained(seen.database, failed.id, session);",
+    to: "void tellRetained;",
+  },
+  {
+    name: "rows are told apart by their number",
+    file: "database/rowsOnlyIn.ts",
+    from: "if (own !== undefined && other !== undefined) {",
+    to: "if (own === undefined && other !== undefined) {",
+  },
+  {
+    name: "a server that served on a newer schema has only its own heads back",
+    file: "rollout/planDatabaseBack.ts",
+    from: "sameRevisions(at, heads) || sameRevisions(at, facts.served)",
+    to: "sameRevisions(at, heads)",
+  },
+  {
     name: "a restored release has the heads of its database",
     file: "rollout/carryOut.ts",
     from: '(rollout.kind === "restore" && present?.heads) || schema.heads',

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import type { From } from "./site.ts";
 import { random, type Random } from "./random.ts";
 import { earlyScenarios, scenarios } from "./scenarios.ts";
 import { happenings, type Fault } from "./world.ts";
@@ -66,7 +67,7 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
       ]
     : [];
   const drawn = { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
-  return withMore(drawn, menus[first]!);
+  return withPlaces(withMore(drawn, menus[first]!));
 }
 
 /** Adds what came to the simulation later, of chances of its own: the earlier draws stay as they were. */
@@ -91,6 +92,22 @@ function withMore(schedule: Schedule, menu: Menus[number]): Schedule {
     faults: [...schedule.faults, ...more],
     writes: [...schedule.writes, ...writes].sort((a, b) => a - b),
   };
+}
+
+/** Calls a command, and those after it, with the state lost, from a second checkout or a second machine. */
+function withPlaces(schedule: Schedule): Schedule {
+  const chance = random(Math.imul(schedule.seed, 0x9e37_79b1) ^ 0x85eb_ca6b);
+  const isExternal = scenarios[schedule.past]!.past.database?.isExternal === true;
+  if (!chance.chance(isExternal ? 0.2 : 0.08)) return schedule;
+  const places: From[] = ["lost", "checkout", ...(isExternal ? (["machine"] as const) : [])];
+  const from = chance.pick(places);
+  const adoptState = chance.chance(0.5);
+  const at = chance.below(schedule.commands.length);
+  const commands = schedule.commands.map((one, index) => {
+    if (index < at) return one;
+    return from === "lost" && index > at ? { ...one, adoptState } : { ...one, from, adoptState };
+  });
+  return { ...schedule, commands };
 }
 
 /** The past of a seed and its first command, and nothing that goes wrong. */
