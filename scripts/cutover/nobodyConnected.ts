@@ -3,13 +3,15 @@ import { sessions, type Session } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Tools } from "../parts/tools.ts";
 
-/** For a server that closes each connection when it has done its work, as Letta does. */
+/** For work that goes on after a request was answered. */
 const closingMs = 2000;
 const pollMs = 250;
 
 /**
- * Whether nobody is connected to a database any more, whose server is asked for nothing: one that
- * keeps its connections has to stop before that database can be copied or migrated.
+ * Whether nothing works on a database any more, whose server is asked for nothing: one that goes on
+ * has to stop before that database can be copied or migrated. Idle connections of a pool hold no
+ * locks; where a statement wants the database for itself it ends them, and the pool replaces them
+ * unnoticed (`pool_pre_ping`, letta/settings.py).
  * @param counts which sessions are that server's: all of them, unless told otherwise
  * @throws Problem DATABASE_REFUSED
  */
@@ -21,7 +23,8 @@ export async function nobodyConnected(
 ): Promise<boolean> {
   const until = now() + closingMs;
   for (;;) {
-    if (!(await sessions(server, [name])).some(counts)) return true;
+    if (!(await sessions(server, [name])).some((one) => one.state !== "idle" && counts(one)))
+      return true;
     if (now() >= until) return false;
     await sleep(pollMs, undefined, { signal });
   }

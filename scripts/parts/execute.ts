@@ -12,6 +12,7 @@ import { drainCollector } from "./drainCollector.ts";
 import type { Change } from "./planChanges.ts";
 import { readyRoles } from "./readyRoles.ts";
 import { readyTables } from "./readyTables.ts";
+import { readyTls } from "./readyTls.ts";
 import { reloadPart } from "./reloadPart.ts";
 import { startPart } from "./startPart.ts";
 import { stopAll } from "./stopAll.ts";
@@ -89,7 +90,10 @@ export async function execute(execution: Execution, tools: Tools): Promise<void>
           stepNames[service.name] ?? `${service.name} ready`,
           async () => {
             await startPart(execution, service, ids, starting, tools);
-            if (service.name === "postgres") await readyRoles(bundledOf(execution, ids, tools));
+            if (service.name !== "postgres") return;
+            const database = bundledOf(execution, ids, tools);
+            await readyRoles(database);
+            await readyTls(stack, database);
           },
           undefined,
           { service: service.name, image: service.image },

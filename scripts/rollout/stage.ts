@@ -5,6 +5,7 @@ import type { DatabaseServer } from "../database/sql.ts";
 import { scratchProject } from "../ledger/scratchProject.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { writeFile } from "../ledger/writeFile.ts";
+import { readyTls } from "../parts/readyTls.ts";
 import type { Tools } from "../parts/tools.ts";
 import { waitFor } from "../parts/waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -51,6 +52,8 @@ export async function openStage(
   const file = join(directory, "rehearsal.yaml");
   writeFile(file, stage.text);
   await tools.engine.down(project, true);
+  // The database that runs may be from before the stack had TLS, which these servers ask for.
+  for (const one of stacks.values()) await readyTls(one, server);
   const uri = await admitRehearsal(server, database, tools.randomBytes);
   const secrets = { ...Object.fromEntries(settings.secrets), [rehearsalUri]: uri };
   await tools.engine.create(

@@ -101,6 +101,7 @@ export const kind = {
   mail: plain("an e-mail address", /^[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/u),
   version: plain("a version such as 0.16.8", /^\d+\.\d+\.\d+(?:[.-][0-9A-Za-z.-]+)?$/u),
   bytes: plain("a size such as 512m or 2g", /^[1-9]\d{0,8}(?:b|k|kb|m|mb|g|gb)$/iu),
+  databaseBytes: plain("a size such as 256MB or 2GB", /^[1-9]\d{0,8}(?:kB|MB|GB)$/u),
   duration: plain("a duration such as 200ms, 1s or 1m30s", /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/u),
   identifier: plain("a name of a-z, 0-9 and _ (no digit first)", /^[a-z_][a-z0-9_]{0,62}$/u),
   word: plain("a word of letters, digits, . _ and -", /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/u),

@@ -1,5 +1,6 @@
 import { durationMs } from "../common/durationMs.ts";
 import type { SettingName } from "./declarations.ts";
+import { reservedConnections } from "./derivedDefaults.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { hasProxy } from "./hasProxy.ts";
 
@@ -199,6 +200,18 @@ const batchFitsTheQueue: Rule = ({ get }) => {
   return [{ name: "OTEL_BSP_MAX_QUEUE_SIZE", expected, got: queue }];
 };
 
+/** Two servers run side by side while one takes over from the other. */
+const poolsFitTheDatabase: Rule = ({ get }) => {
+  if (get("LETTA_PG_URI") || get("LETTA_DISABLE_SQLALCHEMY_POOLING") === "true") return [];
+  const number = (name: SettingName) => Number(get(name) || 1);
+  const each = number("LETTA_PG_POOL_SIZE") + number("LETTA_PG_MAX_OVERFLOW");
+  const workers = number("LETTA_UVICORN_WORKERS");
+  const most = number("POSTGRES_MAX_CONNECTIONS") - reservedConnections;
+  if (2 * workers * each <= most) return [];
+  const expected = `with LETTA_PG_MAX_OVERFLOW ${Math.floor(most / (2 * workers))} at most: two servers of ${workers} worker(s) side by side share POSTGRES_MAX_CONNECTIONS less ${reservedConnections}`;
+  return [{ name: "LETTA_PG_POOL_SIZE", expected, got: String(each) }];
+};
+
 /** What must hold between settings, beyond what each must be by itself. */
 export const rules: readonly Rule[] = [
   thereIsADatabase,
@@ -214,4 +227,5 @@ export const rules: readonly Rule[] = [
   secureHasAPassword,
   drainIsWithinTheHold,
   batchFitsTheQueue,
+  poolsFitTheDatabase,
 ];

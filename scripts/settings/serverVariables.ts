@@ -116,6 +116,7 @@ export const serverVariables = {
     "LETTA_DB_POOL_MONITORING_INTERVAL",
   ]),
   ...each("database connections of the server", kind.flag, [
+    "LETTA_DISABLE_SQLALCHEMY_POOLING",
     "LETTA_PG_ECHO",
     "LETTA_POOL_PRE_PING",
     "LETTA_POOL_USE_LIFO",
@@ -251,7 +252,6 @@ export const ownedVariables: Readonly<Record<string, string>> = {
   POSTGRES_USER: "set LETTA_PG_USER",
   POSTGRES_PASSWORD: "set LETTA_PG_PASSWORD",
   POSTGRES_DB: "set LETTA_PG_DB",
-  LETTA_DISABLE_SQLALCHEMY_POOLING: "the bundled database has no TLS, which a pool asks for",
   LETTA_SERVER_SECURE: "set SECURE",
   LETTA_DISABLE_TRACING: "the stack verifies by the server's traces",
   LETTA_OTEL_EXPORTER_OTLP_ENDPOINT: "the server sends to the stack's collector",

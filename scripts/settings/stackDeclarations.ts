@@ -65,6 +65,35 @@ export const stackDeclarations = declare({
 
   SERVER_MEMORY: { about: "memory limit of the server", ...kind.bytes, required },
   POSTGRES_MEMORY: { about: "memory limit of the bundled database", ...kind.bytes, required },
+  POSTGRES_MAX_CONNECTIONS: {
+    about: "how many connections the bundled database takes; 100 if unset",
+    ...kind.count,
+  },
+  POSTGRES_SHARED_BUFFERS: {
+    about: "the bundled database's own cache; a quarter of POSTGRES_MEMORY if unset",
+    ...kind.databaseBytes,
+  },
+  POSTGRES_EFFECTIVE_CACHE_SIZE: {
+    about: "cache that its planner counts on; three quarters of POSTGRES_MEMORY if unset",
+    ...kind.databaseBytes,
+  },
+  POSTGRES_WORK_MEM: {
+    about: "memory of a sort or hash in the bundled database; by POSTGRES_MEMORY if unset",
+    ...kind.databaseBytes,
+  },
+  POSTGRES_MAINTENANCE_WORK_MEM: {
+    about:
+      "memory of an index build in the bundled database; an eighth of POSTGRES_MEMORY if unset",
+    ...kind.databaseBytes,
+  },
+  POSTGRES_MAX_WAL_SIZE: {
+    about: "write-ahead log between two checkpoints; by POSTGRES_MEMORY, 1 to 8 GB, if unset",
+    ...kind.databaseBytes,
+  },
+  POSTGRES_SHM_SIZE: {
+    about: "shared memory of parallel work in the bundled database; by POSTGRES_MEMORY if unset",
+    ...kind.bytes,
+  },
   COLLECTOR_MEMORY: { about: "memory limit of the collector", ...kind.bytes, required },
   PROXY_MEMORY: {
     about: "memory limit of the proxy: a request that it holds takes 60 to 90 KB",

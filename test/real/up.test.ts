@@ -46,6 +46,25 @@ test("up from nothing ends proven, in the order of the original start script", a
   assert.equal(checks.length, 20);
 });
 
+test("the server keeps its connections in a pool, over TLS", async () => {
+  for (let one = 0; one < 5; one += 1) await (await fetch(`${server}/v1/agents/?limit=1`)).text();
+  const asked =
+    "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'letta' AND ssl AND state = 'idle'";
+  const postgres = `${place.project}-postgres-1`;
+  const found = docker(
+    "exec",
+    postgres,
+    "psql",
+    "-U",
+    "letta_admin",
+    "-d",
+    "letta",
+    "-qAtc",
+    asked,
+  );
+  assert.ok(Number(found) > 0, found);
+});
+
 test("a second up touches no container", async () => {
   const ids = containerIds(place.project);
   const { ran, said } = await up();

@@ -12,6 +12,8 @@ export class Gate {
   #pause: Pause | undefined;
   /** Whether the pause is also in a file that outlives the proxy's container. */
   #isKept = false;
+  /** How many pauses there were. */
+  pauses = 0;
   /** Requests that wait. */
   #waiting: (() => void)[] = [];
 
@@ -65,6 +67,7 @@ export class Gate {
 
   #begin(token: string, seconds: number, isKept: boolean): string {
     const replaced = this.#pause?.token ?? "";
+    this.pauses += 1;
     const pause = { token, untilMs: this.#world.nowMs + seconds * 1000 };
     this.#pause = pause;
     this.#isKept = isKept;

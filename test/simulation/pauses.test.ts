@@ -23,7 +23,7 @@ async function stack(): Promise<Site> {
   let site: Site;
   let seed = 0;
   do site = simulation.emptySite((seed += 1));
-  while (site.servers.pools || site.servers.copyMs > 1000);
+  while (site.servers.idleServers === "work" || site.servers.copyMs > 1000);
   simulation.enterSite(site);
   ended(await run(site, { kind: "deploy", version: "1.0.0" }), "done");
   write(site, "agent-before");

@@ -269,13 +269,15 @@ function sessionRows(servers: SimulatedServers, script: string): object[] {
   const names = list.split(", ").map((one) => one.slice(1, -1));
   const row = (one: Partial<Stranger>, pid: number) => ({ kind: "client", ...one, pid });
   if (script.includes("pg_terminate_backend")) {
+    servers.endPools(names);
     return servers.endStrangers(names).map((one, pid) => ({ ...row(one, pid), ended: true }));
   }
   return names.flatMap((name) => {
     const strangers = servers.strangers.filter((one) => one.database === name);
-    const own = servers.sessionsOn(name) - strangers.length;
     const ours = { database: name, application: "letta-stack", mayEnd: true };
-    return [...strangers, ...Array.from({ length: own }, () => ours)].map(row);
+    return [...strangers, ...servers.ownSessions(name).map((one) => ({ ...ours, ...one }))].map(
+      row,
+    );
   });
 }
 

@@ -70,6 +70,8 @@ export class Cluster {
   }
 }
 
+const active = { state: "active" } as const;
+
 /** What runs on the machine beside the tool: containers with their processes, and databases. */
 export class SimulatedServers {
   readonly containers = new Map<string, SimulatedContainer>();
@@ -91,8 +93,13 @@ export class SimulatedServers {
   overloaded = false;
   /** Others that do not come back. */
   readonly #left = new Set<Stranger>();
-  /** Servers keep their connections while nobody asks them; Letta's own do not. */
-  readonly pools: boolean;
+  /**
+   * What servers do with their connections while they are asked for nothing: close them, keep them
+   * idle in a pool, or work on the database all the same.
+   */
+  readonly idleServers: "close" | "pool" | "work";
+  /** The pause in which a server's idle connections were ended: it connects when it is asked next. */
+  readonly #poolEnded = new Map<string, number>();
   /** How long a copy of the database takes, by its size. */
   readonly copyMs: number;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
@@ -109,7 +116,7 @@ export class SimulatedServers {
     this.cluster = cluster;
     this.number = cluster.machines.push(this);
     this.gate = new Gate(world);
-    this.pools = world.random.below(4) === 0;
+    this.idleServers = (["work", "pool", "close", "close"] as const)[world.random.below(4)]!;
     this.copyMs = world.random.below(3) === 0 ? 1500 : 15;
   }
 
@@ -175,14 +182,34 @@ export class SimulatedServers {
     return postgres?.state === "running" && postgres.health === "healthy";
   }
 
-  sessionsOn(name: string): number {
-    const connected = this.cluster.machines.flatMap((machine) =>
-      [...machine.containers.values()].filter(
-        (one) => one.connected && one.database === name && (machine.pools || !machine.#isIdle(one)),
-      ),
+  /** The sessions of servers on a database, and of statements that hold it. */
+  ownSessions(name: string): { readonly state: "active" | "idle" }[] {
+    const servers = this.cluster.machines.flatMap((machine) =>
+      [...machine.containers.values()]
+        .filter((one) => one.connected && one.database === name)
+        .flatMap((one) => machine.#sessionOf(one)),
     );
+    return [...servers, ...Array.from({ length: this.held.get(name) ?? 0 }, () => active)];
+  }
+
+  #sessionOf(one: SimulatedContainer): { readonly state: "active" | "idle" }[] {
+    if (!this.#isIdle(one) || this.idleServers === "work") return [active];
+    if (this.idleServers === "close") return [];
+    return this.#poolEnded.get(one.id) === this.gate.pauses ? [] : [{ state: "idle" }];
+  }
+
+  sessionsOn(name: string): number {
     const strangers = this.strangers.filter((one) => one.database === name);
-    return connected.length + (this.held.get(name) ?? 0) + strangers.length;
+    return this.ownSessions(name).length + strangers.length;
+  }
+
+  /** Ends the idle sessions of servers on these databases. */
+  endPools(names: readonly string[]): void {
+    for (const machine of this.cluster.machines) {
+      for (const one of machine.containers.values()) {
+        if (names.includes(one.database)) machine.#poolEnded.set(one.id, machine.gate.pauses);
+      }
+    }
   }
 
   /** Ends the sessions of others on these databases, as pg_terminate_backend does. */

@@ -21,7 +21,7 @@ async function stack(): Promise<Site> {
   let site: Site;
   let seed = 0;
   do site = simulation.emptySite((seed += 1));
-  while (site.servers.pools);
+  while (site.servers.idleServers === "work");
   simulation.enterSite(site);
   ended(await run(site, { kind: "deploy", version: "1.0.0" }), "done");
   return site;

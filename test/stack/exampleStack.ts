@@ -4,6 +4,7 @@ import { officialReference } from "../../scripts/images/officialReference.ts";
 import { recipes } from "../../scripts/images/recipes.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
 import type { Lookup } from "../../scripts/settings/fillSettings.ts";
+import { derivedDefaults } from "../../scripts/settings/derivedDefaults.ts";
 import { hasProxy } from "../../scripts/settings/hasProxy.ts";
 import { chooseParts } from "../../scripts/stack/chooseParts.ts";
 import { grafanaConfiguration } from "../../scripts/stack/grafanaConfiguration.ts";
@@ -72,6 +73,8 @@ export function valuesWithImages(
   changed: Readonly<Record<string, string>> = {},
 ): Map<string, string> {
   const values = new Map([...exampleValues(environment), ...Object.entries(changed)]);
+  const derived = derivedDefaults((name) => values.get(name) ?? "");
+  for (const [name, value] of derived) if (!values.get(name)) values.set(name, value);
   for (const recipe of recipes(environment, lookupOf(values))) {
     const image = values.get(recipe.setting) ?? "";
     values.set(recipe.setting, officialReference(image, recipe.officialVersion));
