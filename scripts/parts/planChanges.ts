@@ -80,8 +80,10 @@ function planService(
   const causes: string[] = [];
   if (container.labels[labels.digest] !== service.labels[labels.digest])
     causes.push("configuration changed");
+  const secrets = service.labels[labels.secrets];
   if (
-    container.labels[labels.secrets] !== service.labels[labels.secrets] &&
+    secrets !== undefined &&
+    container.labels[labels.secrets] !== secrets &&
     !isOfOther(container, service)
   )
     causes.push("a secret changed");

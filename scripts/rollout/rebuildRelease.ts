@@ -35,9 +35,7 @@ export async function rebuildRelease(
     const { idByReference, bySetting } = target.images;
     const changes = planChanges(stack, observed, idByReference, "idle");
     // Without its key nothing is known of secrets: those are judged by the proof that follows.
-    const differing = changes.filter(
-      (one) => one.action !== "none" && one.causes.join() !== "a secret changed",
-    );
+    const differing = changes.filter((one) => one.action !== "none");
     const postgres = bySetting.get("POSTGRES_IMAGE")!;
     const seen = await situation(settings, directory, stack.server, postgres, tools);
     if (differing.length > 0 || seen.revision === undefined) return false;

@@ -37,6 +37,20 @@ export function refuseChangedKey(
 }
 
 /**
+ * Whether the database has another password than the release that serves was started with. Its
+ * server cannot log in until it is replaced.
+ */
+export function hasNewPassword(
+  settings: Settings,
+  present: Release | undefined,
+  secretKey: Buffer,
+): boolean {
+  const before = present?.secrets["LETTA_PG_PASSWORD"];
+  const now = secretDigests(settings, secretKey)("LETTA_PG_PASSWORD");
+  return before !== undefined && now !== undefined && now !== before;
+}
+
+/**
  * The password of now must open the database that is there: Postgres takes it only when it
  * makes its data directory.
  * @throws Problem DATABASE_REFUSED

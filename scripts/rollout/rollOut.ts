@@ -1,5 +1,6 @@
 import type { Cutover } from "../cutover/chooseCutover.ts";
 import { clearScratch } from "../database/dropScratch.ts";
+import { writePasswordFile } from "../database/passwordFile.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
@@ -21,6 +22,7 @@ import { refuseUngated } from "./describeGate.ts";
 import { describePlan } from "./describePlan.ts";
 import { prune } from "./prune.ts";
 import {
+  hasNewPassword,
   refuseChangedKey,
   refuseOtherMajor,
   refuseSmallDisk,
@@ -145,8 +147,12 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   const { observed } = decision.situation;
   const { stack } = target.prepared;
   const mayGoOn = kind === "rollback" || asked.despiteFailures === true;
+  const isRotated = database !== undefined && hasNewPassword(settings, present, key);
+  if (isRotated) tools.say.note("before: the server does not have the new database password yet");
   const before =
-    database && (await askFailingServer({ settings, stack, observed, database }, mayGoOn, tools));
+    database && !isRotated
+      ? await askFailingServer({ settings, stack, observed, database }, mayGoOn, tools)
+      : undefined;
   const images = target.prepared.stack.services.map((one) =>
     target.images.idByReference.get(one.image)!,
   );
@@ -161,6 +167,9 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   // In an incident nobody is asked about what was proven to lose nothing.
   if (kind === "rollback" && isSwift) shown.forEach((line) => tools.say.note(line));
   else await tools.say.confirm(`${what} in ${settings.environment}?`, shown);
+  const newPassword = isRotated ? settings.secrets.get("LETTA_PG_PASSWORD") : undefined;
+  if (postgres !== undefined && newPassword !== undefined)
+    await writePasswordFile(tools.engine, postgres.id, newPassword);
   if (database !== undefined && !isSwift) {
     await clearScratch(database, marks("live").installation);
   }

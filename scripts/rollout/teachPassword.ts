@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { login } from "../database/login.ts";
+import { writePasswordFile } from "../database/passwordFile.ts";
 import { quoteName, quoteText } from "../database/quote.ts";
 import { scramVerifier } from "../database/scramVerifier.ts";
 import { bundledServer } from "../database/sql.ts";
@@ -12,9 +13,6 @@ import { noteDates } from "../settings/secretDates.ts";
 import { writeAssignment } from "../settings/writeAssignment.ts";
 
 const name = "LETTA_PG_PASSWORD";
-
-/** Where Compose put it when it started the container; its health check reads it there. */
-const inContainer = "/run/secrets/postgres_password";
 
 /**
  * Gives the role of the bundled database another password. The new one stands beside the old
@@ -63,8 +61,7 @@ export async function teachPassword(
       throw refused("it does not take the new password", said.message, again);
     }
   }
-  // Or its health check would fail from here on until it is made anew.
-  await engine.exec(container, ["sh", "-c", `cat > ${inContainer}`], { stdin: next });
+  await writePasswordFile(engine, container, next);
   const day = new Date(tools.now()).toISOString().slice(0, 10);
   const text = withoutPending(writeAssignment(file.text ?? "", name, next));
   await file.write(noteDates(before, text, day));

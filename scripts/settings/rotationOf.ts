@@ -54,6 +54,6 @@ export function rotationOf(environment: EnvironmentName, name: string, get: Get)
     const why = "others issue it: have them make a new one, then set it here";
     throw refuse(why, `npm run secrets -- set ${environment} ${set}`);
   }
-  if (name === "LETTA_PG_PASSWORD") return { name, way: "database", recreates: ["postgres"] };
+  if (name === "LETTA_PG_PASSWORD") return { name, way: "database", recreates: [] };
   return { name, way: "file", recreates: name.startsWith("CLICKHOUSE_") ? ["clickhouse"] : [] };
 }

@@ -7,9 +7,15 @@ export type SecretDigest = (name: string) => string | undefined;
 export interface ServiceDigest {
   /** Of all the service was rendered from, mounted configuration included. */
   readonly digest: string;
-  /** Of the present values of the secrets it names; undefined where it names none. */
+  /** Of the present values of the secrets it needs another container for; undefined where it names none. */
   readonly secrets: string | undefined;
 }
+
+/**
+ * Postgres reads this file once, when it makes its data directory. A rotation changes the role's
+ * password and the file in the running container, so neither needs another container.
+ */
+const readOnce = "secrets.postgres_password";
 
 /**
  * What identifies each service's desired state. Order of keys does not matter; a
@@ -24,11 +30,12 @@ export function digestServices(
   for (const [name, service] of Object.entries((model["services"] ?? {}) as ValueMap)) {
     if (!isMap(service)) continue;
     const { depends_on: _order, labels: _labels, ...own } = service;
-    const whole = canonical({ own, ...referred(model, own) });
-    const names = [...new Set(secretNames(whole))].sort();
+    const definitions = referred(model, own);
+    const { [readOnce]: _once, ...others } = definitions;
+    const names = [...new Set(secretNames(canonical({ own, ...others })))].sort();
     const values = names.map((secret) => `${secret}=${secretDigest?.(secret) ?? ""}`);
     const secrets = secretDigest && names.length > 0 ? sha256(values.join("\n")) : undefined;
-    digests.set(name, { digest: sha256(whole), secrets });
+    digests.set(name, { digest: sha256(canonical({ own, ...definitions })), secrets });
   }
   return digests;
 }

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObservedContainer } from "../../scripts/engine/engine.ts";
 import { planChanges, type Migration } from "../../scripts/parts/planChanges.ts";
-import { labels } from "../../scripts/stack/renderStack.ts";
-import { exampleStack } from "../stack/exampleStack.ts";
+import { labels, renderStack } from "../../scripts/stack/renderStack.ts";
+import { exampleParts } from "../stack/exampleStack.ts";
 
-const stack = exampleStack("dev");
+const stack = renderStack({ ...exampleParts("dev"), secretDigest: () => "a digest" });
 const imageIds = new Map(stack.services.map((one) => [one.image, `id of ${one.image}`]));
 
 /** The stack's containers as they are when all is well, but for what is changed in them. */
@@ -75,6 +75,10 @@ test("a part that was rendered otherwise is recreated, and nothing else", () => 
 test("a rotated secret recreates the parts that carry another digest of it", () => {
   const observed = running({ server: label("server", labels.secrets, "another") });
   assert.equal(plan(observed), "recreate server: a secret changed");
+});
+
+test("a rotated database password recreates no database, also one of a release that carried its digest", () => {
+  assert.equal(plan(running({ postgres: label("postgres", labels.secrets, "another") })), "");
 });
 
 test("an image that was built anew under its old tag recreates", () => {

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { serverVariables } from "../../scripts/settings/serverVariables.ts";
 import { authority } from "../rigs/otlp/authority.ts";
 import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
@@ -18,11 +19,19 @@ const inEnvironment = "the server's image reads it from its environment alone";
 /** The collector takes them in place of the names in its configuration, which so holds none. */
 const forConfiguration = "its configuration names it, and the collector reads its environment";
 
+/** Variables that the server's image reads under its own name. */
+const passed = Object.fromEntries(
+  Object.entries(serverVariables)
+    .filter(([, { secret }]) => secret)
+    .map(([name]) => [name, inEnvironment]),
+);
+
 type Declared = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** The declared places: `docker inspect` of these parts shows these secrets. */
 const declared: Declared = {
   server: {
+    ...passed,
     LETTA_PG_PASSWORD: inEnvironment,
     LETTA_SERVER_PASSWORD: inEnvironment,
     LETTA_ENCRYPTION_KEY: inEnvironment,

@@ -91,6 +91,7 @@ test("without --yes and a terminal nothing is rotated", async () => {
 test("the new password opens the database, the old one does not, and the server runs with it", async () => {
   const old = await valueOf(name);
   const volume = docker("volume", "inspect", `${place.project}_database`);
+  const former = containerIds(place.project)["postgres"];
   const result = await rotate(name);
   const now = await valueOf(name);
   assert.notEqual(now, old);
@@ -102,6 +103,7 @@ test("the new password opens the database, the old one does not, and the server 
   const inFile = docker("exec", postgres!, "cat", "/run/secrets/postgres_password");
   assert.equal(inFile, now, "the database's health check would fail");
   assert.equal(docker("volume", "inspect", `${place.project}_database`), volume);
+  assert.equal(postgres, former, "the database was recreated");
   await isWhole();
 });
 

@@ -9,6 +9,7 @@ import { keepRelease } from "../../scripts/ledger/releases.ts";
 import { keyedDigest } from "../../scripts/ledger/secretKey.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
 import {
+  hasNewPassword,
   refuseChangedKey,
   refuseOtherMajor,
   refuseSmallDisk,
@@ -68,6 +69,16 @@ test("an encryption key that is missing now is refused as such", () => {
 test("where there was no release or no key there is nothing that it could not read", () => {
   refuseChangedKey(prod, undefined, key);
   refuseChangedKey(prod, release({ secrets: { LETTA_PG_PASSWORD: "x" } }), key);
+});
+
+test("another database password than the release was started with is a new one", () => {
+  const now = exampleSecrets["LETTA_PG_PASSWORD"]!;
+  const since = (secrets: Record<string, string>) =>
+    hasNewPassword(prod, release({ secrets }), key);
+  assert.equal(since({ LETTA_PG_PASSWORD: digest("before") }), true);
+  assert.equal(since({ LETTA_PG_PASSWORD: digest(now) }), false);
+  assert.equal(since({}), false);
+  assert.equal(hasNewPassword(prod, undefined, key), false);
 });
 
 test("a rotated password is no changed key", () => {

@@ -148,7 +148,7 @@ test("what may be rotated, and what to do about the rest", () => {
   assert.deepEqual(rotate("LETTA_PG_PASSWORD"), {
     name: "LETTA_PG_PASSWORD",
     way: "database",
-    recreates: ["postgres"],
+    recreates: [],
   });
   assert.deepEqual(rotate("LETTA_SERVER_PASSWORD").recreates, []);
   assert.deepEqual(rotate("CLICKHOUSE_READER_PASSWORD").recreates, ["clickhouse"]);
