@@ -3,8 +3,21 @@ import { Problem } from "../common/problem.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** No implicit .env, and progress as one JSON object a line, on standard error. */
-const always = ["--env-file", "/dev/null", "--progress", "json"];
+/** The first whose progress is one JSON object a line (docker/compose#11478); others write plain lines. */
+const firstWithJson = "2.29.0";
+
+const versions = new WeakMap<Environment, Promise<string>>();
+
+/** No implicit .env, and progress on standard error. */
+async function globalOptions(environment: Environment): Promise<string[]> {
+  const [{ default: gte }, { default: coerce }, version] = await Promise.all([
+    import("semver/functions/gte.js"),
+    import("semver/functions/coerce.js"),
+    composeVersion(environment),
+  ]);
+  const progress = gte(coerce(version) ?? "0.0.0", firstWithJson) ? "json" : "plain";
+  return ["--env-file", "/dev/null", "--progress", progress];
+}
 
 /** Creates containers without starting them; never a service that was not named. */
 export async function composeCreate(
@@ -50,7 +63,7 @@ async function up(
   return compose.upMany([...services], {
     cwd: "/",
     config: call.file,
-    composeOptions: [...always, "--project-name", call.project],
+    composeOptions: [...(await globalOptions(environment)), "--project-name", call.project],
     commandOptions: options,
     env: { ...environment, ...call.secrets } as NodeJS.ProcessEnv,
   });
@@ -63,18 +76,25 @@ export async function composeDown(
   volumes: boolean,
 ): Promise<void> {
   const compose = await import("docker-compose");
+  const options = await globalOptions(environment);
   await wrapped("remove the containers", () =>
     compose.down({
       cwd: "/",
-      composeOptions: [...always, "--project-name", project],
+      composeOptions: [...options, "--project-name", project],
       commandOptions: volumes ? ["--volumes"] : [],
       env: environment as NodeJS.ProcessEnv,
     }),
   );
 }
 
-/** @returns such as "2.40.3"; asked directly, as the package takes half a second longer */
-export async function composeVersion(environment: Environment): Promise<string> {
+/** @returns such as "2.40.3"; asked once, and directly, as the package takes half a second longer */
+export function composeVersion(environment: Environment): Promise<string> {
+  const known = versions.get(environment) ?? askVersion(environment);
+  versions.set(environment, known);
+  return known;
+}
+
+async function askVersion(environment: Environment): Promise<string> {
   const { $ } = await import("zx");
   const env = environment as NodeJS.ProcessEnv;
   const asked = await $({ env, quiet: true, nothrow: true })`docker compose version --short`;
@@ -101,6 +121,7 @@ async function wrapped<Result>(what: string, work: () => Promise<Result>): Promi
 
 function complaints(stderr: string): string[] {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "");
+  if (!lines.some((line) => line.startsWith("{"))) return lines.slice(-3);
   const messages = lines.flatMap((line) => {
     if (!line.startsWith("{")) return [line];
     const event = JSON.parse(line) as { error?: boolean; message?: string; details?: string };

@@ -22,6 +22,12 @@ import { sshAgent } from "./sshAgent.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Of GET /info, which dockerode does not type. */
+interface EngineInfo {
+  readonly NCPU: number;
+  readonly CpuCfsQuota: boolean;
+}
+
 /**
  * The Docker engine behind its socket, and the Compose CLI pointed at the same one.
  * @param environment for the CLI's processes
@@ -43,6 +49,10 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
     async platform() {
       const { Os: os, Arch: architecture } = await docker.version();
       return `${os}/${architecture}`;
+    },
+    async cpus() {
+      const { NCPU: count, CpuCfsQuota: hasQuota } = (await docker.info()) as EngineInfo;
+      return hasQuota ? count : 0;
     },
     async containers(project) {
       const filters = { label: [`com.docker.compose.project=${project}`] };

@@ -134,6 +134,8 @@ export interface Engine {
   versions(): Promise<{ engine: string; compose: string }>;
   /** What its containers run on: "linux/amd64". */
   platform(): Promise<string>;
+  /** How many CPUs a container may be limited to; 0 where the engine can set no such limit. */
+  cpus(): Promise<number>;
   containers(project: string): Promise<ObservedContainer[]>;
   image(reference: string): Promise<ObservedImage | undefined>;
   /** Gives an image another name, which keeps it here. */

@@ -17,6 +17,8 @@ export interface Change {
  */
 export type Migration = "due" | "done" | "idle";
 
+const missing = "there is no container";
+
 /** Compose's own leftover of a recreation that was cut off between create and rename. */
 const leftover = /^[0-9a-f]{12}_/;
 
@@ -38,13 +40,26 @@ export function planChanges(
     const change = planService(service, container, imageIds.get(service.image));
     return service.name === stack.server.migrate ? planMigration(change, migration) : change;
   });
+  const isJob = (name: string) => stack.services.some((o) => o.name === name && o.kind === "job");
+  const isPruned = ({ service, causes }: Change) =>
+    isJob(service) &&
+    causes[0] === missing &&
+    !(migration === "due" && service === stack.server.migrate);
   const removals = observed.flatMap(({ name, service }): Change[] => {
     if (leftover.test(name))
       return [{ service: name, action: "remove", causes: ["left over by Compose"] }];
     if (stack.services.some((one) => one.name === service)) return [];
     return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
   });
-  return [...changes, ...removals];
+  // Somebody's `docker container prune` takes jobs that have ended; what runs has needed them.
+  const runs = [...changes.filter((one) => !isJob(one.service)), ...removals];
+  const isAsItWas = runs.every((one) => one.action === "none");
+  return [
+    ...changes.map((one): Change =>
+      isAsItWas && isPruned(one) ? { ...one, action: "none", causes: [] } : one,
+    ),
+    ...removals,
+  ];
 }
 
 function planMigration(change: Change, migration: Migration): Change {
@@ -76,7 +91,7 @@ function planService(
     action,
     causes,
   });
-  if (container === undefined) return change("create", "there is no container");
+  if (container === undefined) return change("create", missing);
   const causes: string[] = [];
   if (container.labels[labels.digest] !== service.labels[labels.digest])
     causes.push("configuration changed");

@@ -26,6 +26,8 @@ export interface Present {
   readonly release: string;
   /** References by setting; the official ones where nothing else is known. */
   readonly images?: ReadonlyMap<string, string>;
+  /** See Engine.cpus; without it the limits stay as compose/ has them. */
+  readonly cpus?: number;
   readonly observed?: readonly ObservedContainer[];
   /** For the keyed digests of secrets; without it the label is left out. */
   readonly secretKey?: Buffer | undefined;
@@ -74,6 +76,7 @@ export function prepareStack(settings: Settings, present: Present): PreparedStac
     },
     configs,
     collectors: replicas,
+    ...(present.cpus === undefined ? {} : { cpus: present.cpus }),
   });
   return { stack, collector };
 }

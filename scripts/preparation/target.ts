@@ -10,6 +10,7 @@ import { labels, type Stack } from "../stack/renderStack.ts";
 import { chooseImages, type Images } from "./chooseImages.ts";
 import { obtainImages } from "./obtainImages.ts";
 import { pinned } from "./pinImages.ts";
+import type { StackService } from "../stack/readServices.ts";
 import { imageSettings, labelParts, prepareStack, type PreparedStack } from "./prepareStack.ts";
 
 /** What is to serve: one unit of settings, stack, configuration and images. */
@@ -47,7 +48,11 @@ export async function newTarget(
   const needed = [...imageSettings(settings), "POSTGRES_IMAGE"];
   const get = obtain ? obtainImages : chooseImages;
   const images = pinned(await get(settings, needed, tools));
-  const prepared = prepareStack(settings, { ...present(making), images: images.bySetting });
+  const prepared = prepareStack(settings, {
+    ...present(making),
+    images: images.bySetting,
+    cpus: await tools.engine.cpus(),
+  });
   return { settings, prepared, images, restores: null };
 }
 
@@ -74,17 +79,19 @@ export async function pastTarget(
   const stack = readStack(file("compose.yaml"), path, labelParts(settings, present(making)));
   expectWhole(stack, origin, release, making.directory, tools);
   expectSamePlace(stack, settings, origin);
-  const missing: string[] = [];
+  const missing: GoneImage[] = [];
   const idByReference = new Map<string, string>();
   for (const service of stack.services) {
     const found = await tools.engine.image(service.image);
-    if (found === undefined) missing.push(`${service.name}: ${service.image}`);
+    if (found === undefined) missing.push(goneImage(service, release));
     else idByReference.set(service.image, found.id).set(found.id, found.id);
   }
   if (missing.length > 0) {
-    throw new Problem("IMAGE_UNAVAILABLE", `images of release ${origin} are not here any more`, {
-      details: missing,
-      next: `npm run releases -- ${now.environment}`,
+    throw new Problem("IMAGE_UNAVAILABLE", `images of release ${origin} are not on the engine`, {
+      details: missing.map((one) => one.text),
+      next:
+        missing.find((one) => one.pull !== undefined)?.pull ??
+        `npm run releases -- ${now.environment}`,
     });
   }
   const imageOf = (service: string) => stack.services.find((one) => one.name === service)?.image;
@@ -103,6 +110,18 @@ export async function pastTarget(
     ]),
   );
   return { settings, prepared, images: { bySetting, idByReference, known }, restores: origin };
+}
+
+interface GoneImage {
+  readonly text: string;
+  /** The command that brings it back; undefined where it came from no registry. */
+  readonly pull: string | undefined;
+}
+
+function goneImage({ name, image }: StackService, release: Release): GoneImage {
+  const { repoDigest } = release.services[name] ?? {};
+  const pull = repoDigest ? `docker pull ${repoDigest}` : undefined;
+  return { text: `${name}: ${image}: ${pull ?? "built here; expected on this engine"}`, pull };
 }
 
 /** Whether the file is what was recorded: no part of it lost, none changed without a word. */

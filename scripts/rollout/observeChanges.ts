@@ -47,6 +47,7 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
   const prepared = prepareStack(settings, {
     release: "000000",
     images: bySetting,
+    cpus: await tools.engine.cpus(),
     observed,
     ...(key === undefined ? {} : { secretKey: key }),
   });

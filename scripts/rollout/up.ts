@@ -74,6 +74,7 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
   const prepared = prepareStack(settings, {
     release: id,
     images: images.bySetting,
+    cpus: await tools.engine.cpus(),
     observed,
     secretKey: secretKey(directory, tools.randomBytes),
   });

@@ -42,7 +42,12 @@ const rules: readonly Rule[] = [
         ? undefined
         : "expected a health check, got none",
   },
-  ...["mem_limit", "cpus", "pids_limit", "stop_grace_period", "restart"].map((key) => ({
+  {
+    about: "cpus",
+    judge: (service) =>
+      "cpus" in service || "cpu_shares" in service ? undefined : "expected to be set, got nothing",
+  },
+  ...["mem_limit", "pids_limit", "stop_grace_period", "restart"].map((key) => ({
     about: key,
     judge: (service: ValueMap) => (key in service ? undefined : "expected to be set, got nothing"),
   })),

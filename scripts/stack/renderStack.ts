@@ -41,6 +41,8 @@ export interface RenderParts {
   readonly configs: ReadonlyMap<string, string>;
   /** How many collectors share the work; each of the others runs the config of its own name. */
   readonly collectors?: number;
+  /** How many CPUs a container may be limited to; 0 where the engine can set no such limit. */
+  readonly cpus?: number;
   /** The release this would be, and which release each unchanged service came from. */
   readonly release: string;
   readonly past?: ReadonlyMap<string, PastService>;
@@ -73,7 +75,23 @@ export function renderStack(parts: RenderParts): Stack {
     [...parts.configs].map(([name, text]) => [name, { content: text.replaceAll("$", "$$$$") }]),
   );
   model["configs"] = { ...(isMap(model["configs"]) ? model["configs"] : {}), ...configs };
+  if (parts.cpus !== undefined) limitCpus(model, parts.cpus);
   return labelStack(model, parts);
+}
+
+/**
+ * An engine refuses a limit above the CPUs that it has, and any limit where its kernel has no quota
+ * ("NanoCPUs can not be set", moby daemon/daemon_unix.go). The share stays as a weight there.
+ */
+function limitCpus(model: ValueMap, cpus: number): void {
+  for (const service of Object.values(model["services"] as ValueMap)) {
+    if (!isMap(service) || typeof service["cpus"] !== "number") continue;
+    if (cpus > 0) service["cpus"] = Math.min(service["cpus"], cpus);
+    else {
+      service["cpu_shares"] = Math.round(service["cpus"] * 1024);
+      delete service["cpus"];
+    }
+  }
 }
 
 /** What the labels of a stack say beside what it is made of. */

@@ -150,3 +150,17 @@ test("where the schema is right a migration that did not run is left alone", () 
   assert.equal(plan(observed, imageIds, "done"), "start migrate: ended with 1");
   assert.equal(plan(observed, imageIds, "idle"), "");
 });
+
+test("jobs that ended and were pruned are no difference while what needed them runs", () => {
+  const pruned = running({ migrate: "gone", permissions: "gone" });
+  assert.equal(plan(pruned), "");
+  assert.equal(plan(pruned, imageIds, "due"), "create migrate: there is no container");
+});
+
+test("a pruned job is made again with anything that has to change", () => {
+  const observed = running({ permissions: "gone", server: "gone" });
+  assert.equal(
+    plan(observed),
+    "create permissions: there is no container\ncreate server: there is no container",
+  );
+});

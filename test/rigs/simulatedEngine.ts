@@ -197,6 +197,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
     platform: () => look("platform", () => platform),
+    cpus: () => Promise.resolve(2),
     containers: (project) => look("containers", () => of(project).map((one) => one.observed)),
     image: (reference) =>
       look(`image ${reference}`, () =>

@@ -142,6 +142,7 @@ export function engineOn(servers: SimulatedServers): Engine {
     ping: () => look("ping", () => undefined),
     versions: () => look("versions", () => ({ engine: "26.1.5", compose: "2.40.3" })),
     platform: () => look("platform", () => platform),
+    cpus: () => Promise.resolve(2),
     containers: (project) => look("containers", () => servers.of(project).map(observed)),
     image: (reference) =>
       look(`image ${reference.slice(0, 24)}`, () => {

@@ -252,3 +252,27 @@ test("a server's role that lacks something is refused with the place", () => {
     },
   );
 });
+
+test("CPU limits fit the engine: never above its CPUs, a weight where it has no quota", () => {
+  const limits = (cpus: number) => {
+    const { services } = renderStack({ ...exampleParts("prod"), cpus }).model as {
+      services: Record<string, { cpus?: number; cpu_shares?: number }>;
+    };
+    return ["server", "permissions"].map((name) => {
+      const { cpus: most, cpu_shares: weight } = services[name]!;
+      return [most, weight];
+    });
+  };
+  assert.deepEqual(limits(1), [
+    [1, undefined],
+    [0.5, undefined],
+  ]);
+  assert.deepEqual(limits(16), [
+    [2, undefined],
+    [0.5, undefined],
+  ]);
+  assert.deepEqual(limits(0), [
+    [undefined, 2048],
+    [undefined, 512],
+  ]);
+});
