@@ -26,7 +26,7 @@ await command({
       one.id,
       one.restores === null ? one.tag : `${one.tag} (as ${one.restores})`,
       one.created.slice(0, 19).replace("T", " "),
-      one.outcome,
+      one.unverified.length === 0 ? one.outcome : `${one.outcome}, not verified`,
       one.revision ?? "",
       one.restorable
         ? `npm run rollback -- ${one.id} --env ${asked.environment}`

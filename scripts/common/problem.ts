@@ -36,6 +36,7 @@ export type ProblemCode =
   | "STEP_FAILED"
   | "PAUSE_ENDED"
   | "ROLLBACK_STOPPED"
+  | "UNCHANGED_FAILURES"
   | "ROLLED_BACK"
   | "INTERRUPTED"
   | "DIFFERENCES";
@@ -89,6 +90,7 @@ const exitOf: Record<ProblemCode, ExitCode> = {
   STEP_FAILED: 5,
   PAUSE_ENDED: 5,
   ROLLBACK_STOPPED: 5,
+  UNCHANGED_FAILURES: 5,
   ROLLED_BACK: 4,
   INTERRUPTED: 5,
   DIFFERENCES: 10,

@@ -71,6 +71,8 @@ export interface Release {
   readonly worse?: string;
   /** How the server failed already before anything was touched. */
   readonly before?: readonly FailureKind[];
+  /** Checks that fail as the server failed before, so that nothing was rolled back for them. */
+  readonly unverified?: readonly string[];
   /** What the rehearsal saw; for people. */
   readonly rehearsal: unknown;
   /** What a revision is called, by revision. */
@@ -155,6 +157,7 @@ const formats = {
     titles: v.exactOptional(v.record(text, text)),
     worse: v.exactOptional(text),
     before: v.exactOptional(v.array(v.picklist(failureKinds))),
+    unverified: v.exactOptional(texts),
   }),
 } satisfies Record<number, v.GenericSchema<unknown, Release>>;
 

@@ -60,6 +60,7 @@ export function expectPassed(checks: readonly Check[], environment: string): voi
 
 /**
  * The same for what a release answers for; what else failed is told.
+ * @returns the checks that fail as the server failed before anything was touched
  * @throws Problem STEP_FAILED
  */
 export function expectProven(
@@ -67,13 +68,14 @@ export function expectProven(
   circumstances: ProofCircumstances,
   environment: string,
   tools: Pick<Tools, "say">,
-): void {
+): readonly Check[] {
   const { counted, degraded, failedBefore } = judgeProof(checks, circumstances);
   expectPassed(counted, environment);
   for (const { name, detail } of failedBefore)
     tools.say.note(`failed before too, the release goes on: ${name}: ${detail}`);
   for (const { name, detail } of degraded)
     tools.say.note(`telemetry is degraded, the release goes on: ${name}: ${detail}`);
+  return failedBefore;
 }
 
 /** "9 checks passed, 1 failed (canary trace), 1 skipped (Grafana link: GRAFANA is off)". */

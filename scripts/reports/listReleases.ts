@@ -15,6 +15,8 @@ export interface ListedRelease {
   readonly revision: string | null;
   readonly restores: string | null;
   readonly way: string | null;
+  /** Checks that failed as the server failed before it. */
+  readonly unverified: readonly string[];
   /** Whether a rollback can bring it back; `reason` says why not. */
   readonly restorable: boolean;
   readonly reason: string | null;
@@ -48,6 +50,7 @@ export async function listReleases(settings: Settings, tools: Tools): Promise<Li
       revision: one.revision.join(" ") || null,
       restores: one.restores === one.id ? null : one.restores,
       way: one.way,
+      unverified: one.unverified ?? [],
       restorable: reason === null,
       reason,
     };
@@ -62,6 +65,7 @@ export async function listReleases(settings: Settings, tools: Tools): Promise<Li
     revision: null,
     restores: null,
     way: null,
+    unverified: [],
     restorable: false,
     reason: `its sheet ${why}`,
   }));

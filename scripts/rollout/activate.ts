@@ -100,11 +100,15 @@ async function bringToServe(activation: Begun, tools: Tools): Promise<Activated>
     changesTelemetry,
     before: sheet.before ?? [],
   };
-  expectProven(checks, circumstances, settings.environment, tools);
-  const compared = incident
-    ? undefined
+  const failed = expectProven(checks, circumstances, settings.environment, tools);
+  const { compared, failedBefore } = incident
+    ? { compared: undefined, failedBefore: [] }
     : await bake({ sheet, target, directory, gate, circumstances }, tools);
-  const release = await recorded(activation, at, compared, tools);
+  const unverified = new Map(
+    [...failed, ...failedBefore].map(({ name, detail }) => [name, `${name}: ${detail}`]),
+  );
+  const judged = { compared, unverified: [...unverified.values()] };
+  const release = await recorded(activation, at, judged, tools);
   return { release, changes, checks, cutover, awaySeconds, compared };
 }
 
@@ -125,7 +129,7 @@ function expectRevision({ id, revision: expected }: Release, at: readonly string
 async function recorded(
   { sheet, target, directory, incident }: Activation,
   at: readonly string[],
-  compared: Comparison | undefined,
+  { compared, unverified }: { compared: Comparison | undefined; unverified: readonly string[] },
   tools: Tools,
 ): Promise<Release> {
   const { stack } = target.prepared;
@@ -151,6 +155,7 @@ async function recorded(
       ...sheet,
       outcome: "good",
       ...(compared?.verdict === "worse" ? { worse: compared.why } : {}),
+      ...(unverified.length > 0 ? { unverified } : {}),
       revision: at,
       services,
       seconds: Math.max(0, (tools.now() - Date.parse(sheet.created)) / 1000),

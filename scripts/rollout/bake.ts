@@ -7,6 +7,7 @@ import type { Target } from "../preparation/target.ts";
 import type { ProofCircumstances } from "../proof/judgeProof.ts";
 import { expectProven, proveStack } from "../proof/proveStack.ts";
 import { isTelemetry } from "../stack/isTelemetry.ts";
+import type { Check } from "../verification/verify.ts";
 import { compareReleases, type BakeGate, type Comparison } from "./bakeGate.ts";
 import type { Stretch } from "./requestFigures.ts";
 import { changesSchema, worseRelease } from "./worseRelease.ts";
@@ -24,14 +25,17 @@ export interface Baking {
  * Watches what was proven: still green, and nothing started again, to the end of the time; then,
  * where that is asked for, no worse than the release before it.
  * @returns the comparison, also of a release that is worse where going back would cross a
- *   schema change
+ *   schema change; and the checks that fail as the server failed before
  * @throws Problem STEP_FAILED
  */
-export async function bake(asked: Baking, tools: Tools): Promise<Comparison | undefined> {
+export async function bake(
+  asked: Baking,
+  tools: Tools,
+): Promise<{ compared: Comparison | undefined; failedBefore: readonly Check[] }> {
   const { sheet, gate, directory } = asked;
-  const stretch = await stayGreen(asked, tools);
-  if (gate === undefined) return undefined;
-  return tools.say.step(
+  const { stretch, failedBefore } = await stayGreen(asked, tools);
+  if (gate === undefined) return { compared: undefined, failedBefore };
+  const comparison = await tools.say.step(
     "compare with the release before",
     async () => {
       const present = { release: sheet, target: asked.target, stretch };
@@ -44,12 +48,13 @@ export async function bake(asked: Baking, tools: Tools): Promise<Comparison | un
     },
     ({ verdict, why }) => (verdict === "unjudged" ? `not judged: ${why}` : `${verdict}: ${why}`),
   );
+  return { compared: comparison, failedBefore };
 }
 
 async function stayGreen(
   { target, directory, circumstances }: Baking,
   tools: Tools,
-): Promise<Stretch> {
+): Promise<{ stretch: Stretch; failedBefore: readonly Check[] }> {
   const { settings, prepared } = target;
   const limit = Number(settings.get("BAKE_SECONDS"));
   const { telemetryCounts, changesTelemetry } = circumstances;
@@ -79,8 +84,8 @@ async function stayGreen(
     }
     const stretch = { fromMs: started, toMs: tools.now() };
     const checks = await proveStack(settings, prepared, directory, tools, "quick");
-    expectProven(checks, circumstances, settings.environment, tools);
-    return stretch;
+    const failedBefore = expectProven(checks, circumstances, settings.environment, tools);
+    return { stretch, failedBefore };
   });
 }
 

@@ -132,7 +132,12 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
       awayWork: repairs.length > 0 ? awayWork : undefined,
     };
     const { release } = await activate(activation, tools);
-    const finished = `release ${release.id} (${release.tag}) is finished and proven`;
+    const { unverified = [] } = release;
+    const how =
+      unverified.length === 0
+        ? "proven"
+        : `fails as the server did before: ${unverified.join("; ")}`;
+    const finished = `release ${release.id} (${release.tag}) is finished and ${how}`;
     tools.say.note(finished);
     session.settled?.(finished);
   } catch (error) {

@@ -146,8 +146,9 @@ export type StagingProof = v.InferOutput<typeof proofSchema>;
 
 /** The images that an environment has proven, by release; for prod to look at. */
 export function stagingProof(directory: string): StagingProof {
-  // What did worse than the release before it is no recommendation.
-  const isProven = (one: Release) => one.outcome === "good" && one.worse === undefined;
+  // What did worse than the release before it is no recommendation, nor is what was not verified.
+  const isProven = ({ outcome, worse, unverified }: Release) =>
+    outcome === "good" && worse === undefined && unverified === undefined;
   const good = readReleases(directory).filter(isProven);
   return {
     environment: "staging",

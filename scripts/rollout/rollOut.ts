@@ -34,6 +34,7 @@ import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
+import { unverifiedRelease } from "./unverifiedRelease.ts";
 import { worseRelease } from "./worseRelease.ts";
 
 export interface RolloutAsked {
@@ -202,6 +203,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   );
   const { release, compared: bake = null, ...came } = done;
   if (bake?.verdict === "worse") throw worseRelease(bake, release);
+  if (release.unverified !== undefined) throw unverifiedRelease(release, release.unverified);
   return { ...outcome, ...came, release: release.id, bake };
 }
 

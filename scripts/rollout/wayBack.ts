@@ -1,4 +1,4 @@
-import { Problem } from "../common/problem.ts";
+import { exitCodes, Problem } from "../common/problem.ts";
 import { openDoor } from "../cutover/openDoor.ts";
 import { proveServer } from "../cutover/proveServer.ts";
 import { isDiskFailure } from "../ledger/isDiskFailure.ts";
@@ -60,13 +60,17 @@ export async function wayBack(asked: WayBackAsked, session: Session): Promise<Pr
     tools.say.note(`${why}: going back to release ${present.id} (${present.tag})`);
     const back = await goBack({ ...asked, present, why }, { ...session, tools });
     const interrupted = session.tools.signal.aborted ? "interrupted: " : "";
+    const { unverified = [] } = back;
+    const isVerified = unverified.length === 0;
     return new Problem(
       "ROLLED_BACK",
-      `${interrupted}release ${failed.id} (${failed.tag}) failed, ${present.tag} serves again as release ${back.id}, proven`,
+      `${interrupted}release ${failed.id} (${failed.tag}) failed, ${present.tag} serves again as release ${back.id}, ${isVerified ? "proven" : "and fails as it did before"}`,
       {
-        details: [why, ...(cause?.details ?? [])],
+        details: [why, ...(cause?.details ?? []), ...unverified],
         next: cause?.next ?? `npm run logs -- ${settings.environment}`,
         cause: error,
+        // Exit 4 says that the former release was verified.
+        ...(isVerified ? {} : { exit: exitCodes.failedActNow }),
       },
     );
   } catch (second) {

@@ -178,6 +178,11 @@ test("where a proof is named, a staging on this host does not count beside it", 
   assert.equal(refuseUnproven(here, images), unproven);
 });
 
+test("a release that was not verified is no recommendation", () => {
+  const doubtful = { services: services(...images), unverified: ["database read: got 500"] };
+  assert.equal(refuseUnproven(beside([doubtful]), images), unproven);
+});
+
 test("an exported proof names releases and image ids, and nothing else", () => {
   const there = beside([{ services: services("sha256:b", "sha256:a", "sha256:a") }]);
   assert.deepEqual(stagingProof(join(there.stateDir, "staging")), {

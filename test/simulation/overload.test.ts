@@ -73,25 +73,39 @@ test("a plan measures the same, names the flag that a deploy asks for, and touch
 for (const version of ["1.1.0", "3.0.0"]) {
   test(`a deploy of ${version} that goes on all the same is not rolled back for what failed before`, async () => {
     const site = await overloaded("1.0.0");
-    const done = await run(site, { kind: "deploy", version });
-    ended(done, "done");
-    assert.match(done.notes.join("\n"), /failed before too.*database read/);
+    const failing = await run(site, { kind: "deploy", version });
+    // It serves and stays, but nobody saw it work: no success, exit 0 least of all.
+    ended(failing, "failed", "UNCHANGED_FAILURES", 5);
+    assert.match(failing.problem!.details.join("\n"), /database read.*got 500/);
     assert.equal(serving(site), version);
+    site.servers.overloaded = false;
+    ended(await run(site, { kind: "deploy", version }), "done");
   });
 }
 
 test("a rollback is told of it, not stopped by it, and not counted against", async () => {
   const site = await overloaded("1.0.0", "1.1.0");
-  const done = await run(site, { kind: "rollback", version: "1.1.0", despiteFailures: false });
-  ended(done, "done");
-  assert.match(done.notes.join("\n"), /before: 3 of 3 reads failed/);
+  const failing = await run(site, { kind: "rollback", version: "1.1.0", despiteFailures: false });
+  ended(failing, "failed", "UNCHANGED_FAILURES", 5);
+  assert.match(failing.notes.join("\n"), /before: 3 of 3 reads failed/);
   assert.equal(serving(site), "1.0.0");
 });
 
 test("a release that fails by itself is still rolled back, by a server that fails as before", async () => {
   const site = await overloaded("1.0.0", "2.0.0");
-  ended(await run(site, { kind: "deploy", version: "7.0.0" }), "failed", "ROLLED_BACK", 4);
+  const failed = await run(site, { kind: "deploy", version: "7.0.0" });
+  // Exit 4 would say that it was verified.
+  ended(failed, "failed", "ROLLED_BACK", 5);
+  assert.match(failed.problem!.message, /2\.0\.0 serves again .* fails as it did before/);
   assert.equal(serving(site), "2.0.0");
+});
+
+test("an overload that ends with the deploy leaves a verified release, exit 0", async () => {
+  const site = await overloaded("1.0.0");
+  site.world.onEffect = (name) => {
+    if (name === "start server") site.servers.overloaded = false;
+  };
+  ended(await run(site, { kind: "deploy", version: "1.1.0" }), "done");
 });
 
 test("an overload that begins with the new release counts against it", async () => {
