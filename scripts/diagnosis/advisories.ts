@@ -81,7 +81,7 @@ export const advisories: { readonly lookedUp: string; readonly known: readonly A
       about: "POST /v1/tools/run runs whatever code it is sent; no release closes it",
       source: "NVD; letta-ai/letta#2630, still open",
       reachedBy: "anyone",
-      also: "its container has no capabilities and a root that cannot be written to",
+      also: "that code reads the server's environment: every provider key, LETTA_ENCRYPTION_KEY, its database's address with the password. Its container has no capabilities and a read-only root; where the database roles are separated, it reaches the server's own database alone",
     },
     {
       id: "CVE-2026-4964",

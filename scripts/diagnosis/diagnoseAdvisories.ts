@@ -1,11 +1,14 @@
 import { satisfies, valid } from "semver";
 import { advisories, type AdvisedPart, type Advisory } from "./advisories.ts";
 import { failed, passed, skipped, type Finding, type Judgement } from "./diagnose.ts";
+import { isLoopback } from "./diagnoseLoopback.ts";
 
 /** Who reaches the parts of a stack, as its rendered form has it. */
 export interface Exposure {
   /** Addresses of this host at which each service is published. */
   readonly publishedAt: (service: string) => readonly string[];
+  /** Whether hosts of the same network segment reach what is published at 127.0.0.1. */
+  readonly segmentReaches: boolean;
   readonly asksForPassword: boolean;
   /** Whether the collector's image is one of docker/collector, with the mends that are there. */
   readonly isMended: boolean;
@@ -19,8 +22,6 @@ const doors: Record<AdvisedPart, readonly string[]> = {
   server: ["server", "proxy"],
   pgvector: ["postgres"],
 };
-
-const loopback = /^(?:127\.|::1$|localhost$)/;
 
 /**
  * One finding for each known fault of a part's version: whether something here keeps it harmless.
@@ -64,8 +65,13 @@ function judge(advisory: Advisory, version: string, exposure: Exposure, next: st
   if (exposure.isMended && version === advisory.mendedAt) {
     return passed(`${about}; mended in the image that is built here`, notes);
   }
-  const open = doors[of].flatMap(exposure.publishedAt).filter((host) => !loopback.test(host));
-  if (open.length === 0) return passed(`${about}; no other host reaches it`, notes);
+  const open = doors[of].flatMap(exposure.publishedAt).filter((host) => !isLoopback(host));
+  if (open.length === 0) {
+    const published = doors[of].flatMap(exposure.publishedAt).length > 0;
+    const far =
+      published && exposure.segmentReaches ? "no host beyond its network segment" : "no other host";
+    return passed(`${about}; ${far} reaches it`, notes);
+  }
   if (of === "server" && exposure.asksForPassword) {
     return passed(`${about}; a request needs the password`, notes);
   }

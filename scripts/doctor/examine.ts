@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { diagnose, passed, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
+import { diagnoseLoopback, isLoopback } from "../diagnosis/diagnoseLoopback.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
@@ -67,6 +68,16 @@ export async function examine(
     needsEngine("disk", async () => {
       await refuseFullDisk("run", tools);
       return `enough room below ${await tools.engine.dataRoot()}`;
+    }),
+    needsEngine("loopback ports", async () => {
+      const { services } = prepareStack(settings, { release: "000000" }).stack;
+      const ports = services.flatMap(({ name, ports: all }) =>
+        all
+          .filter((one) => isLoopback(one.host))
+          .map((one) => `${name} ${one.host}:${one.published}`),
+      );
+      const { engine: found } = await tools.engine.versions();
+      return diagnoseLoopback(found, ports, isDeployed);
     }),
     needsEngine("project name", async () => {
       refuseForeign(project, await tools.engine.containers(project));

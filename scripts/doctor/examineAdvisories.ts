@@ -1,6 +1,7 @@
 import { listComponents } from "../collector/listComponents.ts";
 import { skipped, type Finding } from "../diagnosis/diagnose.ts";
 import { diagnoseAdvisories } from "../diagnosis/diagnoseAdvisories.ts";
+import { segmentReachesLoopback } from "../diagnosis/diagnoseLoopback.ts";
 import { systemUser } from "../database/sql.ts";
 import { chooseImage } from "../images/chooseImage.ts";
 import { recipes } from "../images/recipes.ts";
@@ -26,6 +27,9 @@ export async function examineAdvisories(
   const exposure = {
     publishedAt: (service: string) =>
       (services.find((one) => one.name === service)?.ports ?? []).map((one) => one.host),
+    segmentReaches: (await engineAnswers)
+      ? segmentReachesLoopback((await tools.engine.versions()).engine)
+      : true,
     asksForPassword: settings.get("SECURE") === "true",
     isMended: await isMended(settings, await engineAnswers, tools),
     components: listComponents(prepared.collector),

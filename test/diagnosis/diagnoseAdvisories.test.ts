@@ -9,6 +9,7 @@ const exposed = (
   over: Partial<Exposure> = {},
 ): Exposure => ({
   publishedAt: (service) => hosts[service] ?? [],
+  segmentReaches: false,
   asksForPassword: false,
   isMended: false,
   components: ["otlp", "batch", "file"],
@@ -115,4 +116,24 @@ test("a version that is none, or that nobody knows, cannot be compared", () => {
     const [one] = diagnoseAdvisories("server", version, shut, "on");
     assert.deepEqual([one?.name, one?.outcome], ["advisories of the server", "skipped"]);
   }
+});
+
+test("where the network segment reaches 127.0.0.1, no finding says that no other host does", () => {
+  const near = exposed({ collector: ["127.0.0.1"] }, { segmentReaches: true });
+  for (const { detail } of diagnoseAdvisories("collector", "0.98.0", near, "on"))
+    assert.doesNotMatch(detail, /no other host/u);
+  const published = exposed({}, { segmentReaches: true });
+  assert.match(
+    diagnoseAdvisories("collector", "0.98.0", published, "on")[0]!.detail,
+    /no other host/u,
+  );
+});
+
+test("the advisory of code execution tells what that code reads", () => {
+  const [run] = diagnoseAdvisories("server", "0.16.8", shut, "on").filter((one) =>
+    one.name.startsWith("CVE-2025-51482"),
+  );
+  const told = run!.notes.join("\n");
+  for (const what of ["provider key", "LETTA_ENCRYPTION_KEY", "database"])
+    assert.ok(told.includes(what), told);
 });
