@@ -66,7 +66,8 @@ export async function examine(
       return `engine ${found}, Compose ${compose}`;
     }),
     needsEngine("disk", async () => {
-      await refuseFullDisk("run", tools);
+      const isSeen = await refuseFullDisk("run", tools);
+      if (!isSeen) return skipped("the engine's disk is not on this host");
       return `enough room below ${await tools.engine.dataRoot()}`;
     }),
     needsEngine("loopback ports", async () => {

@@ -44,6 +44,14 @@ export function endpoint(environment: Environment): Endpoint {
   return byVariables(localSocket, environment, folder);
 }
 
+/**
+ * Whether an engine may be on this host: only then are this host's disk and ports its own. What a
+ * tcp:// or ssh:// address leads to is another host, or behind a tunnel.
+ */
+export function isOnThisHost(engine: { readonly endpoint: string }): boolean {
+  return engine.endpoint.startsWith("unix://");
+}
+
 /** The first line of a plan: "engine: ssh://deploy@10.0.0.5 (context prod-server)". */
 export function describeEngine(engine: {
   readonly endpoint: string;

@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
+import { isOnThisHost } from "../engine/endpoint.ts";
 import { isFree, portHolder } from "../engine/portHolder.ts";
 import type { Change } from "../parts/planChanges.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -125,6 +126,10 @@ const looks = 3;
 
 /** Who else listens there. A part that is started again and again comes and goes between two looks. */
 async function holderOf(host: string, port: number, own: string | undefined, { engine }: Tools) {
+  if (!isOnThisHost(engine)) {
+    const publisher = await engine.publisher(port);
+    return publisher === own ? undefined : publisher;
+  }
   for (let look = 1; ; look += 1) {
     if (await isFree(host, port)) return undefined;
     const publisher = await engine.publisher(port);
@@ -136,18 +141,20 @@ async function holderOf(host: string, port: number, own: string | undefined, { e
 
 /**
  * Refuses a disk that would fill up.
+ * @returns whether the disk was seen: another host's is not, whatever is here under its path
  * @throws Problem DISK_TOO_SMALL
  */
-export async function refuseFullDisk(what: keyof typeof freeGb, tools: Tools): Promise<void> {
+export async function refuseFullDisk(what: keyof typeof freeGb, tools: Tools): Promise<boolean> {
+  if (!isOnThisHost(tools.engine)) return false;
   const path = await tools.engine.dataRoot();
   let free: number;
   try {
     const disk = statfsSync(path);
     free = (disk.bavail * disk.bsize) / 1e9;
   } catch {
-    return; // An engine on another host, or in a virtual machine: its disk is not ours to see.
+    return false; // an engine in a virtual machine
   }
-  if (free >= freeGb[what]) return;
+  if (free >= freeGb[what]) return true;
   throw new Problem(
     "DISK_TOO_SMALL",
     `${path}: expected ${freeGb[what]} GB free, got ${free.toFixed(1)}`,

@@ -166,7 +166,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
   };
 
   return {
-    endpoint: "simulated",
+    endpoint: "unix:///simulated",
     context: undefined,
     names: heldNames,
     calls,
