@@ -2,7 +2,8 @@
 
 Runs in the proxy's network. The kernel prefers a listener on the container's own addresses to
 the proxy's on all of them, so new connections come here; they wait until the proxy has changed,
-and are then handed on to it. The reload says when, to a port on loopback: "begin", "end".
+and are then handed on to it. The reload says when, to a port on loopback: "begin", "end". Takes no
+connection after that, and runs until the last one that it took has ended.
 """
 
 import asyncio
@@ -10,22 +11,45 @@ import contextlib
 import socket
 import sys
 
-port, control, drain_seconds = (int(one) for one in sys.argv[1:])
+port, control = (int(one) for one in sys.argv[1:3])
 begin_seconds, hold_seconds = 60, 15
+connect_seconds = 10
 
 
 async def pour(reader, writer):
-    with contextlib.suppress(OSError):
+    try:
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
         writer.write_eof()
+    except OSError:
+        writer.transport.abort()  # so that the other direction ends too
+
+
+async def to_proxy():
+    """@raises OSError where the proxy takes no connection for connect_seconds"""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + connect_seconds
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            if loop.time() > until:
+                raise
+            await asyncio.sleep(0.2)
 
 
 async def hand_on(connection, changed):
     await changed.wait()
+    # A client that vanished without a word must not keep this program.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     client = await asyncio.open_connection(sock=connection)
-    proxy = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        proxy = await to_proxy()
+    except OSError as error:
+        print(f"expected a connection to the proxy, got {error}", file=sys.stderr, flush=True)
+        client[1].transport.abort()
+        return
     await asyncio.gather(pour(client[0], proxy[1]), pour(proxy[0], client[1]))
     for _, writer in (client, proxy):
         writer.close()
@@ -73,7 +97,7 @@ async def main():
         asyncio.get_running_loop().remove_reader(listener)
         listener.close()
     if connections:
-        await asyncio.wait(connections, timeout=drain_seconds)
+        await asyncio.wait(connections)
 
 
 asyncio.run(main())

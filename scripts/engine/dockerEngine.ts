@@ -17,7 +17,7 @@ import { followLogs, tailLogs } from "./followLogs.ts";
 import { holdName } from "./holdName.ts";
 import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
-import { copyOut, runHeld, runOnce, stay, sweepShots } from "./runOnce.ts";
+import { copyOut, detach, runHeld, runOnce, stay, sweepShots } from "./runOnce.ts";
 import { sshAgent } from "./sshAgent.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -130,6 +130,7 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
       }
     },
     run: (shot) => runOnce(docker, shot),
+    detach: (shot) => detach(docker, shot),
     stay: (shot, beat) => stay(docker, shot, beat),
     runHeld: (shot, until) => runHeld(docker, shot, until),
     copyOut: (image, path, to) => copyOut(docker, image, path, to),

@@ -192,6 +192,8 @@ export interface Engine {
   /** Removes a container unless it runs; false where it does. */
   removeStopped(id: string): Promise<boolean>;
   run(shot: OneShot): Promise<CommandResult>;
+  /** Starts an image that goes on without this process; its container goes when it ends. */
+  detach(shot: OneShot): Promise<void>;
   /**
    * Runs an image until it is released or this process or its machine ends: its program is to end
    * with its input.

@@ -76,16 +76,38 @@ export async function stay(docker: Docker, shot: OneShot, beat: Beat): Promise<S
   }
 }
 
-async function startShot(docker: Docker, shot: OneShot, removesItself = false) {
-  const [program = "", ...rest] = shot.entrypoint;
+/** Starts an image that outlives this process, see `Engine.detach`; no later run sweeps it away. */
+export async function detach(docker: Docker, shot: OneShot): Promise<void> {
   const container = await docker.createContainer({
+    ...optionsOf(shot, true),
+    Labels: { "letta-stack.detached": hostname() },
+  });
+  try {
+    await container.start();
+  } catch (error) {
+    await container.remove({ force: true, v: true });
+    throw error;
+  }
+}
+
+async function startShot(docker: Docker, shot: OneShot, removesItself = false) {
+  const container = await docker.createContainer({
+    ...optionsOf(shot, removesItself),
+    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+    OpenStdin: true,
+    StdinOnce: true,
+  });
+  const wanted = { stream: true, stdout: true, stderr: true };
+  return { container, stream: await bothWays((how) => container.attach({ ...how, ...wanted })) };
+}
+
+function optionsOf(shot: OneShot, removesItself: boolean): Docker.ContainerCreateOptions {
+  const [program = "", ...rest] = shot.entrypoint;
+  return {
     Image: shot.image,
     Entrypoint: [program],
     Cmd: rest,
     Env: variables(shot.environment),
-    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
-    OpenStdin: true,
-    StdinOnce: true,
     ...(shot.user === undefined ? {} : { User: shot.user }),
     HostConfig: {
       AutoRemove: removesItself,
@@ -96,9 +118,7 @@ async function startShot(docker: Docker, shot: OneShot, removesItself = false) {
       // Dumps and rows pass through: the engine's log driver would write them to disk or send them away.
       LogConfig: { Type: "none", Config: {} },
     },
-  });
-  const wanted = { stream: true, stdout: true, stderr: true };
-  return { container, stream: await bothWays((how) => container.attach({ ...how, ...wanted })) };
+  };
 }
 
 /** Copies a path of an image out as a tar archive; nothing of the image is run. */

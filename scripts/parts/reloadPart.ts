@@ -30,17 +30,17 @@ export async function reloadPart(
 }
 
 /**
- * Runs compose/relay.py in a part's network until the last connection that it took has ended:
- * from the server's image, the only one that is there and has Python.
+ * Starts compose/relay.py in a part's network, from the server's image, the only one that is there and
+ * has Python. It goes on by itself until the last connection that it took has ended.
  */
 async function relayed(id: string, { relay }: Reload, stack: Stack, tools: Tools): Promise<void> {
   if (relay === undefined) return;
   const server = stack.services.find((one) => one.name === stack.server.service)!;
   const script = readFileSync(join(import.meta.dirname, "../../compose/relay.py"), "utf8");
   const { port, control } = relay;
-  await tools.engine.run({
+  await tools.engine.detach({
     image: server.image,
-    entrypoint: ["python3", "-c", script, port, control, String(Math.ceil(server.graceSeconds))],
+    entrypoint: ["python3", "-c", script, port, control],
     network: `container:${id}`,
     user: "0:0", // who may listen beside the part is whoever the part runs as
   });

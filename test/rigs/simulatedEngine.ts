@@ -283,6 +283,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
         if (name === undefined || taken!.state === "running") return name === undefined;
         return heldNames.delete(name);
       }),
+    detach: (shot) => look(`detach ${shot.image}`, () => undefined),
     run: (shot) => look(`run ${shot.image}`, () => ({ code: 0, stdout: "", stderr: "" })),
     stay: () => Promise.reject(new Error("a simulated engine has no databases")),
     runHeld: (shot) => held(shot.image),

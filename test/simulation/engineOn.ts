@@ -276,6 +276,7 @@ export function engineOn(servers: SimulatedServers): Engine {
         };
       }),
     removeStopped: () => Promise.reject(status(500, "a name's container always runs here")),
+    detach: () => look("detach", () => undefined),
     run: ({ image, entrypoint, ...io }) => {
       if (io.environment?.["PGDATABASE"] !== undefined)
         return client(servers, world, entrypoint, io);
