@@ -1,45 +1,27 @@
 import assert from "node:assert/strict";
-import { before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 import type { Command } from "./command.ts";
-import { replaceModules } from "./replaceModules.ts";
 import type { Site } from "./site.ts";
+import { expectEnd, newSite, run as runOn } from "./testSite.ts";
 
 // A name proves nothing: a lost state directory, and runs that were killed before they swapped.
 
-type Simulation = typeof import("./site.ts") &
-  typeof import("./command.ts") &
-  typeof import("../../scripts/ledger/releases.ts");
-let simulation: Simulation;
+const { readReleases } = await import("../../scripts/ledger/releases.ts");
 let site: Site;
 /** What agents are called, by their ids. */
 const called = new Map<string, string>();
 
-before(async () => {
-  replaceModules(undefined);
-  simulation = {
-    ...(await import("./site.ts")),
-    ...(await import("./command.ts")),
-    ...(await import("../../scripts/ledger/releases.ts")),
-  };
-});
-
 beforeEach(() => {
-  site = simulation.emptySite(1);
-  simulation.enterSite(site);
+  site = newSite();
 });
 
 const run = async (command: Command) => {
-  const ended = await site.world.until(simulation.runCommand(site, command, []));
+  const ended = await runOn(site, command);
   assert.equal(ended.bug, undefined);
   await site.world.pass(86_400_000);
   return ended;
 };
-const done = async (command: Command) => {
-  const ended = await run(command);
-  const { message, details = [] } = ended.problem ?? {};
-  assert.equal(message, undefined, details.join("; "));
-  return ended;
-};
+const done = async (command: Command) => expectEnd(await run(command), "done");
 const write = (name: string) => {
   const { id } = site.servers.part("server")!;
   const body = JSON.stringify({ name });
@@ -125,7 +107,7 @@ test("a restore that was killed before its swap is not done because a database h
   assert.doesNotMatch(notes.join("\n"), /release 000002 .* is finished/);
   assert.ok(site.servers.databases.has("letta_retained_000002"));
   assert.deepEqual(agents(), ["good", "bad"]);
-  const restores = simulation.readReleases(site.directory).filter(({ kind }) => kind === "restore");
+  const restores = readReleases(site.directory).filter(({ kind }) => kind === "restore");
   assert.deepEqual(
     restores.map((one) => one.outcome),
     ["failed"],

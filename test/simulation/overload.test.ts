@@ -1,50 +1,23 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
-import type { Command, Ended } from "./command.ts";
-import { replaceModules } from "./replaceModules.ts";
+import { test } from "node:test";
 import type { Site } from "./site.ts";
+import { deployed, expectEnd, run, serving } from "./testSite.ts";
 
 // A server that is asked for more than it can do, before, while and after another takes its place.
 
-type Simulation = typeof import("./site.ts") & typeof import("./command.ts");
-let simulation: Simulation;
-
-before(async () => {
-  replaceModules(undefined);
-  simulation = { ...(await import("./site.ts")), ...(await import("./command.ts")) };
-});
-
-const run = (site: Site, command: Command) =>
-  site.world.until(simulation.runCommand(site, command, []));
-
 /** These versions one after the other, and then an overload. */
 async function overloaded(...versions: string[]): Promise<Site> {
-  const site = simulation.emptySite(1);
-  simulation.enterSite(site);
-  for (const version of versions) {
-    ended(await run(site, { kind: "deploy", version }), "done");
-  }
+  const site = await deployed(versions);
   site.servers.overloaded = true;
   return site;
 }
-
-function ended(one: Ended, outcome: Ended["outcome"], code?: string, exit?: number): void {
-  const told = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
-  assert.deepEqual(
-    [one.outcome, one.problem?.code, one.problem?.exit],
-    [outcome, code, exit],
-    told.join("\n"),
-  );
-}
-
-const serving = ({ servers }: Site) => servers.tagOf(servers.part("server")!);
 
 test("a deploy is refused before anything is touched, with what was seen", async () => {
   const site = await overloaded("1.0.0");
   const server = site.servers.part("server")!;
   const before = [server.id, server.startedAt, [...site.servers.databases.keys()].join()];
   const refused = await run(site, { kind: "deploy", version: "2.0.0", despiteFailures: false });
-  ended(refused, "failed", "CONFIRMATION_NEEDED", 3);
+  expectEnd(refused, "failed", "CONFIRMATION_NEEDED", 3);
   assert.match(refused.problem!.details.join("\n"), /3 of 3 reads failed: .*got 500/);
   assert.match(refused.problem!.next!, /--despite-failures/);
   const now = site.servers.part("server")!;
@@ -54,7 +27,7 @@ test("a deploy is refused before anything is touched, with what was seen", async
 test("a plan measures the same, names the flag that a deploy asks for, and touches nothing", async () => {
   const site = await overloaded("1.0.0");
   const failing = await run(site, { kind: "plan", version: "2.0.0" });
-  ended(failing, "done");
+  expectEnd(failing, "done");
   assert.match(
     failing.notes.join("\n"),
     /server now: failing.*\n.*3 of 3 reads failed.*\n.*--despite-failures/,
@@ -75,18 +48,18 @@ for (const version of ["1.1.0", "3.0.0"]) {
     const site = await overloaded("1.0.0");
     const failing = await run(site, { kind: "deploy", version });
     // It serves and stays, but nobody saw it work: no success, exit 0 least of all.
-    ended(failing, "failed", "UNCHANGED_FAILURES", 5);
+    expectEnd(failing, "failed", "UNCHANGED_FAILURES", 5);
     assert.match(failing.problem!.details.join("\n"), /database read.*got 500/);
     assert.equal(serving(site), version);
     site.servers.overloaded = false;
-    ended(await run(site, { kind: "deploy", version }), "done");
+    expectEnd(await run(site, { kind: "deploy", version }), "done");
   });
 }
 
 test("a rollback is told of it, not stopped by it, and not counted against", async () => {
   const site = await overloaded("1.0.0", "1.1.0");
   const failing = await run(site, { kind: "rollback", version: "1.1.0", despiteFailures: false });
-  ended(failing, "failed", "UNCHANGED_FAILURES", 5);
+  expectEnd(failing, "failed", "UNCHANGED_FAILURES", 5);
   assert.match(failing.notes.join("\n"), /before: 3 of 3 reads failed/);
   assert.equal(serving(site), "1.0.0");
 });
@@ -95,7 +68,7 @@ test("a release that fails by itself is still rolled back, by a server that fail
   const site = await overloaded("1.0.0", "2.0.0");
   const failed = await run(site, { kind: "deploy", version: "7.0.0" });
   // Exit 4 would say that it was verified.
-  ended(failed, "failed", "ROLLED_BACK", 5);
+  expectEnd(failed, "failed", "ROLLED_BACK", 5);
   assert.match(failed.problem!.message, /2\.0\.0 serves again .* fails as it did before/);
   assert.equal(serving(site), "2.0.0");
 });
@@ -105,7 +78,7 @@ test("an overload that ends with the deploy leaves a verified release, exit 0", 
   site.world.onEffect = (name) => {
     if (name === "start server") site.servers.overloaded = false;
   };
-  ended(await run(site, { kind: "deploy", version: "1.1.0" }), "done");
+  expectEnd(await run(site, { kind: "deploy", version: "1.1.0" }), "done");
 });
 
 test("an overload that begins with the new release counts against it", async () => {

@@ -1,41 +1,19 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
-import type { Command, Ended } from "./command.ts";
+import { test } from "node:test";
 import { revisionOf } from "./databases.ts";
-import { replaceModules } from "./replaceModules.ts";
 import type { Site } from "./site.ts";
+import { deployed, expectEnd, run, serving } from "./testSite.ts";
 
 // Pauses that end while something depends on them, and requests that are answered meanwhile.
 
-type Simulation = typeof import("./site.ts") & typeof import("./command.ts");
-let simulation: Simulation;
-
-before(async () => {
-  replaceModules(undefined);
-  simulation = { ...(await import("./site.ts")), ...(await import("./command.ts")) };
-});
-
-const run = (site: Site, command: Command) =>
-  site.world.until(simulation.runCommand(site, command, []));
-
 /** A stack of 1.0.0 with one row, whose server keeps no connection, and whose snapshot takes a moment. */
 async function stack(): Promise<Site> {
-  let site: Site;
-  let seed = 0;
-  do site = simulation.emptySite((seed += 1));
-  while (site.servers.idleServers === "work" || site.servers.copyMs > 1000);
-  simulation.enterSite(site);
-  ended(await run(site, { kind: "deploy", version: "1.0.0" }), "done");
+  const site = await deployed(
+    ["1.0.0"],
+    ({ idleServers, copyMs }) => idleServers !== "work" && copyMs < 1000,
+  );
   write(site, "agent-before");
   return site;
-}
-
-function ended(one: Ended, outcome: Ended["outcome"], code?: string, exit?: number): Ended {
-  const told = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
-  assert.equal(one.outcome, outcome, told.join("\n"));
-  assert.equal(one.problem?.code, code, told.join("\n"));
-  assert.equal(one.problem?.exit, exit, told.join("\n"));
-  return one;
 }
 
 /** A client's request, which the server has to answer. */
@@ -80,16 +58,16 @@ function endPauseAndMigration(site: Site, times: number): void {
 test("a migration that stops after its pause has ended is completed, with every row", async () => {
   const site = await stack();
   endPauseAndMigration(site, 1);
-  ended(await run(site, { kind: "deploy", version: "2.5.0" }), "done");
+  expectEnd(await run(site, { kind: "deploy", version: "2.5.0" }), "done");
   assert.deepEqual(agentsOf(site), ["agent-before", "agent-during-1"]);
   assert.equal(revisionOf(site.servers.databases.get("letta")!), "r8");
-  assert.equal(site.servers.tagOf(site.servers.part("server")!), "2.5.0");
+  assert.equal(serving(site), "2.5.0");
 });
 
 test("where it stops again the run ends with 5, names both databases, and the old server serves", async () => {
   const site = await stack();
   endPauseAndMigration(site, 2);
-  const failed = ended(
+  const failed = expectEnd(
     await run(site, { kind: "deploy", version: "2.5.0" }),
     "failed",
     "ROLLBACK_STOPPED",
@@ -101,9 +79,9 @@ test("where it stops again the run ends with 5, names both databases, and the ol
   write(site, "agent-after");
   const all = ["agent-before", "agent-during-1", "agent-during-2", "agent-after"];
   assert.deepEqual(agentsOf(site), all);
-  assert.equal(site.servers.tagOf(site.servers.part("server")!), "1.0.0");
+  assert.equal(serving(site), "1.0.0");
   // The next deploy completes it.
-  ended(await run(site, { kind: "deploy", version: "2.5.0" }), "done");
+  expectEnd(await run(site, { kind: "deploy", version: "2.5.0" }), "done");
   assert.deepEqual(agentsOf(site), all);
 });
 
@@ -120,7 +98,12 @@ for (const version of ["2.5.0", "4.0.0"]) {
       }
       if (name === "start migrate") migrates = true;
     };
-    const failed = ended(await run(site, { kind: "deploy", version }), "failed", "ROLLED_BACK", 4);
+    const failed = expectEnd(
+      await run(site, { kind: "deploy", version }),
+      "failed",
+      "ROLLED_BACK",
+      4,
+    );
     assert.match(failed.problem!.message, /pause of requests ended before the migration/);
     assert.equal(migrates, false);
     site.world.onEffect = undefined;
@@ -128,7 +111,7 @@ for (const version of ["2.5.0", "4.0.0"]) {
     write(site, "agent-after");
     assert.deepEqual(agentsOf(site), ["agent-before", "agent-after"]);
     assert.deepEqual([...servers.databases.keys()].toSorted(), ["letta", "postgres"]);
-    ended(await run(site, { kind: "deploy", version }), "done");
+    expectEnd(await run(site, { kind: "deploy", version }), "done");
     assert.deepEqual(agentsOf(site), ["agent-before", "agent-after"]);
   });
 }
@@ -152,15 +135,15 @@ function bootUnpaused(site: Site): void {
 test("writes of a server that was reached before it was verified stay live: rehearsed rollback", async () => {
   const site = await stack();
   bootUnpaused(site);
-  ended(await run(site, { kind: "deploy", version: "3.0.0" }), "failed", "ROLLED_BACK", 4);
+  expectEnd(await run(site, { kind: "deploy", version: "3.0.0" }), "failed", "ROLLED_BACK", 4);
   assert.deepEqual(agentsOf(site), ["agent-before", "agent-new"]);
-  assert.equal(site.servers.tagOf(site.servers.part("server")!), "1.0.0");
+  assert.equal(serving(site), "1.0.0");
 });
 
 test("writes of a server that was reached before it was verified stay live: no rollback rehearsed", async () => {
   const site = await stack();
   bootUnpaused(site);
-  const failed = ended(
+  const failed = expectEnd(
     await run(site, { kind: "deploy", version: "4.0.0" }),
     "failed",
     "ROLLBACK_STOPPED",

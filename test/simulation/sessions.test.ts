@@ -1,42 +1,14 @@
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
-import type { Command, Ended } from "./command.ts";
+import { test } from "node:test";
 import { revisionOf } from "./databases.ts";
-import { replaceModules } from "./replaceModules.ts";
 import type { Stranger } from "./servers.ts";
 import type { Site } from "./site.ts";
+import { deployed, expectEnd, run, serving } from "./testSite.ts";
 
 // Sessions of others on the live database: psql, an exporter, a pool.
 
-type Simulation = typeof import("./site.ts") & typeof import("./command.ts");
-let simulation: Simulation;
-
-before(async () => {
-  replaceModules(undefined);
-  simulation = { ...(await import("./site.ts")), ...(await import("./command.ts")) };
-});
-
 /** A stack of 1.0.0 whose server keeps no connection. */
-async function stack(): Promise<Site> {
-  let site: Site;
-  let seed = 0;
-  do site = simulation.emptySite((seed += 1));
-  while (site.servers.idleServers === "work");
-  simulation.enterSite(site);
-  ended(await run(site, { kind: "deploy", version: "1.0.0" }), "done");
-  return site;
-}
-
-const run = (site: Site, command: Command) =>
-  site.world.until(simulation.runCommand(site, command, []));
-
-function ended(one: Ended, outcome: Ended["outcome"], code?: string, exit?: number): Ended {
-  const told = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
-  assert.equal(one.outcome, outcome, told.join("\n"));
-  assert.equal(one.problem?.code, code, told.join("\n"));
-  assert.equal(one.problem?.exit, exit, told.join("\n"));
-  return one;
-}
+const stack = () => deployed(["1.0.0"], ({ idleServers }) => idleServers !== "work");
 
 const psql: Stranger = { database: "letta", application: "psql", mayEnd: true, again: false };
 
@@ -54,10 +26,10 @@ function connectAndFail({ world, servers }: Site, stranger: Stranger): void {
   };
 }
 
-function serves({ servers }: Site, version: string, revision: string): void {
-  const server = servers.part("server")!;
-  assert.equal(server.state, "running");
-  assert.equal(servers.tagOf(server), version);
+function serves(site: Site, version: string, revision: string): void {
+  const { servers } = site;
+  assert.equal(servers.part("server")!.state, "running");
+  assert.equal(serving(site), version);
   assert.equal(revisionOf(servers.databases.get("letta")!), revision);
   assert.equal(servers.holding, false);
 }
@@ -67,7 +39,7 @@ for (const again of [false, true]) {
   test(`a session ${what} does not strand an automatic rollback`, async () => {
     const site = await stack();
     connectAndFail(site, { ...psql, again });
-    const failed = ended(
+    const failed = expectEnd(
       await run(site, { kind: "deploy", version: "3.0.0" }),
       "failed",
       "ROLLED_BACK",
@@ -80,7 +52,7 @@ for (const again of [false, true]) {
   test(`a session ${what} does not keep a deploy from its copy`, async () => {
     const site = await stack();
     site.servers.strangers.push({ ...psql, again });
-    ended(await run(site, { kind: "deploy", version: "3.0.0", endSessions: true }), "done");
+    expectEnd(await run(site, { kind: "deploy", version: "3.0.0", endSessions: true }), "done");
     serves(site, "3.0.0", "r3");
   });
 }
@@ -88,7 +60,7 @@ for (const again of [false, true]) {
 test("a session that may not be ended: the old server goes on by what was rehearsed", async () => {
   const site = await stack();
   connectAndFail(site, { ...psql, mayEnd: false });
-  ended(await run(site, { kind: "deploy", version: "3.0.0" }), "failed", "ROLLED_BACK", 4);
+  expectEnd(await run(site, { kind: "deploy", version: "3.0.0" }), "failed", "ROLLED_BACK", 4);
   serves(site, "1.0.0", "r3");
 });
 
@@ -98,7 +70,7 @@ test("sessions are named and asked about before anything is touched", async () =
   const server = site.servers.part("server")!.id;
   const databases = [...site.servers.databases.keys()];
   const refused = await run(site, { kind: "deploy", version: "2.0.0", endSessions: false });
-  ended(refused, "failed", "CONFIRMATION_NEEDED", 3);
+  expectEnd(refused, "failed", "CONFIRMATION_NEEDED", 3);
   assert.match(refused.problem!.details.join("\n"), /pid \d+, psql/);
   assert.match(refused.problem!.next!, /--end-sessions/);
   assert.equal(site.servers.part("server")!.id, server);
@@ -111,7 +83,7 @@ test("a session that no run may end is refused with its cure, whatever was allow
   const site = await stack();
   site.servers.strangers.push({ ...psql, mayEnd: false });
   const refused = await run(site, { kind: "deploy", version: "2.0.0", endSessions: true });
-  ended(refused, "failed", "DATABASE_REFUSED", 3);
+  expectEnd(refused, "failed", "DATABASE_REFUSED", 3);
   assert.match(refused.problem!.details.join("\n"), /pg_signal_backend/);
   serves(site, "1.0.0", "r1");
 });
@@ -119,7 +91,7 @@ test("a session that no run may end is refused with its cure, whatever was allow
 test("a deploy that leaves the database alone asks nobody to go", async () => {
   const site = await stack();
   site.servers.strangers.push(psql);
-  ended(await run(site, { kind: "deploy", version: "1.1.0", endSessions: false }), "done");
+  expectEnd(await run(site, { kind: "deploy", version: "1.1.0", endSessions: false }), "done");
   assert.deepEqual(site.servers.strangers, [psql]);
 });
 
@@ -127,7 +99,7 @@ test("a plan names the sessions as a deploy does, and what it would be refused f
   const site = await stack();
   const planned = async (version: string) => {
     const plan = await run(site, { kind: "plan", version });
-    return ended(plan, "done").notes.join("\n");
+    return expectEnd(plan, "done").notes.join("\n");
   };
   assert.doesNotMatch(await planned("2.0.0"), /sessions of others/);
   site.servers.strangers.push(psql);
