@@ -9,7 +9,7 @@ import { planRollout } from "../../scripts/rollout/planRollout.ts";
 import { restore } from "../../scripts/rollout/restore.ts";
 import { rollback } from "../../scripts/rollout/rollback.ts";
 import { onMachine } from "./machine.ts";
-import { settingsFor, siteFrom, type From, type Site } from "./site.ts";
+import { settingsFor, siteFrom, type From, type Site, type SiteSettings } from "./site.ts";
 import type { Fault, SimulatedProcess } from "./world.ts";
 
 /** A command as somebody types it. */
@@ -28,6 +28,8 @@ export interface Command {
   /** Whether --despite-failures is given. */
   readonly despiteFailures?: boolean;
   readonly adoptState?: boolean;
+  /** What DEPLOY_STRATEGY says. */
+  readonly strategy?: NonNullable<SiteSettings["strategy"]>;
 }
 
 /** What became of it. */
@@ -80,9 +82,10 @@ async function perform(
   { servers, stateDir }: Site,
   tools: Tools,
 ): Promise<{ release: string; way: string | null }> {
-  const { kind, version, to, way, wait = false } = command;
+  const { kind, version, to, way, wait = false, strategy = "auto" } = command;
   const { endSessions = true, despiteFailures = true, adoptState = false } = command;
-  const settings = settingsFor(version, servers.cluster.isExternal, stateDir);
+  const { isExternal } = servers.cluster;
+  const settings = settingsFor(version, { isExternal, stateDir, strategy });
   const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures, adoptState };
   if (kind === "deploy") return deploy(settings, asked, tools);
   if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
@@ -128,7 +131,10 @@ function toolsFor(
         world.note(`## ${name}`);
         const result = await work(() => undefined);
         const came = outcome?.(result) ?? "";
-        if (came !== "") notes.push(`${name}: ${came}`);
+        if (came !== "") {
+          notes.push(`${name}: ${came}`);
+          world.note(`# ${came}`);
+        }
         return result;
       },
     },

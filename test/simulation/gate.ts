@@ -51,7 +51,8 @@ export class Gate {
   /** The proxy's container starts again: /gate is a tmpfs. */
   restart(): void {
     const isOn = this.#isKept && this.#world.nowMs < (this.#pause?.untilMs ?? 0);
-    if (!isOn) this.end();
+    if (isOn) this.#watch(this.#pause!);
+    else this.end();
   }
 
   /** The machine went off: those that waited are gone too. */

@@ -111,8 +111,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "servers of two schemas come to be beside each other",
     file: "cutover/otherHeads.ts",
-    from: "return present !== undefined &&",
-    to: "return present === null &&",
+    from: "return present === undefined || !sameRevisions(present.heads, heads);",
+    to: "return present === undefined;",
+  },
+  {
+    name: "a server whose release is not known counts as of the new one's schema",
+    file: "cutover/otherHeads.ts",
+    from: "return present === undefined || !",
+    to: "return present !== undefined && !",
   },
   {
     name: "a rollback swaps the snapshot in over acknowledged writes",
@@ -226,6 +232,36 @@ export const mutants: readonly Mutant[] = [
     file: "rollout/planDatabaseBack.ts",
     from: "sameRevisions(at, heads) || sameRevisions(at, facts.served)",
     to: "sameRevisions(at, heads)",
+  },
+  {
+    name: "an external database is not locked",
+    file: "rollout/lockStack.ts",
+    from: "tools: { ...tools, engine: fenced(engine, check), databaseLock },",
+    to: "tools: { ...tools, engine: fenced(engine, check) },",
+  },
+  {
+    name: "a database that has just stopped counts as none",
+    file: "rollout/rollOut.ts",
+    from: "if (database === undefined) await refuseStopped(settings, tools);",
+    to: "void refuseStopped;",
+  },
+  {
+    name: "a first migration that is under way is not waited for",
+    file: "rollout/deploy.ts",
+    from: "await migrationEnded(settings, target.prepared.stack, tools);",
+    to: "void migrationEnded;",
+  },
+  {
+    name: "a refusal after a recovery ends as if nothing had been touched",
+    file: "rollout/session.ts",
+    from: "throw touches.truthful(error);",
+    to: "throw error;",
+  },
+  {
+    name: "the server is not stopped for the database's work",
+    file: "cutover/cutOver.ts",
+    from: 'await stopAll(stack, [service], tools, "stop");',
+    to: "void service;",
   },
   {
     name: "a restored release has the heads of its database",

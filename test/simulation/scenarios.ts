@@ -17,6 +17,9 @@ const rollback = (version: string, more: Partial<Command> = {}): Command => ({
 });
 const backup = (version: string): Command => ({ kind: "backup", version });
 
+/** The server is stopped before the other one starts, and nothing waits at the proxy. */
+const recreate = (command: Command): Command => ({ ...command, strategy: "stop" });
+
 /** So many of them were there when the first schedules were drawn. */
 export const earlyScenarios = 7;
 
@@ -109,5 +112,15 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
       database: { isExternal: true, mayCreate: false },
     },
     next: [deploy("1.1.0"), deploy("2.0.0"), deploy("4.0.0"), backup("1.0.0")],
+  },
+  {
+    past: { name: "1-2, without a pause", commands: [deploy("1.0.0"), recreate(deploy("2.0.0"))] },
+    next: [
+      recreate(deploy("3.0.0")),
+      recreate(deploy("4.0.0")),
+      recreate(rollback("2.0.0")),
+      recreate(rollback("2.0.0", { way: "restore" })),
+      recreate(rollback("2.0.0", { way: "carry" })),
+    ],
   },
 ];

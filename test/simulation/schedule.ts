@@ -67,7 +67,7 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
       ]
     : [];
   const drawn = { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
-  return withPlaces(withMore(drawn, menus[first]!));
+  return withStrategy(withPlaces(withMore(drawn, menus[first]!)));
 }
 
 /** Adds what came to the simulation later, of chances of its own: the earlier draws stay as they were. */
@@ -99,15 +99,30 @@ function withPlaces(schedule: Schedule): Schedule {
   const chance = random(Math.imul(schedule.seed, 0x9e37_79b1) ^ 0x85eb_ca6b);
   const isExternal = scenarios[schedule.past]!.past.database?.isExternal === true;
   if (!chance.chance(isExternal ? 0.2 : 0.08)) return schedule;
-  const places: From[] = ["lost", "checkout", ...(isExternal ? (["machine"] as const) : [])];
-  const from = chance.pick(places);
+  const others: From[] = ["checkout", ...(isExternal ? (["machine"] as const) : [])];
+  const from = chance.pick<From>(["lost", ...others]);
   const adoptState = chance.chance(0.5);
+  const { beside } = schedule;
+  if (beside !== undefined && chance.chance(0.5)) {
+    const elsewhere = { from: chance.pick(others), adoptState };
+    return { ...schedule, beside: { ...beside, command: { ...beside.command, ...elsewhere } } };
+  }
   const at = chance.below(schedule.commands.length);
   const commands = schedule.commands.map((one, index) => {
     if (index < at) return one;
     return from === "lost" && index > at ? { ...one, adoptState } : { ...one, from, adoptState };
   });
-  return { ...schedule, commands };
+  // A state directory is not lost under a command that waits for its lock.
+  const { beside: _none, ...alone } = schedule;
+  return { ...(from === "lost" ? alone : schedule), commands };
+}
+
+/** Replaces the server in another way than the proxy allows. */
+function withStrategy(schedule: Schedule): Schedule {
+  const chance = random(Math.imul(schedule.seed, 0x27d4_eb2f) ^ 0x1656_67b1);
+  if (!chance.chance(0.06)) return schedule;
+  const strategy = chance.pick(["hold", "stop"] as const);
+  return { ...schedule, commands: schedule.commands.map((one) => ({ ...one, strategy })) };
 }
 
 /** The past of a seed and its first command, and nothing that goes wrong. */

@@ -332,6 +332,8 @@ export class SimulatedServers {
     this.world.note(`it happens: ${kind}`);
     const proxy = this.part("proxy");
     if (kind === "proxy" && proxy?.state === "running") this.end(proxy, 137);
+    const postgres = this.part("postgres");
+    if (kind === "database" && postgres?.state === "running") this.end(postgres, 137);
     if (kind === "pauseEnds" && this.holding) this.gate.end();
     const migrate = this.part("migrate");
     if (kind === "migration" && migrate?.state === "running") this.end(migrate, 1);

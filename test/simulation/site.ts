@@ -32,17 +32,22 @@ const external = {
 
 const known = new Map<string, Settings>();
 
-/**
- * prod as it is committed, with this version of the stand-in server.
- * @param isExternal whether its database is one outside
- * @param stateDir STATE_DIR, of this checkout
- */
+/** What prod's settings say in one checkout. */
+export interface SiteSettings {
+  /** Whether the database is one outside. */
+  readonly isExternal?: boolean;
+  /** STATE_DIR. */
+  readonly stateDir?: string;
+  /** How the server is replaced. */
+  readonly strategy?: "auto" | "hold" | "stop";
+}
+
+/** prod as it is committed, with this version of the stand-in server. */
 export function settingsFor(
   version: string,
-  isExternal = false,
-  stateDir = "/simulated/state",
+  { isExternal = false, stateDir = "/simulated/state", strategy = "auto" }: SiteSettings = {},
 ): Settings {
-  const key = `${version} ${isExternal} ${stateDir}`;
+  const key = `${version} ${isExternal} ${stateDir} ${strategy}`;
   let settings = known.get(key);
   if (settings === undefined) {
     settings = readSettings({
@@ -52,6 +57,7 @@ export function settingsFor(
         ...secrets,
         ...(isExternal ? external : {}),
         STATE_DIR: stateDir,
+        CUTOVER: strategy,
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
         IMAGES: "pull",

@@ -4,13 +4,14 @@ import { Disk } from "./disk.ts";
 import { random, type Random } from "./random.ts";
 
 /**
- * What happens beside the tool. `proxy`: it dies, and its engine starts it again; `pauseEnds`: requests
+ * What happens beside the tool. `proxy`, `database`: it dies, and its engine starts it again; `pauseEnds`: requests
  * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while; `migration`:
  * it ends where it is, as by a deadlock; `psql`: a session is opened on the live database, for some seconds;
  * `exporter`: one that connects again whenever it is ended; `stubborn`: one that the tool may not end.
  */
 export const happenings = [
   "proxy",
+  "database",
   "pauseEnds",
   "overload",
   "migration",
