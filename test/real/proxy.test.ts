@@ -429,8 +429,10 @@ test("the access log is JSON that the collector hands on, without a secret of th
   assert.equal((line["request"] as { uri: string }).uri, "/v1/marked/path");
   assert.equal(line["status"], status);
   const collector = containerIds(place.project)["collector"]!;
-  const sink = () =>
-    docker("exec", collector, "/probe/busybox", "cat", "/var/lib/otelcol/logs.json");
+  // The file is there once the first record has arrived.
+  const file = "/var/lib/otelcol/logs.json";
+  const show = `[ ! -e ${file} ] || exec /probe/busybox cat ${file}`;
+  const sink = () => docker("exec", collector, "/probe/busybox", "sh", "-c", show);
   await until("the line in the collector's sink", () => sink().includes("/v1/marked/path"));
   const own = docker("logs", proxy());
   for (const secret of secrets) {
