@@ -1,5 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isAlive } from "../common/processMark.ts";
 
 /** What Linux calls the file systems that are memory: tmpfs and ramfs. */
 const memory = [0x01021994, 0x858458f6];
@@ -52,13 +53,5 @@ function sweep(folder: string): void {
     } catch {
       // Somebody else's.
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -4,6 +4,7 @@ import { countTables } from "./countTables.ts";
 import { createDatabase } from "./createDatabase.ts";
 import type { DumpSheet } from "./dump.ts";
 import { dropScratch } from "./dropScratch.ts";
+import { interruptible } from "./interruptible.ts";
 import type { Mark } from "./marks.ts";
 import { planCarry, type Place } from "./planCarry.ts";
 import { pourRows } from "./pourRows.ts";
@@ -20,6 +21,10 @@ export interface CarryAsked {
   readonly mark: Mark;
   /** Tables that get the dump's rows instead of the present ones. */
   readonly fromDump: readonly string[];
+  /** Told how many bytes of rows were copied, as it goes. */
+  readonly onBytes?: (copied: number) => void;
+  /** Ends it; nothing of the new database is left. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Carried {
@@ -41,27 +46,28 @@ export interface Carried {
  *   DATABASE_REFUSED with Postgres' own words where a row does not fit
  */
 export async function carryRows(server: DatabaseServer, asked: CarryAsked): Promise<Carried> {
-  const { from, dump, mark } = asked;
+  const { from, dump, mark, signal } = asked;
   const { path, sheet } = dump;
-  await checkDump(dump);
+  await checkDump(dump, signal);
   await refuseLargeObjects(server, from);
   const into = await createDatabase(server, mark, sheet.locale);
+  const working = interruptible(server, signal);
   try {
-    await pgRestore(server, into, path, ["--section=pre-data"]);
+    await pgRestore(working, into, path, ["--section=pre-data"]);
     const [live, old] = await Promise.all(
-      [from, into].map((name) => readSchema(server.database(name))),
+      [from, into].map((name) => readSchema(working.database(name))),
     );
     const plan = planCarry(old!, live!, asked.fromDump);
-    const poured = await pourRows(server, from, into, plan, live!);
+    const poured = await pourRows(working, from, into, plan, live!, asked.onBytes);
     for (const [schema, names] of plan.restored) {
       const tables = names.map((name) => `--table=${name}`);
-      await pgRestore(server, into, path, ["--section=data", `--schema=${schema}`, ...tables]);
+      await pgRestore(working, into, path, ["--section=data", `--schema=${schema}`, ...tables]);
     }
-    await pgRestore(server, into, path, ["--section=post-data"]);
+    await pgRestore(working, into, path, ["--section=post-data"]);
     const ofDump = plan.fromDump.map((table) => [table, sheet.rows[table] ?? 0] as const);
     const fromDump = Object.fromEntries(ofDump);
-    await proveRows(server, into, { ...poured.rows, ...fromDump });
-    await finishDatabase(server, into, sheet);
+    await proveRows(working, into, { ...poured.rows, ...fromDump });
+    await finishDatabase(working, into, sheet);
     return { copied: poured.rows, fromDump, noPlace: poured.noPlace, unfilled: plan.unfilled };
   } catch (error) {
     await dropScratch(server, mark);

@@ -40,6 +40,7 @@ export async function checkpoint(server: DatabaseServer): Promise<void> {
  * Copies a database within its server, with its own settings and grants; what has the copy's mark
  * is whole. Postgres wants to be alone with it for that: sessions on it are ended.
  * @param mark says whose the copy is, and gives its name
+ * @param signal ends it; nothing of the copy is left
  * @returns the sessions that were ended
  * @throws Problem DATABASE_REFUSED naming the sessions that our role may not end
  */
@@ -47,6 +48,7 @@ export async function copyDatabase(
   server: DatabaseServer,
   from: string,
   mark: Mark,
+  signal?: AbortSignal,
 ): Promise<readonly Session[]> {
   const failure = `${from} could not be copied`;
   const [facts] = await askRows<{ bytes: number; version: number; own: DatabaseOwn }>(
@@ -58,5 +60,5 @@ export async function copyDatabase(
   );
   if (facts === undefined) throw new Problem("DATABASE_REFUSED", `${failure}: it does not exist`);
   const clause = `TEMPLATE ${quoteName(from)}${chooseCopyStrategy(server.place, facts)}`;
-  return makeDatabase(server, { mark, clause, from, own: facts.own, failure });
+  return makeDatabase(server, { mark, clause, from, own: facts.own, failure, signal });
 }

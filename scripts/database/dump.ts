@@ -65,10 +65,8 @@ COMMIT;
       details: wordsOf(ran.stderr),
     });
   };
-  const [written, globals] = await Promise.all([
-    withRoom(() => writeWhole(path, fill, asked.onBytes)),
-    dumpGlobals(server, database),
-  ]);
+  const globals = await dumpGlobals(server, database);
+  const written = await withRoom(() => writeWhole(path, fill, asked.onBytes));
   const { sha256, bytes, result } = written;
   return { database, sha256, bytes, ...parseFacts(result), ...globals };
 }

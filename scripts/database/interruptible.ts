@@ -1,76 +1,57 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { maintenance } from "./maintenance.ts";
-import { quoteText } from "./quote.ts";
-import { sessions } from "./sessions.ts";
-import { ownSession, processOf, type DatabaseServer } from "./sql.ts";
+import type { CommandResult } from "../engine/engine.ts";
+import type { DatabaseServer } from "./sql.ts";
 
 /** A client that has not connected yet when it is interrupted is ended after this. */
 const againMs = 500;
 
 /**
- * Does what may take minutes on a database, and ends it at once when it is interrupted: an engine's exec
- * cannot be ended, but the session of its client can, and with it the client.
- * @throws the signal's reason where that is why it failed
+ * The same server, of which everything that is asked ends within seconds of an interruption. For work
+ * that may take minutes; what cleans up after it is asked of the server itself.
+ * @param signal without one it is the server itself
  */
-export async function interruptible<Result>(
-  server: DatabaseServer,
-  database: string,
+export function interruptible(server: DatabaseServer, signal?: AbortSignal): DatabaseServer {
+  if (signal === undefined) return server;
+  return {
+    ...server,
+    client: (database, argv, io) => server.client(database, argv, { ...io, signal }),
+    database(name) {
+      const { ask, hold } = server.database(name);
+      return { ask: (statement) => ask(statement, signal), hold };
+    },
+  };
+}
+
+/**
+ * Runs a client of Postgres until it ends, or until it is interrupted: an engine's exec cannot be ended,
+ * but the session of its client can, and with it the client.
+ * @param endSession ends the client's session where it has one yet
+ * @throws the signal's reason where that is why it failed, or came before it began
+ */
+export async function untilInterrupted(
   signal: AbortSignal,
-  work: () => Promise<Result>,
-): Promise<Result> {
+  client: () => Promise<CommandResult>,
+  endSession: () => Promise<unknown>,
+): Promise<CommandResult> {
   signal.throwIfAborted();
-  const ended = new AbortController();
-  const end = async () => {
-    while (!ended.signal.aborted) {
-      await (
-        await maintenance(server, [database])
-      ).ask(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE application_name = ${quoteText(ownSession)} AND datname = ${quoteText(database)}`,
-      );
+  let hasEnded = false;
+  const interrupt = async () => {
+    while (!hasEnded) {
+      await endSession().catch(() => undefined); // the next one may come through
       await sleep(againMs);
     }
   };
-  const interrupt = () => void end().catch(() => undefined);
-  signal.addEventListener("abort", interrupt, { once: true });
+  const onAbort = () => void interrupt();
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await work();
+    const result = await client();
+    if (result.code !== 0) signal.throwIfAborted();
+    return result;
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   } finally {
-    ended.abort();
-    signal.removeEventListener("abort", interrupt);
-  }
-}
-
-/**
- * Ends the sessions that killed runs of this host have left on the live database: a dump goes on in the
- * container without its client, and is in the way of copies and migrations.
- * @returns how many
- */
-export async function endLeftovers(server: DatabaseServer): Promise<number> {
-  const all = await sessions(server, [server.name]);
-  const left = all.filter(({ application }) => {
-    const pid = processOf(application);
-    return pid !== undefined && !isAlive(pid);
-  });
-  if (left.length === 0) return 0;
-  const pids = left.map((one) => one.pid).join(", ");
-  await (
-    await maintenance(server, [server.name])
-  ).ask(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN (${pids})
-      AND application_name LIKE 'letta-stack %'`,
-  );
-  return left.length;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    hasEnded = true;
+    signal.removeEventListener("abort", onAbort);
   }
 }

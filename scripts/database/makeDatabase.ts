@@ -2,6 +2,7 @@ import { alterAlone } from "./alterAlone.ts";
 import { alterDatabases } from "./alterDatabases.ts";
 import { databaseName, makingName } from "./databaseName.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
+import { interruptible } from "./interruptible.ts";
 import { commentStatement, type Mark } from "./marks.ts";
 import { quoteName } from "./quote.ts";
 import { closedTo, ownClosed } from "./roles.ts";
@@ -18,6 +19,8 @@ export interface NewDatabase {
   readonly own?: Omit<DatabaseOwn, "locale">;
   /** The Problem's message where it cannot be made. */
   readonly failure: string;
+  /** Ends it, also while it is copied; nothing of it is left. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,7 +33,7 @@ export async function makeDatabase(
   server: DatabaseServer,
   wanted: NewDatabase,
 ): Promise<readonly Session[]> {
-  const { mark, clause, from, own, failure } = wanted;
+  const { mark, clause, from, own, failure, signal } = wanted;
   const name = databaseName(server.name, mark);
   // CREATE DATABASE runs in no transaction, so a kill can leave a database without a mark. It is made
   // under a name that only this installation gives, where the next one is made and which is never needed.
@@ -49,11 +52,12 @@ export async function makeDatabase(
     "COMMIT;",
   ];
   const make = statements.join("\n");
+  const working = interruptible(server, signal);
   try {
     if (from !== undefined) {
-      return await alterAlone(server, { involved, alone: [from] }, make, failure);
+      return await alterAlone(working, { involved, alone: [from] }, make, failure);
     }
-    await alterDatabases(server, involved, make, failure);
+    await alterDatabases(working, involved, make, failure);
     return [];
   } catch (error) {
     await alterDatabases(server, [making], drop, failure).catch(() => undefined); // the next one drops it

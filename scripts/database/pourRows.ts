@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { Transform } from "node:stream";
 import { Problem } from "../common/problem.ts";
 import type { CommandResult } from "../engine/engine.ts";
 import { countTablesScript, openSnapshot } from "./countTables.ts";
@@ -23,6 +23,7 @@ SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = 'content';
 /**
  * Copies rows from one database into another: one psql writes a script of COPY and its data,
  * another runs it as one transaction, and nothing is kept in between.
+ * @param onBytes told how much was copied, as it goes
  * @throws Problem DATABASE_REFUSED with Postgres' words where a row does not fit
  */
 export async function pourRows(
@@ -31,8 +32,15 @@ export async function pourRows(
   into: string,
   plan: CarryPlan,
   live: Schema,
+  onBytes: (copied: number) => void = () => undefined,
 ): Promise<Poured> {
-  const pipe = new PassThrough();
+  let copied = 0;
+  const pipe = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      onBytes((copied += chunk.length));
+      done(null, chunk);
+    },
+  });
   const reading = server.client(from, psqlScript, {
     stdin: readingScript(plan, live),
     stdout: pipe,

@@ -6,6 +6,7 @@ import { createDatabase } from "./createDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
 import { dropScratch } from "./dropScratch.ts";
 import type { DumpSheet } from "./dump.ts";
+import { interruptible } from "./interruptible.ts";
 import type { Mark } from "./marks.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { ownClosed } from "./roles.ts";
@@ -25,18 +26,21 @@ export interface DumpFile {
  * Objects belong to the role that restores, as it is the one that will serve: a role of
  * another machine need not exist here. Grants stay as they were.
  * @param mark says whose the new database is, and gives its name
+ * @param signal ends it; nothing of the new database is left
  * @throws Problem BACKUP_DAMAGED where the file is not what was dumped, DATABASE_REFUSED
  */
 export async function restoreDump(
   server: DatabaseServer,
   dump: DumpFile,
   mark: Mark,
+  signal?: AbortSignal,
 ): Promise<void> {
-  await checkDump(dump);
+  await checkDump(dump, signal);
   const into = await createDatabase(server, mark, dump.sheet.locale);
+  const working = interruptible(server, signal);
   try {
-    await pgRestore(server, into, dump.path, [], dump.onBytes);
-    await finishDatabase(server, into, dump.sheet);
+    await pgRestore(working, into, dump.path, [], dump.onBytes);
+    await finishDatabase(working, into, dump.sheet);
   } catch (error) {
     await dropScratch(server, mark);
     throw error;
@@ -47,15 +51,17 @@ export async function restoreDump(
  * Whether a dump is byte for byte what was written.
  * @throws Problem BACKUP_DAMAGED
  */
-export async function checkDump({ path, sheet }: DumpFile): Promise<void> {
+export async function checkDump({ path, sheet }: DumpFile, signal?: AbortSignal): Promise<void> {
   const hash = createHash("sha256");
   let bytes = 0;
   try {
     for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
       hash.update(chunk);
       bytes += chunk.length;
+      signal?.throwIfAborted();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     throw damaged(path, [(error as Error).message]);
   }
   if (bytes !== sheet.bytes) {

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { hostname } from "node:os";
+import { hasEnded, processMark } from "../common/processMark.ts";
 import type {
   Beat,
   CommandIo,
@@ -10,6 +9,8 @@ import type {
   Staying,
 } from "../engine/engine.ts";
 import { clientEnvironment } from "./clientEnvironment.ts";
+import { untilInterrupted } from "./interruptible.ts";
+import { maintenance } from "./maintenance.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
 import { quoteText } from "./quote.ts";
@@ -31,10 +32,16 @@ export interface Database {
    * Runs one statement or several, in one session, up to the first that fails; `BEGIN; …;
    * COMMIT` makes one transaction of them. psql's own commands (`\gset`) stand on lines of
    * their own. The rows of all of them come back.
+   * @param signal ends the session, see `ClientIo`
    */
-  ask(statement: string): Promise<Answer>;
+  ask(statement: string, signal?: AbortSignal): Promise<Answer>;
   /** Holds a session open after this statement, until it is released, with a last statement or none. */
   hold(statement: string): Promise<Release>;
+}
+
+export interface ClientIo extends CommandIo {
+  /** Ends the client's session, and with it the client, which then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The Postgres server that the role's database is on, bundled or outside. */
@@ -49,7 +56,7 @@ export interface DatabaseServer {
    * Runs psql, pg_dump, pg_restore and the like on a database; credentials go by PG*
    * variables, so that none stands in a command line.
    */
-  client(database: string, argv: readonly string[], io?: CommandIo): Promise<CommandResult>;
+  client(database: string, argv: readonly string[], io?: ClientIo): Promise<CommandResult>;
   /** A session that stays until it is released, see `Engine.stay`. */
   stay(
     database: string,
@@ -228,46 +235,68 @@ export function guardedServer(server: DatabaseServer, check: () => Promise<void>
 /** What this tool's own sessions are called in pg_stat_activity. */
 export const applicationName = "letta-stack";
 
-/** Host and process, so that a later run of this host can tell which sessions a killed one has left. */
-const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 12);
-export const ownSession = `${applicationName} ${host}:${process.pid}`;
+export const ownSession = `${applicationName} ${processMark}`;
 
-/** The process id of a session of this host's; undefined for any other session. */
-export function processOf(application: string | null): number | undefined {
-  const found = new RegExp(`^${applicationName} ${host}:(\\d+)$`, "u").exec(application ?? "");
-  return found === null ? undefined : Number(found[1]);
+/** Whether a session is of a process of this host that has ended. */
+export function isLeftover(application: string): boolean {
+  const [, mark] = /^letta-stack ([^/]+)(?:\/\d+)?$/u.exec(application) ?? [];
+  return hasEnded(mark);
 }
 
 /** The messages of our own side in English, text as UTF-8, and who we are. */
 const always = { LC_ALL: "C", PGCLIENTENCODING: "UTF8", PGAPPNAME: ownSession };
 
-interface Access extends Pick<DatabaseServer, "client" | "stay" | "uri" | "roles" | "forgetRoles"> {
+interface Access extends Pick<DatabaseServer, "stay" | "uri" | "roles" | "forgetRoles"> {
+  client(database: string, argv: readonly string[], io?: CommandIo): Promise<CommandResult>;
   hold(database: string, stdin: string, until: RegExp): Promise<Release>;
 }
+
+/** Tells the clients of this process that can be interrupted from each other. */
+let clients = 0;
 
 function serverOf(
   place: DatabaseServer["place"],
   name: string,
   { client: once, hold, ...others }: Access,
 ): DatabaseServer {
-  const client: Access["client"] = (database, argv, io = {}) => {
+  const again = (database: string, argv: readonly string[], io: CommandIo) => {
     const work = () => once(database, argv, io);
     // A stream cannot be read or written twice: whoever has one makes it anew himself.
     const isAgain = typeof io.stdin !== "object" && io.stdout === undefined;
     return isAgain ? withRoom(work, ({ stderr }) => stderr) : work();
   };
-  return {
+  const client: DatabaseServer["client"] = (database, argv, { signal, ...io } = {}) => {
+    if (signal === undefined) return again(database, argv, io);
+    const session = `${ownSession}/${(clients += 1)}`;
+    const environment = { ...io.environment, PGAPPNAME: session };
+    return untilInterrupted(
+      signal,
+      () => again(database, argv, { ...io, environment }),
+      () => endSession(server, session),
+    );
+  };
+  const server: DatabaseServer = {
     ...others,
     place,
     name,
     client,
     database: (database = name) => ({
-      ask: async (statement) =>
-        answer(await client(database, psqlScript, { stdin: `${statement}\n;\n` })),
+      ask: async (statement, signal) =>
+        answer(await client(database, psqlScript, { stdin: `${statement}\n;\n`, signal })),
       hold: (statement) =>
         withRoom(() => hold(database, `${statement};\n\\echo held\n`, /^held$/m)),
     }),
   };
+  return server;
+}
+
+async function endSession(server: DatabaseServer, session: string): Promise<void> {
+  await (
+    await maintenance(server)
+  ).ask(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = ${quoteText(session)}`,
+  );
 }
 
 function answer(result: CommandResult): Answer {

@@ -1,7 +1,7 @@
-import { hostname } from "node:os";
 import type { Duplex, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
+import { hasEnded, processMark } from "../common/processMark.ts";
 import { bothWays } from "./bothWays.ts";
 import { converse } from "./demux.ts";
 import type { Beat, CommandResult, Ended, OneShot, Release, Staying } from "./engine.ts";
@@ -93,7 +93,7 @@ export async function detach(docker: Docker, shot: OneShot): Promise<void> {
 async function startShot(docker: Docker, shot: OneShot, removesItself = false) {
   const container = await docker.createContainer({
     ...optionsOf(shot, removesItself),
-    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+    Labels: { [shotLabel]: processMark },
     OpenStdin: true,
     StdinOnce: true,
   });
@@ -130,7 +130,7 @@ export async function copyOut(
 ): Promise<void> {
   const container = await docker.createContainer({
     Image: image,
-    Labels: { [shotLabel]: `${hostname()}:${process.pid}` },
+    Labels: { [shotLabel]: processMark },
   });
   try {
     await pipeline(await container.getArchive({ path }), to);
@@ -143,17 +143,7 @@ export async function copyOut(
 export async function sweepShots(docker: Docker): Promise<void> {
   const filters = { label: [shotLabel] };
   for (const shot of await docker.listContainers({ all: true, filters })) {
-    const [host, pid] = (shot.Labels[shotLabel] ?? "").split(":");
-    if (host !== hostname() || isAlive(Number(pid))) continue;
+    if (!hasEnded(shot.Labels[shotLabel])) continue;
     await docker.getContainer(shot.Id).remove({ force: true, v: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -1,6 +1,7 @@
 import { Problem } from "../common/problem.ts";
 import { checkpoint } from "../database/copyDatabase.ts";
 import { clearScratch } from "../database/dropScratch.ts";
+import { interruptible } from "../database/interruptible.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { takeOverRoles } from "../database/takeOverRoles.ts";
 import type { Backup } from "../ledger/backups.ts";
@@ -89,7 +90,7 @@ export async function carryOut(
     await callHook(before, hookFacts, tools);
     // Here, so that the one that a copy forces while requests wait is short.
     if (made.way === "migrate" && made.rehearsal !== null)
-      await checkpoint(rollout.situation.database!);
+      await checkpoint(interruptible(rollout.situation.database!, tools.signal));
     return { ...made, pauseSeconds };
   });
   const { target, rehearsal } = prepared(rollout, ready, session);

@@ -67,7 +67,7 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
         if (takesSnapshot(rehearsal, oldServerStays)) {
           await told.say.step(
             "keep a copy of the database as it was",
-            () => copyDatabase(now, now.name, marks("snapshot")),
+            () => copyDatabase(now, now.name, marks("snapshot"), told.signal),
             endedText,
           );
         } else {

@@ -2,6 +2,7 @@ import { checkpoint, copyDatabase } from "../database/copyDatabase.ts";
 import { databaseName } from "../database/databaseName.ts";
 import { databases } from "../database/databases.ts";
 import { dropScratch } from "../database/dropScratch.ts";
+import { interruptible } from "../database/interruptible.ts";
 import type { Mark } from "../database/marks.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -15,7 +16,7 @@ import type { Tools } from "../parts/tools.ts";
 export async function measureCopy(
   server: DatabaseServer,
   scratch: Mark,
-  tools: Pick<Tools, "say" | "now">,
+  tools: Pick<Tools, "say" | "now" | "signal">,
 ): Promise<number> {
   const [copied, copy] = [
     databaseName(server.name, scratch),
@@ -26,10 +27,10 @@ export async function measureCopy(
     "rehearse: copy the database",
     async () => {
       // As before the pause: the checkpoint that a copy forces is not to count.
-      await checkpoint(server);
+      await checkpoint(interruptible(server, tools.signal));
       const started = tools.now();
       try {
-        await copyDatabase(server, copied, copy);
+        await copyDatabase(server, copied, copy, tools.signal);
         const seconds = (tools.now() - started) / 1000;
         return seconds * (await growth(server, copied));
       } finally {

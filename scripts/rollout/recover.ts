@@ -4,7 +4,7 @@ import { openDoor } from "../cutover/openDoor.ts";
 import { settleServers } from "../cutover/settleServers.ts";
 import { databaseOfRun, databases } from "../database/databases.ts";
 import { clearScratch } from "../database/dropScratch.ts";
-import { endLeftovers } from "../database/interruptible.ts";
+import { endLeftovers } from "../database/endLeftovers.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { clearHalfWritten } from "../ledger/clearHalfWritten.ts";
@@ -181,9 +181,9 @@ async function clearAll(settings: Settings, session: Session): Promise<void> {
   if (present.kind === "up" && !(await databaseRuns(settings, session.tools))) return;
   try {
     const { seen } = await presentState(settings, session);
-    const ended = await endLeftovers(seen.database!);
-    if (ended > 0) session.tools.say.note(`ended ${ended} database sessions of a killed run`);
     const { installation } = runMarks(session, present)("live");
+    const ended = await endLeftovers(seen.database!, installation);
+    if (ended > 0) session.tools.say.note(`ended ${ended} database sessions of a killed run`);
     await clearScratch(seen.database!, installation);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -35,17 +35,16 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
   const now = new Date(tools.now());
   const id = backupId(release, now);
   const path = dumpPath(directory, id);
+  const working = interruptible(server, tools.signal);
   const taken = await tools.say.step(
     "dump the database",
     (report) =>
-      interruptible(server, server.name, tools.signal, () =>
-        dump(server, {
-          database: server.name,
-          path,
-          revisionQuery: role.revisionQuery,
-          onBytes: (bytes) => report(`${(bytes / 1e6).toFixed(0)} MB written`),
-        }),
-      ),
+      dump(working, {
+        database: server.name,
+        path,
+        revisionQuery: role.revisionQuery,
+        onBytes: (bytes) => report(`${(bytes / 1e6).toFixed(0)} MB written`),
+      }),
     ({ rows, bytes }) => `${total(rows)} rows, ${(bytes / 1e6).toFixed(1)} MB`,
   );
   const about = { id, created: now.toISOString(), reason, release };
@@ -56,22 +55,28 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
     "prove the dump",
     async (report) => {
       await dropScratch(server, scratch);
-      const { bytes: total } = taken;
-      const onBytes = (bytes: number) =>
-        report(
-          bytes < total ? `${Math.floor((100 * bytes) / total)} %` : "indexes and constraints",
-        );
+      const onBytes = restoreProgress(taken, report);
       const copy = databaseName(server.name, scratch);
-      await interruptible(server, copy, tools.signal, () =>
-        restoreDump(server, { path, sheet: taken, onBytes }, scratch),
-      );
-      await proveRestored(server.database(copy), taken, role.revisionQuery);
+      await restoreDump(server, { path, sheet: taken, onBytes }, scratch, tools.signal);
+      await proveRestored(working.database(copy), taken, role.revisionQuery);
     },
     () => "restored on the side, the same counts of rows",
   );
   const proven = { ...backup, proven: new Date(tools.now()).toISOString() };
   keepBackup(directory, proven);
   return proven;
+}
+
+/**
+ * Tells how far a restore is: the share of the dump that pg_restore has read, and then what it makes last.
+ * @param dump its size in bytes
+ */
+export function restoreProgress(
+  { bytes: total }: { readonly bytes: number },
+  report: (text: string) => void,
+): (read: number) => void {
+  return (read) =>
+    report(read < total ? `${Math.floor((100 * read) / total)} %` : "indexes and constraints");
 }
 
 function total(rows: Readonly<Record<string, number>>): number {

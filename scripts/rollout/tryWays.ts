@@ -22,6 +22,7 @@ import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
+import { restoreProgress } from "./takeBackup.ts";
 
 /** A way that passed on a copy, and what is to be done for real. */
 export interface ReadyWay {
@@ -115,27 +116,39 @@ async function tryWay(
     }
     case "restore": {
       const file = dumpFile(backup!, session);
-      await tools.say.step(`restore backup ${backup!.id} on the side`, () =>
-        restoreDump(server, file, scratch),
+      await tools.say.step(`restore backup ${backup!.id} on the side`, (report) =>
+        restoreDump(
+          server,
+          { ...file, onBytes: restoreProgress(backup!, report) },
+          incoming,
+          tools.signal,
+        ),
+      );
+      await tools.say.step("copy it, for the server to be tried on the copy", () =>
+        copyDatabase(server, databaseOf(incoming), scratch, tools.signal),
       );
       await playTarget(rollout, scratch, session);
-      await tools.say.step("restore it once more, untouched", () =>
-        restoreDump(server, file, incoming),
-      );
       const taken = await backUp();
       return { way, backup: taken.id, proofs: [], awayWork: swap };
     }
     case "carry": {
-      const carry = async (from: DatabaseServer, mark: Mark) => {
+      const carry = async (
+        from: DatabaseServer,
+        mark: Mark,
+        { signal }: Tools,
+        report: (text: string) => void,
+      ) => {
         const file = dumpFile(backup!, session);
-        const wish = { from: from.name, dump: file, mark, fromDump: rollout.fromDump };
+        const onBytes = (copied: number) => report(`${(copied / 1e6).toFixed(0)} MB of rows`);
+        const { fromDump } = rollout;
+        const wish = { from: from.name, dump: file, mark, fromDump, onBytes, signal };
         const carried = await carryRows(from, wish);
         await repair(from.database(databaseOf(mark)), await repairsOf(rollout), true);
         return carried;
       };
       const report = await tools.say.step(
         `carry the rows into the schema of backup ${backup!.id}, on the side`,
-        () => carry(server, scratch),
+        (report) => carry(server, scratch, tools, report),
         ({ copied }) => `${Object.values(copied).reduce((sum, rows) => sum + rows, 0)} rows`,
       );
       for (const one of report.noPlace.filter((place) => place.rows > 0)) {
@@ -147,7 +160,7 @@ async function tryWay(
         way,
         ...empty,
         async awayWork(now, told) {
-          await told.say.step("carry the rows", () => carry(now, incoming));
+          await told.say.step("carry the rows", (report) => carry(now, incoming, told, report));
           await swap(now, told);
         },
       };
@@ -164,7 +177,7 @@ async function tryWay(
           await told.say.step(
             "downgrade a copy of the database",
             async () => {
-              const ended = await copyDatabase(now, now.name, incoming);
+              const ended = await copyDatabase(now, now.name, incoming, told.signal);
               await downgradeCopy(rollout, incoming, { ...session, tools: told });
               return ended;
             },

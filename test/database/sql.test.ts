@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { clientEnvironment } from "../../scripts/database/clientEnvironment.ts";
+import { interruptible } from "../../scripts/database/interruptible.ts";
 import {
   bundledServer,
   externalServer,
+  isLeftover,
   ownSession,
-  processOf,
 } from "../../scripts/database/sql.ts";
 import type { CommandIo, CommandResult, OneShot } from "../../scripts/engine/engine.ts";
 import { simulatedEngine } from "../rigs/simulatedEngine.ts";
@@ -126,8 +128,60 @@ LOCATION:  _bt_check_unique, nbtinsert.c:666
   });
 });
 
-test("a session of this host's process is known by its name, any other is not", () => {
-  assert.equal(processOf(ownSession), process.pid);
-  const other = ownSession.replace(/[0-9a-f]{12}/, (host) => [...host].reverse().join("x"));
-  for (const name of [other, "letta-stack", "psql", null]) assert.equal(processOf(name), undefined);
+test("only a session of a process of this host that has ended is a leftover", () => {
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  const ended = ownSession.replace(/\d+$/, String(pid));
+  for (const name of [ended, `${ended}/7`]) assert.ok(isLeftover(name), name);
+  const elsewhere = ended.replace(/[0-9a-f]{12}/, (host) => [...host].reverse().join("x"));
+  const others = [ownSession, `${ownSession}/7`, elsewhere, "letta-stack", "psql", ""];
+  for (const name of others) assert.ok(!isLeftover(name), name);
+});
+
+/** An engine whose first command goes on until the session of its name is ended. */
+function endless() {
+  const ended: string[] = [];
+  let end = (): void => undefined;
+  const waits = new Promise<void>((resolve) => (end = resolve));
+  let name: string | undefined;
+  const exec = async (_: string, argv: readonly string[], io: CommandIo = {}) => {
+    const script = String(io.stdin ?? "");
+    if (argv[0] === "pg_dump") {
+      name = io.environment!["PGAPPNAME"];
+      await waits;
+      return { code: 1, stdout: "", stderr: "terminating connection" };
+    }
+    if (script.includes("pg_terminate_backend")) {
+      ended.push(script);
+      if (script.includes(`'${name}'`)) end();
+    }
+    return { code: 0, stdout: "", stderr: "" };
+  };
+  return { engine: { ...simulatedEngine(), exec }, ended };
+}
+
+test("what is interrupted ends its own session, and that alone", async () => {
+  const { engine, ended } = endless();
+  const stop = new AbortController();
+  const server = interruptible(bundledServer(engine, bundled), stop.signal);
+  const dumping = server.client("letta", ["pg_dump"]);
+  stop.abort();
+  await assert.rejects(dumping, { name: "AbortError" });
+  assert.ok(ended.length > 0);
+  for (const script of ended)
+    assert.ok(script.includes(`application_name = '${ownSession}/`), script);
+});
+
+test("what was interrupted before it began asks for nothing", async () => {
+  const { engine, argvs } = recording();
+  const server = interruptible(bundledServer(engine, bundled), AbortSignal.abort());
+  await assert.rejects(server.client("letta", ["pg_dump"]), { name: "AbortError" });
+  await assert.rejects(server.database().ask("SELECT 1"), { name: "AbortError" });
+  assert.deepEqual(argvs, []);
+});
+
+test("an interruption changes nothing about what has succeeded or failed before it", async () => {
+  const { engine } = recording({ code: 1, stderr: "ERROR:  42P01: no such table" });
+  const stop = new AbortController();
+  const server = interruptible(bundledServer(engine, bundled), stop.signal);
+  assert.equal((await server.database().ask("SELECT 1")).state, "42P01");
 });

@@ -306,10 +306,10 @@ test("a dump ends at once when it is interrupted, and so does its session", asyn
       ) === "1",
   );
   const stop = new AbortController();
-  const dumping = interruptible(server, "letta", stop.signal, () => taken());
+  const dumping = taken(interruptible(server, stop.signal));
   const ours =
     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'letta-stack %' AND datname = 'letta'";
-  await until(() => psql("postgres", ours) !== "0");
+  await until(() => psql("postgres", `${ours} AND wait_event_type = 'Lock'`) !== "0");
   stop.abort();
   const started = performance.now();
   await assert.rejects(dumping, { name: "AbortError" });

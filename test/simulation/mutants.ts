@@ -98,7 +98,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "no copy is kept of the database before a migration",
     file: "rollout/makeReady.ts",
-    from: 'copyDatabase(now, now.name, marks("snapshot")),',
+    from: 'copyDatabase(now, now.name, marks("snapshot"), told.signal),',
     to: "Promise.resolve(),",
   },
   {
