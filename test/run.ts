@@ -26,6 +26,7 @@ const deep = [
   "lettaFaults",
   "newestClickHouse",
   "registry",
+  "size",
   "smallEngine",
   "telemetry",
 ];

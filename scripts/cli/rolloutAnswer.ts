@@ -50,6 +50,7 @@ export function rolloutAnswer(
       },
       cutover: outcome.cutover,
       awaySeconds: outcome.awaySeconds,
+      expectedPauseSeconds: outcome.expectedPauseSeconds,
       rehearsal: outcome.rehearsal,
       bake: outcome.bake,
     },

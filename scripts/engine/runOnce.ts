@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Duplex, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";

@@ -31,17 +31,19 @@ export function expectedPause(
 /**
  * Says how long requests will be held, as the rehearsal measured it, and asks where that is
  * longer than HOLD_MAX.
- * @returns how long requests may wait, in seconds, as the operator agreed
+ * @returns in seconds, how long requests may wait, as the operator agreed, and how long they are expected
+ *   to; null where nothing was rehearsed or nobody waits
  * @throws Problem CONFIRMATION_NEEDED where nobody can be asked
  */
 export async function askLongHold(
   { settings, prepared: { stack } }: Target,
   rehearsal: Rehearsal | null,
   tools: Tools,
-): Promise<number> {
+): Promise<{ readonly pauseSeconds: number; readonly expectedPauseSeconds: number | null }> {
   const agreed = pauseSeconds(settings);
-  if (rehearsal === null || settings.get("CUTOVER") === "stop") return agreed;
-  if ((await findDoor(settings, tools)) === undefined) return agreed;
+  const unknown = { pauseSeconds: agreed, expectedPauseSeconds: null };
+  if (rehearsal === null || settings.get("CUTOVER") === "stop") return unknown;
+  if ((await findDoor(settings, tools)) === undefined) return unknown;
   const server = stack.services.find((one) => one.name === stack.server.service)!;
   const drainSeconds = lastSpansMs(server) / 1000;
   const expected = expectedPause(rehearsal, drainSeconds);
@@ -49,9 +51,9 @@ export async function askLongHold(
   const told = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
   if (expected <= agreed) {
     tools.say.note(told);
-    return agreed;
+    return { pauseSeconds: agreed, expectedPauseSeconds: expected };
   }
   const lines = [told, `HOLD_MAX is ${most}: clients that wait less long see a failed request`];
   await tools.say.confirm("Go on?", lines);
-  return expected * rehearsedMargin;
+  return { pauseSeconds: expected * rehearsedMargin, expectedPauseSeconds: expected };
 }

@@ -63,16 +63,20 @@ export interface Rollout {
   readonly incident: boolean;
 }
 
+interface CarriedOut extends Activated {
+  readonly way: Release["way"];
+  readonly rehearsal: Rehearsal | null;
+  /** How long requests were expected to wait, as the rehearsal measured it; null where it did not. */
+  readonly expectedPauseSeconds: number | null;
+}
+
 /**
  * Carries a decided rollout out: tries on a copy what was not proven before, while what runs
  * goes on serving; then does it, proves it, and goes back by itself where that fails.
  * @throws Problem REHEARSAL_FAILED and ROLLBACK_UNSAFE with nothing touched; ROLLED_BACK where
  *   the former release serves again; STEP_FAILED and INTERRUPTED where a person must act
  */
-export async function carryOut(
-  rollout: Rollout,
-  session: Session,
-): Promise<Activated & { readonly rehearsal: Rehearsal | null; readonly way: Release["way"] }> {
+export async function carryOut(rollout: Rollout, session: Session): Promise<CarriedOut> {
   const { directory, tools } = session;
   const hookFacts = { rollout, directory };
   const marks = runMarks(session, rollout);
@@ -85,13 +89,13 @@ export async function carryOut(
     : await bakeGate(rollout.target.settings, present, serving, session.begunMs, tools);
   const ready = await orForget(rollout, session, async () => {
     const made = await makeReady(rollout, session);
-    const pauseSeconds = await askLongHold(rollout.target, made.rehearsal, tools);
+    const pause = await askLongHold(rollout.target, made.rehearsal, tools);
     const before = rollout.kind === "deploy" ? "pre-deploy" : "pre-rollback";
     await callHook(before, hookFacts, tools);
     // Here, so that the one that a copy forces while requests wait is short.
     if (made.way === "migrate" && made.rehearsal !== null)
       await checkpoint(interruptible(rollout.situation.database!, tools.signal));
-    return { ...made, pauseSeconds };
+    return { ...made, ...pause };
   });
   const { target, rehearsal } = prepared(rollout, ready, session);
   const { schema } = rollout;
@@ -129,14 +133,18 @@ export async function carryOut(
     if (rollout.separatesRoles) await separateRoles(rollout, session);
     const { incident } = rollout;
     const beside = isProvenBeside(rehearsal);
-    const { pauseSeconds } = ready;
+    const { pauseSeconds, expectedPauseSeconds } = ready;
     const paused = { pauseSeconds, ...(rehearsal && { migrateSeconds: rehearsal.migrateSeconds }) };
     const serving = { sheet, target, directory, file, incident, gate, beside, awayWork };
     const activation = { ...serving, ...paused };
     const done = await activate(activation, tools).catch((error: unknown) =>
       migrateOn(activation, rollout, error, session),
     );
-    return await ended({ ...done, rehearsal, way: ready.way }, rollout, session);
+    return await ended(
+      { ...done, rehearsal, expectedPauseSeconds, way: ready.way },
+      rollout,
+      session,
+    );
   } catch (error) {
     const { settings, situation: before } = rollout;
     const interrupted = { before, settings, stack: target.prepared.stack, marks };

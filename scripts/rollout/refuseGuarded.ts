@@ -6,6 +6,7 @@ import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import { login } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import type { Backup } from "../ledger/backups.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import type { Tools } from "../parts/tools.ts";
 import { secretDigests } from "../preparation/prepareStack.ts";
@@ -106,19 +107,36 @@ export async function refuseOtherMajor(
 }
 
 /**
- * A dump finds room beside the state; its restored copy, the copy that is timed and a snapshot on the
- * database's own volume, as far as that is ours to see.
+ * A dump of the live database has to find room in the state directory. On the database's own volume, as far
+ * as that is ours to see, so have its restored copy, the copy that is timed and a snapshot; or the backup
+ * that is to become live, twice, beside the copy that the dump is verified by. Where both are on one
+ * disk, that has to have room for all.
+ * @param backup the one that is to be restored or whose schema rows are copied into
  * @throws Problem DISK_TOO_SMALL
  */
-export async function refuseSmallDisk(directory: string, server: DatabaseServer): Promise<void> {
-  const bytes = (await databases(server)).get(server.name)?.bytes ?? 0;
-  const { bavail, bsize } = await statfs(directory);
-  const places = [
-    { path: directory, needed: bytes, free: bavail * bsize },
-    { path: "the database's volume", needed: bytes * 3, free: await volumeFree(server) },
-  ];
+export async function refuseSmallDisk(
+  directory: string,
+  server: DatabaseServer,
+  backup?: Pick<Backup, "databaseBytes">,
+): Promise<void> {
+  const live = (await databases(server)).get(server.name)?.bytes ?? 0;
+  const copies = live * 3;
+  const restored = backup === undefined ? 0 : backup.databaseBytes * 2 + live;
+  const { bavail, blocks, bsize } = await statfs(directory);
+  const state = { path: directory, needed: live, free: bavail * bsize, total: blocks * bsize };
+  const disk = await volumeDisk(server);
+  const volume = disk && {
+    ...disk,
+    path: "the database's volume",
+    needed: Math.max(copies, restored),
+  };
+  // Two disks of the same size to the byte are one disk, or so rare that the refusal is bearable.
+  const isOne = volume !== undefined && volume.total === state.total;
+  const places = isOne
+    ? [{ ...state, path: `${directory} and ${volume.path}`, needed: live + volume.needed }]
+    : [state, ...(volume === undefined ? [] : [volume])];
   for (const { path, needed, free } of places) {
-    if (free === undefined || free >= needed) continue;
+    if (free >= needed) continue;
     throw new Problem(
       "DISK_TOO_SMALL",
       `${path}: expected ${(needed / 1e9).toFixed(2)} GB free for dump and copies, got ${(free / 1e9).toFixed(2)}`,
@@ -127,13 +145,19 @@ export async function refuseSmallDisk(directory: string, server: DatabaseServer)
   }
 }
 
-/** Asked where the files are: the engine, and so the volume, may be on another machine. */
-async function volumeFree(server: DatabaseServer): Promise<number | undefined> {
+/**
+ * The disk that the bundled database is on, in bytes. Asked where the files are: the engine, and so the
+ * volume, may be on another machine.
+ */
+async function volumeDisk(
+  server: DatabaseServer,
+): Promise<{ readonly free: number; readonly total: number } | undefined> {
   if (server.place === "external") return undefined;
   const { rows } = await server.database().ask("SHOW data_directory");
   const told = await server.client(server.name, ["df", "-PB1", rows[0]?.[0] ?? "/"]);
-  const free = Number(told.stdout.trim().split("\n").at(-1)?.split(/\s+/u)[3]);
-  return told.code === 0 && Number.isFinite(free) ? free : undefined;
+  const [, total, , free] = (told.stdout.trim().split("\n").at(-1) ?? "").split(/\s+/u).map(Number);
+  const isTold = told.code === 0 && Number.isFinite(free) && Number.isFinite(total);
+  return isTold ? { free: free!, total: total! } : undefined;
 }
 
 const proofSchema = v.object({

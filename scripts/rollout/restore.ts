@@ -63,7 +63,7 @@ export function restore(
     const run = newRun(begun.tools);
     const marks = runMarks(begun, { id: making.id, run });
     await refuseTakenNames(seen.database!, namesNeeded(marks));
-    await refuseSmallDisk(begun.directory, seen.database!);
+    await refuseSmallDisk(begun.directory, seen.database!, backup);
     const { stack } = serving.prepared;
     await askEndSessions(seen.database!, stack, asked.endSessions === true, begun.tools);
     await begun.tools.say.confirm(`Put this backup in the place of the live database?`, [

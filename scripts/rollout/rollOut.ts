@@ -34,6 +34,7 @@ import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import type { Rehearsal } from "./rehearse.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
+import { newestBackupAt } from "./tryWays.ts";
 import { unverifiedRelease } from "./unverifiedRelease.ts";
 import { worseRelease } from "./worseRelease.ts";
 
@@ -62,6 +63,8 @@ export interface RolloutOutcome {
   readonly cutover: Cutover;
   /** How long no server answered; null where it was not touched. */
   readonly awaySeconds: number | null;
+  /** What was told of that before, as the rehearsal measured it; null where nothing was. */
+  readonly expectedPauseSeconds: number | null;
   readonly rehearsal: Rehearsal | null;
   /** How it did beside the release before; null where nobody asked for that. */
   readonly bake: Comparison | null;
@@ -107,6 +110,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       checks,
       cutover: "none",
       awaySeconds: null,
+      expectedPauseSeconds: null,
       rehearsal: null,
       bake: null,
     };
@@ -140,7 +144,13 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     await password;
     if (decision.schema.action !== "none" || decision.separatesRoles) {
       await refuseTakenNames(database, namesNeeded(marks));
-      await refuseSmallDisk(directory, database);
+      const { attempts, heads } = decision.schema;
+      const isRestored = attempts.includes("restore");
+      await refuseSmallDisk(
+        directory,
+        database,
+        isRestored ? newestBackupAt(directory, heads) : undefined,
+      );
     }
     if (needsDatabaseAlone(decision.schema))
       await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);

@@ -254,7 +254,7 @@ test("a database's own settings come with its dump and with its copy, which take
 test("rows written while it runs do not come between a dump and its counts", async () => {
   psql("letta", "CREATE TABLE busy (n int)");
   const writing =
-    "DO $$ BEGIN FOR i IN 1..1e6 LOOP INSERT INTO busy SELECT generate_series(1, 5); COMMIT; END LOOP; END $$";
+    "DO $$ BEGIN FOR i IN 1..1e6 LOOP INSERT INTO busy SELECT generate_series(1, 5); COMMIT; PERFORM pg_sleep(0.001); END LOOP; END $$";
   const writer = spawn("docker", [
     "exec",
     container,

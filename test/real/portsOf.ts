@@ -36,6 +36,7 @@ const suites = [
   "firstSink",
   "lock",
   "overload",
+  "size",
 ] as const;
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Answer, DatabaseServer } from "../../scripts/database/sql.ts";
@@ -276,6 +276,7 @@ function sized(
   bytes: number,
   free = 1e15,
   place: DatabaseServer["place"] = "bundled",
+  total = 1,
 ): DatabaseServer {
   const row = JSON.stringify({ name: "letta", bytes });
   const ask = async (statement: string): Promise<Answer> => ({
@@ -289,7 +290,7 @@ function sized(
     database: () => ({ ask, hold: () => Promise.reject(new Error("nothing is held")) }),
     client: async () => ({
       code: 0,
-      stdout: `Filesystem 1-blocks Used Available\n/dev/sda 9 1 ${free} 1% /\n`,
+      stdout: `Filesystem 1-blocks Used Available\n/dev/sda ${total} 1 ${free} 1% /\n`,
       stderr: "",
     }),
     stay: () => assert.fail("nobody locks it"),
@@ -314,4 +315,27 @@ test("copies have to find room on the database's own volume, which a server outs
     message: /^the database's volume: /,
   });
   await refuseSmallDisk(folder(), sized(1000, 0, "external"));
+});
+
+test("a backup larger than the live database has to find room twice, beside a copy of that", async () => {
+  const backup = { databaseBytes: 5000 };
+  await refuseSmallDisk(folder(), sized(1000, 11_000), backup);
+  await assert.rejects(refuseSmallDisk(folder(), sized(1000, 10_999), backup), {
+    code: "DISK_TOO_SMALL",
+  });
+  // One that is smaller takes no room away from what is copied anyway.
+  await assert.rejects(refuseSmallDisk(folder(), sized(1000, 2999), { databaseBytes: 1 }), {
+    code: "DISK_TOO_SMALL",
+  });
+});
+
+test("where dump and database are on one disk, it has to have room for both", async () => {
+  const directory = folder();
+  const { bavail, blocks, bsize } = statfsSync(directory);
+  const third = Math.floor((bavail * bsize) / 3.5);
+  await refuseSmallDisk(directory, sized(third, bavail * bsize, "bundled", 1));
+  await assert.rejects(
+    refuseSmallDisk(directory, sized(third, bavail * bsize, "bundled", blocks * bsize)),
+    { code: "DISK_TOO_SMALL", message: /and the database's volume: expected/ },
+  );
 });
