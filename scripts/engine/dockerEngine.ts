@@ -83,7 +83,8 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
           .map((reference) => ({ reference, id: one.Id })),
       );
     },
-    pull: (reference, report, signal) => pullImage(docker, reference, report, signal),
+    pull: (reference, report, signal) =>
+      pullImage(docker, reference, report, { signal, environment: cli }),
     build: (request, report, signal) => buildImage(cli, request, report, signal),
     importBase: (root, mirror, tag) => importBase(cli, root, mirror, tag),
     create: (call, services) => composeCreate(cli, call, services),

@@ -1,11 +1,18 @@
 import type Docker from "dockerode";
 import type { Report } from "./engine.ts";
+import { registryLogin, type RegistryLogin } from "./registryLogin.ts";
 
 interface PullEvent {
   readonly id?: string;
   readonly status?: string;
   readonly error?: string;
   readonly progressDetail?: { current?: number; total?: number };
+}
+
+interface PullOptions {
+  readonly signal: AbortSignal;
+  /** Of the docker command, whose logins are used. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -16,10 +23,11 @@ export async function pullImage(
   docker: Docker,
   reference: string,
   report: Report,
-  signal: AbortSignal,
+  { signal, environment }: PullOptions,
 ): Promise<void> {
+  const login = await registryLogin(reference, environment);
   try {
-    await pull(docker, reference, report, signal);
+    await pull(docker, reference, report, signal, login);
   } catch (error) {
     const { message } = error as Error;
     if (!message.includes("no matching manifest")) throw error;
@@ -44,8 +52,12 @@ async function pull(
   reference: string,
   report: Report,
   signal: AbortSignal,
+  login: RegistryLogin | undefined,
 ): Promise<void> {
-  const stream = await docker.pull(reference, { abortSignal: signal });
+  const stream = await docker.pull(reference, {
+    abortSignal: signal,
+    ...(login === undefined ? {} : { authconfig: login }),
+  });
   const layers = new Map<string, { current: number; total: number }>();
   let failure: string | undefined;
   await new Promise<void>((resolve, reject) => {

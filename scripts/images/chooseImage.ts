@@ -19,6 +19,8 @@ export interface ImageQuestion {
   readonly registry: boolean | undefined;
   /** No official image is made for it, such as the server's development target. */
   readonly onlyLocal: boolean;
+  /** A person's own image is set: nothing that is built here stands for it. */
+  readonly isOwn: boolean;
 }
 
 /** Where a role's image comes from. Present images win, so that nothing is fetched twice. */
@@ -27,6 +29,9 @@ export function chooseImage(asked: ImageQuestion): ImageChoice {
   if (asked.mode !== "local" && !asked.onlyLocal) {
     if (asked.officialPresent) return choice(role, official, "present", "already here");
     if (asked.mode === "pull") return choice(role, official, "pull", "IMAGES=pull");
+  }
+  if (asked.isOwn && asked.mode === "auto" && !asked.onlyLocal) {
+    return choice(role, official, "pull", "not here yet");
   }
   if (asked.localPresent) return choice(role, local, "present", "built here before");
   if (asked.mode === "local") return choice(role, local, "build", "IMAGES=local");

@@ -8,3 +8,12 @@ export function officialReference(image: string, version: string | undefined): s
   if (image.includes("@") || name.includes(":") || version === undefined) return image;
   return `${image}:${version}`;
 }
+
+/** The repository of a reference, as Docker Hub's short names have it: "letta/letta". */
+export function repositoryOf(reference: string): string {
+  return reference
+    .replace(/@.*$/, "")
+    .replace(/:[^:/]*$/, "")
+    .replace(/^(?:index\.)?docker\.io\//, "")
+    .replace(/^library\//, "");
+}

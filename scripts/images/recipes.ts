@@ -5,6 +5,8 @@ export interface Recipe {
   readonly role: string;
   /** The setting that names the official image. */
   readonly setting: string;
+  /** The official image's repository: what is built here stands for it, and for no other. */
+  readonly repository: string;
   readonly target?: string;
   /** The official image's tag, where a setting of its own says it. */
   readonly officialVersion?: string;
@@ -45,16 +47,24 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
   ];
   const target = environment === "development" ? "development" : "runtime";
   return [
-    { role: "probe", setting: "PROBE_IMAGE", version: "busybox", arguments: {} },
+    {
+      role: "probe",
+      setting: "PROBE_IMAGE",
+      repository: "busybox",
+      version: "busybox",
+      arguments: {},
+    },
     {
       role: "postgres",
       setting: "POSTGRES_IMAGE",
+      repository: "pgvector/pgvector",
       version: versions.postgres,
       arguments: { POSTGRES_MAJOR: versions.postgres },
     },
     {
       role: "letta",
       setting: "LETTA_IMAGE",
+      repository: "letta/letta",
       target,
       officialVersion: letta,
       version: target === "runtime" ? letta : `${letta}-${target}`,
@@ -63,6 +73,7 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
     {
       role: "collector",
       setting: "COLLECTOR_IMAGE",
+      repository: "otel/opentelemetry-collector-contrib",
       officialVersion: otel,
       sources: Object.keys(collectors),
       ...unbuildable(otel, tags),
@@ -72,18 +83,21 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
     {
       role: "proxy",
       setting: "PROXY_IMAGE",
+      repository: "caddy",
       version: versions.caddy,
       arguments: { CADDY_VERSION: versions.caddy },
     },
     {
       role: "clickhouse",
       setting: "CLICKHOUSE_IMAGE",
+      repository: "clickhouse/clickhouse-server",
       version: versions.chdb,
       arguments: { CHDB_VERSION: versions.chdb },
     },
     {
       role: "grafana",
       setting: "GRAFANA_IMAGE",
+      repository: "grafana/grafana",
       version: "none",
       arguments: {},
       unbuildable: "it comes from an image registry only; GRAFANA=false leaves it out",

@@ -1,6 +1,6 @@
 import { chooseImage, type ImageChoice, type ImageQuestion } from "../images/chooseImage.ts";
 import { contentTag } from "../images/contentTag.ts";
-import { officialReference } from "../images/officialReference.ts";
+import { officialReference, repositoryOf } from "../images/officialReference.ts";
 import { recipes, type Recipe } from "../images/recipes.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -63,5 +63,6 @@ export async function imageQuestion(
     localPresent: localImage !== undefined,
     registry: undefined,
     onlyLocal: recipe.target === "development",
+    isOwn: repositoryOf(official) !== recipe.repository,
   };
 }

@@ -1,6 +1,7 @@
 import { Problem } from "../common/problem.ts";
 import { chooseImage, type ImageChoice } from "../images/chooseImage.ts";
 import { recipes, type Recipe } from "../images/recipes.ts";
+import { registryOf } from "../engine/registryLogin.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { buildImages } from "./buildImages.ts";
@@ -23,17 +24,15 @@ export async function obtainImages(
   const pulls = questions.map(chooseImage).filter((choice) => choice.source === "pull");
   if (pulls.length > 0) {
     const failed = await pullAll(pulls, tools);
-    const full = failed?.find((one) => one.includes("no space left on device"));
-    if (full !== undefined) throw new Problem("DISK_TOO_SMALL", full);
-    if (failed !== undefined && settings.get("IMAGES") === "pull") {
-      throw new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
-        details: failed,
-        next: "log in to the registry, or build here with IMAGES=local",
-      });
-    }
-    if (failed !== undefined) {
-      const why = failed[0]?.split(": ").at(-1)?.trim();
-      tools.say.note(`images cannot be pulled here (${why}): building from docker/ instead`);
+    const mayBuild = (one: FailedPull) =>
+      settings.get("IMAGES") === "auto" &&
+      noRegistry.test(one.words) &&
+      !questions.some(({ role, isOwn }) => role === one.role && isOwn);
+    const final = failed.filter((one) => !mayBuild(one));
+    if (final.length > 0) throw pullProblem(final, wanted);
+    if (failed.length > 0) {
+      const why = failed[0]!.words.split(": ").at(-1)?.trim();
+      tools.say.note(`no image registry answers (${why}): building from docker/ instead`);
       // Some may have come all the same: a registry of one's own beside one that is not to be had.
       questions = await Promise.all(wanted.map((recipe) => imageQuestion(settings, recipe, tools)));
       questions = questions.map((one) => ({ ...one, registry: false }));
@@ -44,11 +43,54 @@ export async function obtainImages(
   return described(wanted, questions.map(chooseImage), tools);
 }
 
-/** @returns what the engine said of each that could not be pulled; undefined where all came */
+interface FailedPull {
+  readonly role: string;
+  readonly reference: string;
+  /** The engine's own. */
+  readonly words: string;
+}
+
+/**
+ * How the engine says that nothing answers, or only something that is no registry; a registry that
+ * refuses says denied, not found, unauthorized or toomanyrequests.
+ */
+const noRegistry =
+  /no such host|connection refused|network is unreachable|no route to host|timeout|deadline exceeded|server misbehaving|temporary failure|proxyconnect|connection reset|EOF|certificate|503|502/i;
+
+const cures: readonly (readonly [RegExp, (pull: FailedPull, setting: string) => string])[] = [
+  [
+    /denied|unauthorized|authentication required|no basic auth|forbidden/i,
+    ({ reference }) => `docker login ${registryOf(reference)}`,
+  ],
+  [
+    /toomanyrequests|rate limit/i,
+    ({ reference }) =>
+      `docker login ${registryOf(reference)}   (a login has a higher limit), or build here with IMAGES=local`,
+  ],
+  [
+    /not found|manifest unknown|no matching manifest/i,
+    ({ reference }, setting) => `set ${setting} to an image that exists; docker pull ${reference}`,
+  ],
+];
+
+function pullProblem(failed: readonly FailedPull[], wanted: readonly Recipe[]): Problem {
+  const full = failed.find((one) => one.words.includes("no space left on device"));
+  if (full !== undefined) return new Problem("DISK_TOO_SMALL", `${full.reference}: ${full.words}`);
+  const first = failed[0]!;
+  const { setting } = wanted.find((one) => one.role === first.role)!;
+  const cure = cures.find(([words]) => words.test(first.words))?.[1];
+  return new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
+    details: failed.map((one) => `${one.reference}: ${one.words}`),
+    next:
+      cure?.(first, setting) ?? `docker pull ${first.reference}, or build here with IMAGES=local`,
+  });
+}
+
+/** @returns those that could not be pulled */
 async function pullAll(
   choices: readonly ImageChoice[],
   tools: Tools,
-): Promise<readonly string[] | undefined> {
+): Promise<readonly FailedPull[]> {
   return tools.say.step(
     `pull ${choices.map((one) => one.role).join(", ")}`,
     async (report) => {
@@ -66,14 +108,14 @@ async function pullAll(
         ),
       );
       tools.signal.throwIfAborted();
-      const failed = results.flatMap((one, index) => {
+      return results.flatMap((one, index) => {
         if (one.status === "fulfilled") return [];
-        const words = String((one.reason as Error).message).split("\n")[0];
-        return [`${choices[index]!.reference}: ${words}`];
+        const words = String((one.reason as Error).message).split("\n")[0]!;
+        const { role, reference } = choices[index]!;
+        return [{ role, reference, words }];
       });
-      return failed.length === 0 ? undefined : failed;
     },
-    (failed) => (failed === undefined ? "" : "not to be had"),
+    (failed) => (failed.length === 0 ? "" : `${failed.length} failed`),
   );
 }
 

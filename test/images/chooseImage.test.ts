@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseImage, type ImageQuestion } from "../../scripts/images/chooseImage.ts";
-import { officialReference } from "../../scripts/images/officialReference.ts";
+import { officialReference, repositoryOf } from "../../scripts/images/officialReference.ts";
 
 const question: ImageQuestion = {
   role: "letta",
@@ -12,6 +12,7 @@ const question: ImageQuestion = {
   localPresent: false,
   registry: undefined,
   onlyLocal: false,
+  isOwn: false,
 };
 
 const table: readonly [string, Partial<ImageQuestion>, string][] = [
@@ -42,6 +43,11 @@ const table: readonly [string, Partial<ImageQuestion>, string][] = [
     "build letta-stack/letta:1-abc: IMAGES=local",
   ],
   [
+    "an image of one's own, a plain one built here, no registry",
+    { isOwn: true, localPresent: true, registry: false },
+    "pull letta/letta:1: not here yet",
+  ],
+  [
     "a target that is only built here",
     { onlyLocal: true, officialPresent: true },
     "build letta-stack/letta:1-abc: no official image of this target",
@@ -61,4 +67,17 @@ test("a version becomes the tag only where the image does not say which one it i
   assert.equal(officialReference("letta/letta:1", "0.16.8"), "letta/letta:1");
   assert.equal(officialReference("letta/letta@sha256:00", "0.16.8"), "letta/letta@sha256:00");
   assert.equal(officialReference("busybox:1.37.0", undefined), "busybox:1.37.0");
+});
+
+test("one repository has several names on Docker Hub", () => {
+  for (const [reference, repository] of [
+    ["busybox:1.37.0-musl", "busybox"],
+    ["docker.io/library/busybox@sha256:00", "busybox"],
+    ["docker.io/letta/letta:0.16.8", "letta/letta"],
+    ["letta/letta", "letta/letta"],
+    ["127.0.0.1:5055/letta:0.16.8", "127.0.0.1:5055/letta"],
+    ["ghcr.io/letta/letta", "ghcr.io/letta/letta"],
+  ] as const) {
+    assert.equal(repositoryOf(reference), repository);
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { registry, type Registry } from "../rigs/registry.ts";
@@ -56,6 +56,32 @@ test("what is here is not pulled again", async () => {
   assert.equal(from.asked(), before);
 });
 
+test("a registry with a login is pulled from with docker's own, and nothing is built instead", async (t) => {
+  const login = "deploy:a-registry-password";
+  const closed = await registry({ "probe:3": from.reference("probe:1") }, undefined, login);
+  t.after(() => closed.close());
+  const reference = closed.reference("probe:3");
+  const ids = containerIds(place.project);
+  const up = (more: Record<string, string>) =>
+    place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: reference, ...more });
+
+  const refused = await up({});
+  const said = JSON.parse(refused.stdout) as { code: string; next: string };
+  assert.equal(refused.code, 3, refused.stdout);
+  assert.equal(said.code, "IMAGE_UNAVAILABLE");
+  assert.match(said.next, new RegExp(`docker login ${reference.split("/")[0]}`));
+  assert.deepEqual(containerIds(place.project), ids);
+
+  const auths = { [reference.split("/")[0]!]: { auth: Buffer.from(login).toString("base64") } };
+  const folder = join(place.root, "docker-config");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ auths }));
+  const pulled = await up({ DOCKER_CONFIG: folder });
+  t.after(() => docker("rmi", "-f", reference));
+  assert.equal(pulled.code, 0, pulled.stdout);
+  assert.doesNotMatch(pulled.stdout + pulled.stderr, /a-registry-password/);
+});
+
 test("IMAGES=pull is refused where the registry does not have it, and what runs goes on", async () => {
   const ids = containerIds(place.project);
   const more = { PROBE_IMAGE: from.reference("probe:2"), IMAGES: "pull" };
@@ -63,6 +89,6 @@ test("IMAGES=pull is refused where the registry does not have it, and what runs 
   const said = JSON.parse(ran.stdout) as { code: string; next: string };
   assert.equal(ran.code, 3);
   assert.equal(said.code, "IMAGE_UNAVAILABLE");
-  assert.match(said.next, /IMAGES=local/);
+  assert.match(said.next, /PROBE_IMAGE/);
   assert.deepEqual(containerIds(place.project), ids);
 });

@@ -40,10 +40,12 @@ export interface Registry {
  * engine's own `docker save` lays them out. The engine trusts it as it is on 127.0.0.1.
  * @param images what is served, by name and tag: { "probe:1": "letta-test-pulled" }
  * @param onLayer is called before a layer or a configuration is given out
+ * @param login "user:password" that it asks for
  */
 export async function registry(
   images: Readonly<Record<string, string | ForOthers>>,
   onLayer: () => void = () => undefined,
+  login?: string,
 ): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "registry-"));
   const blob = (digest: string) => join(folder, "blobs", ...digest.split(":"));
@@ -74,6 +76,12 @@ export async function registry(
   let asked = 0;
   const server = createServer((request, reply) => {
     const path = new URL(request.url ?? "/", "http://registry").pathname;
+    const given = Buffer.from(request.headers.authorization?.split(" ")[1] ?? "", "base64");
+    if (login !== undefined && given.toString() !== login) {
+      const errors = [{ code: "UNAUTHORIZED", message: "authentication required" }];
+      const headers = { "www-authenticate": 'Basic realm="registry"' };
+      return reply.writeHead(401, headers).end(JSON.stringify({ errors }));
+    }
     if (path === "/v2/") return reply.writeHead(200).end("{}");
     asked += 1;
     const [, name, kind = "", wanted = ""] =
