@@ -1,4 +1,12 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { syncFolder } from "./syncFolder.ts";
@@ -35,9 +43,23 @@ function made(path: string): Stats {
   if (first !== undefined) syncFolder(dirname(first));
   const found = lstatSync(path);
   if (!found.isDirectory()) throw unusable(path, "expected a directory, got a link or a file");
-  if (found.uid !== process.getuid?.())
-    throw unusable(path, "expected to own it, another user does");
+  const user = process.getuid?.();
+  if (found.uid !== user) {
+    // Never another STATE_DIR: releases and backups of what runs are in this one.
+    throw new Problem("STATE_UNUSABLE", `${path}: expected to own it, ${nameOf(found.uid)} does`, {
+      details: ["every run of a stack has to be by the same user"],
+      next: `sudo chown -R ${nameOf(user ?? 0)} ${path} env/   (or run as ${nameOf(found.uid)})`,
+    });
+  }
   return found;
+}
+
+function nameOf(uid: number): string {
+  const line = /^([^:]+):[^:]*:(\d+):/;
+  const users = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8").split("\n") : [];
+  return (
+    users.map((one) => line.exec(one)).find((one) => one?.[2] === String(uid))?.[1] ?? String(uid)
+  );
 }
 
 /** Where other users may write, they may also put a state of theirs in this one's place. */

@@ -26,7 +26,8 @@ export function readLayer(root: string, file: string): Layer {
   if (typeof found === "string") {
     const missing = found === "ENOENT";
     if (missing && secret) return { ...layer, assignments: [], faults: [] };
-    const text = `expected a readable file, got ${missing ? "none" : found}`;
+    const cure = found === "EACCES" ? `; sudo chown "$USER" ${file}` : "";
+    const text = `expected a readable file, got ${missing ? "none" : found}${cure}`;
     return { ...layer, assignments: [], faults: [{ file, line: 0, text }] };
   }
   const { assignments, faults } = parseEnvFile(found.bytes, file);
