@@ -258,6 +258,12 @@ export const mutants: readonly Mutant[] = [
     to: "throw error;",
   },
   {
+    name: "the server that a failed rollback left counts as rehearsed",
+    file: "cutover/cutOver.ts",
+    from: "beside: beside && isRehearsed,",
+    to: "beside: beside && (isRehearsed || true),",
+  },
+  {
     name: "the server is not stopped for the database's work",
     file: "cutover/cutOver.ts",
     from: 'await stopAll(stack, [service], tools, "stop");',
