@@ -13,6 +13,7 @@ await command({
   options: [
     ["--database <way>", "the way, where the database is ahead of the release", askableWays],
     ["--from-dump <tables>", "with carry: tables whose rows come from the backup"],
+    ["--foreign", "also by a backup that this installation did not write, or not as it stands"],
     ["--only <part>", "config: settings and configuration go back, images stay", ["config"]],
     ["--reason <text>", "why, for the history"],
     ["--recreate <services>", "parts with data that may be recreated, with commas between"],
@@ -58,6 +59,7 @@ await command({
     ]);
     const more = {
       recreate: list("recreate"),
+      foreign: asked.options["foreign"] === true,
       reason: (asked.options["reason"] as string | undefined) ?? null,
       wait: asked.options["wait"] === true,
       adoptState: asked.options["adoptState"] === true,

@@ -22,6 +22,7 @@ const ours = [
   "env",
   "from_dump",
   "from_env",
+  "foreign",
   "reason",
   "wait",
   "limit",

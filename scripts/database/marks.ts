@@ -16,6 +16,8 @@ export interface Mark {
   readonly purpose: Purpose;
   /** The release that the run was for. */
   readonly release: string;
+  /** Of the live one: the fingerprint of LETTA_ENCRYPTION_KEY that its release runs with. */
+  readonly encryptionKey?: string | undefined;
 }
 
 /** A run of a command that makes databases: a release's sheet, or what will be one. */
@@ -34,8 +36,8 @@ export function marksOf(installation: string, { id, run = "" }: MarkingRun) {
 
 /** The statement that marks a database; its owner may run it, from any database of the server. */
 export function commentStatement(name: string, mark: Mark): string {
-  const { installation, run, purpose, release } = mark;
-  const text = prefix + JSON.stringify({ installation, run, purpose, release });
+  const { installation, run, purpose, release, encryptionKey } = mark;
+  const text = prefix + JSON.stringify({ installation, run, purpose, release, encryptionKey });
   return `COMMENT ON DATABASE ${quoteName(name)} IS ${quoteText(text)};`;
 }
 
@@ -48,9 +50,11 @@ export function readMark(comment: string | null): Mark | undefined {
   } catch {
     return undefined;
   }
-  const { installation, run, purpose, release } = read ?? {};
+  const { installation, run, purpose, release, encryptionKey } = read ?? {};
   const isMark =
     [installation, run, release].every((one) => typeof one === "string") &&
     purposes.some((one) => one === purpose);
-  return isMark ? ({ installation, run, purpose, release } as Mark) : undefined;
+  if (!isMark) return undefined;
+  const key = typeof encryptionKey === "string" ? { encryptionKey } : {};
+  return { installation, run, purpose, release, ...key } as Mark;
 }

@@ -143,13 +143,11 @@ function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Too
       return decision.schema.why;
     }),
     needsEngine("encryption key", async () => {
-      const key = readKey(directory);
+      const { encryptionKey } = (await plan()).decision.situation;
       const last = newestGood(directory);
-      if (key === undefined || last?.secrets["LETTA_ENCRYPTION_KEY"] === undefined) {
-        return skipped("no release here tells which key it ran with");
-      }
-      refuseChangedKey(settings, last, key);
-      return "the one the last release ran with";
+      return refuseChangedKey(settings, last, readKey(directory), encryptionKey)
+        ? "the one the last release ran with"
+        : skipped("neither a release here nor the database tells which key it ran with");
     }),
     needsEngine("database password", async () => {
       const { observed } = (await plan()).decision.situation;

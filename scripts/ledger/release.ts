@@ -64,6 +64,8 @@ export interface Release {
   readonly heads: readonly string[];
   /** A keyed digest of each secret: shows that one changed, and nothing else. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Of LETTA_ENCRYPTION_KEY (see fingerprint): compared whatever became of the digests' own key. */
+  readonly encryptionKey?: string;
   /** The backup taken before it. */
   readonly backup: string | null;
   readonly proofs: readonly Proof[];
@@ -141,6 +143,7 @@ const formats = {
     way: v.nullable(v.picklist(["none", "migrate", "keep", "carry", "downgrade", "restore"])),
     heads: texts,
     secrets: v.record(text, text),
+    encryptionKey: v.exactOptional(text),
     backup: v.nullable(text),
     proofs: v.array(
       v.object({

@@ -162,7 +162,9 @@ async function recorded(
     };
     updateRelease(directory, release);
     const server = await databaseServing(target, tools);
-    await markLive(server, runMarks({ directory, tools }, sheet)("live"), tools);
+    const { encryptionKey } = sheet;
+    const mark = runMarks({ directory, tools }, sheet)("live");
+    await markLive(server, { ...mark, encryptionKey }, tools);
     return release;
   });
 }

@@ -2,7 +2,7 @@ import { Problem } from "../common/problem.ts";
 import { alterDatabases } from "../database/alterDatabases.ts";
 import { releaseInName } from "../database/databaseName.ts";
 import { databases, type FoundDatabase } from "../database/databases.ts";
-import { commentStatement } from "../database/marks.ts";
+import { commentStatement, type Mark } from "../database/marks.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import { keepAdopted, readAdopted } from "../ledger/adopted.ts";
@@ -71,6 +71,7 @@ export function foreignTo(own: OwnState, found: FoundStack): Foreign[] {
  * Asserts that this state directory made the stack that is there, before anything is touched; a run
  * that was asked to adopt takes it over.
  * @param database where it can be asked already
+ * @returns the live database's mark, where the database was asked and has one
  * @throws Problem STATE_MISMATCH naming what was found
  */
 export async function assertOwnState(
@@ -79,7 +80,7 @@ export async function assertOwnState(
   observed: readonly ObservedContainer[],
   database: DatabaseServer | undefined,
   tools: Pick<Tools, "engine" | "say">,
-): Promise<void> {
+): Promise<Mark | undefined> {
   const adopted = readAdopted(directory);
   const key = readKey(directory);
   const folders = releaseIds(directory);
@@ -98,7 +99,8 @@ export async function assertOwnState(
     volume: hasVolume ? volume : undefined,
   };
   const foreign = foreignTo(own, found);
-  if (foreign.length === 0) return;
+  const mark = found.databases?.get(found.live)?.mark;
+  if (foreign.length === 0) return mark;
   const details = foreign.map(describe);
   if (!adopted.isAsked) {
     throw new Problem(
@@ -122,6 +124,7 @@ export async function assertOwnState(
   });
   await tools.say.step("adopt what another state directory made", () => Promise.resolve(details));
   for (const one of details) tools.say.note(`adopted: ${one}`);
+  return mark;
 }
 
 /** The same at the beginning of a command, with the bundled database where it runs and is not ours. */

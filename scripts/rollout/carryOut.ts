@@ -55,6 +55,8 @@ export interface Rollout {
   readonly knower: Actor | undefined;
   /** The backup of a `restore` or a `carry`; the newest fitting one where it is left out. */
   readonly backup?: Backup;
+  /** Whether a backup may be another installation's. */
+  readonly foreign?: boolean;
   /** Tables whose rows come from the backup in a `carry`. */
   readonly fromDump: readonly string[];
   /** How the server fails already. */

@@ -121,7 +121,7 @@ export async function databaseBack(
     const swap = () =>
       swapNames(server, [
         { from: server.name, to: marks("retained") },
-        { from: former!, to: marks("live") },
+        { from: former!, to: { ...marks("live"), encryptionKey: present.encryptionKey } },
       ]);
     const name = `the database as it was before; the failed one stays as ${retained}`;
     try {

@@ -1,3 +1,4 @@
+import { fingerprint } from "../ledger/backups.ts";
 import type { Release } from "../ledger/release.ts";
 import { secretKey } from "../ledger/secretKey.ts";
 import { secretDigests } from "../preparation/prepareStack.ts";
@@ -52,9 +53,11 @@ export function describeRelease(
     return [service.name, sheet] as const;
   });
   const { present, before = [], ...own } = parts;
+  const encryptionKey = fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY"));
   return {
     ...own,
     ...(before.length > 0 ? { before } : {}),
+    ...(encryptionKey === undefined ? {} : { encryptionKey }),
     run: parts.run ?? newRun(tools),
     format: 2,
     project: settings.project,

@@ -15,7 +15,9 @@ export async function markLive(
 ): Promise<void> {
   try {
     const found = (await databases(server)).get(server.name);
-    if (found === undefined || found.hasOtherComment || found.mark?.run === mark.run) return;
+    if (found === undefined || found.hasOtherComment) return;
+    const isSame = found.mark?.run === mark.run && found.mark.encryptionKey === mark.encryptionKey;
+    if (isSame) return;
     const statement = commentStatement(server.name, mark);
     await alterDatabases(server, [], statement, `${server.name} could not be marked`);
   } catch (error) {

@@ -6,7 +6,7 @@ import { Problem } from "../common/problem.ts";
 import { databases } from "../database/databases.ts";
 import { login } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import type { Backup } from "../ledger/backups.ts";
+import { fingerprint, type Backup } from "../ledger/backups.ts";
 import { readReleases, type Release } from "../ledger/releases.ts";
 import type { Tools } from "../parts/tools.ts";
 import { secretDigests } from "../preparation/prepareStack.ts";
@@ -14,22 +14,32 @@ import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 /**
- * What the server stored encrypted nobody can read under another key.
+ * What the server stored encrypted cannot be read under another key. The database's own mark counts
+ * first, as it stays where the state is lost; then the last release's fingerprint; then its digest,
+ * which tells as long as the state's key is the same.
+ * @param marked the fingerprint that the live database is marked with
+ * @returns whether anything told which key it was
  * @throws Problem KEY_CHANGED
  */
 export function refuseChangedKey(
   settings: Settings,
   present: Release | undefined,
-  secretKey: Buffer,
-): void {
-  const before = present?.secrets["LETTA_ENCRYPTION_KEY"];
-  if (before === undefined) return;
-  const now = secretDigests(settings, secretKey)("LETTA_ENCRYPTION_KEY");
-  if (now === before) return;
+  secretKey: Buffer | undefined,
+  marked?: string,
+): boolean {
+  const name = "LETTA_ENCRYPTION_KEY";
+  const known = marked ?? present?.encryptionKey;
+  const before = known ?? (secretKey && present?.secrets[name]);
+  if (before === undefined) return false;
+  const key = settings.secrets.get(name);
+  const now = known === undefined ? secretDigests(settings, secretKey!)(name) : fingerprint(key);
+  if (now === before) return true;
   const what = now === undefined ? "is missing, unlike" : "is another one than";
+  const where =
+    marked === undefined ? `in release ${present!.id}` : "when the database last served";
   throw new Problem(
     "KEY_CHANGED",
-    `LETTA_ENCRYPTION_KEY ${what} in release ${present!.id}: what the server stored encrypted could not be read any more`,
+    `${name} ${what} ${where}: what the server stored encrypted could not be read any more`,
     {
       details: [`${settings.origin("LETTA_ENCRYPTION_KEY") || "nowhere set"}`],
       next: `put the former key back into ${settings.secretsFile}`,

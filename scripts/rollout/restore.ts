@@ -2,7 +2,7 @@ import { Problem } from "../common/problem.ts";
 import { clearScratch } from "../database/dropScratch.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
-import { fingerprint, isSealed, readBackups, type Backup } from "../ledger/backups.ts";
+import { readBackups, type Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
 import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -12,6 +12,7 @@ import { makingOf } from "./deploy.ts";
 import { newRun } from "./describeRelease.ts";
 import { presentState } from "./presentState.ts";
 import { recover } from "./recover.ts";
+import { refuseForeign, refuseOtherKey } from "./refuseBackup.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
 import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import { runMarks } from "./runMarks.ts";
@@ -48,7 +49,8 @@ export function restore(
     const { seen, target: serving } = await presentState(settings, begun);
     const present = seen.present!;
     const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
-    refuseForeign(begun.directory, backup, asked.foreign === true, settings.environment);
+    const again = `npm run restore -- ${settings.environment} ${backup.id} --foreign`;
+    refuseForeign(begun.directory, backup, asked.foreign === true, again);
     refuseOtherKey(backup, settings);
     if (!sameRevisions(backup.revision, present.revision)) {
       throw new Problem(
@@ -105,41 +107,6 @@ export function restore(
     const { release, awaySeconds } = done;
     return { backup, release: release.id, from: present.id, way: "restore", awaySeconds };
   });
-}
-
-/**
- * A dump may run any SQL: one that came back from elsewhere is restored only on request.
- * @throws Problem BACKUP_DAMAGED
- */
-export function refuseForeign(
-  directory: string,
-  { id }: Backup,
-  isAllowed: boolean,
-  environment: string,
-): void {
-  if (isAllowed || isSealed(directory, id)) return;
-  throw new Problem(
-    "BACKUP_DAMAGED",
-    `backup ${id}: expected one that this installation wrote, as it wrote it`,
-    {
-      details: ["it is another installation's, an earlier version's, or was changed since"],
-      next: `npm run restore -- ${environment} ${id} --foreign   (where you trust its origin)`,
-    },
-  );
-}
-
-/**
- * What the server stored encrypted nobody can read under another key.
- * @throws Problem KEY_CHANGED
- */
-export function refuseOtherKey({ id, encryptionKey }: Backup, settings: Settings): void {
-  if (encryptionKey === undefined) return;
-  if (encryptionKey === fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY"))) return;
-  throw new Problem(
-    "KEY_CHANGED",
-    `LETTA_ENCRYPTION_KEY is another one than when backup ${id} was taken: what the server stored encrypted could not be read any more`,
-    { next: `put the key of then back into ${settings.secretsFile}` },
-  );
 }
 
 function chooseBackup(directory: string, wanted: string | undefined, environment: string): Backup {

@@ -80,6 +80,8 @@ export interface RollOutParts {
   readonly making: Making;
   readonly asked: RolloutAsked;
   readonly fromDump?: readonly string[];
+  /** Whether a backup may be another installation's. */
+  readonly foreign?: boolean;
 }
 
 /** The road of deploy and rollback from the decision on. */
@@ -120,7 +122,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   const run = newRun(tools);
   const marks = runMarks(begun, { id: making.id, run });
   const key = making.secretKey!;
-  refuseChangedKey(settings, present, key);
+  refuseChangedKey(settings, present, key, decision.situation.encryptionKey);
   const postgres = decision.situation.observed.find((one) => one.service === "postgres");
   const changesPostgres = decision.changes.some(
     (one) => one.service === "postgres" && one.action === "recreate",
@@ -202,6 +204,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       former: await actor(present),
       knower: await actor(decision.knower),
       fromDump: parts.fromDump ?? [],
+      foreign: parts.foreign === true,
       before,
       incident: kind === "rollback",
     },

@@ -24,6 +24,8 @@ export interface RollbackAsked extends RolloutAsked {
   readonly way: AskedWay | undefined;
   /** Tables whose rows come from the backup, in a `carry`. */
   readonly fromDump: readonly string[];
+  /** Whether a backup may be another installation's. */
+  readonly foreign?: boolean;
   /** Turns back settings and configuration, and keeps the images. */
   readonly onlyConfiguration: boolean;
 }
@@ -51,7 +53,8 @@ export function rollback(
     const decision = await decide(settings, target, now, asked.way, begun.tools);
     await refuseWithLosses(decision, target.settings, directory);
     const parts = { kind: "rollback", settings, target, decision, making: now, asked } as const;
-    return rollOut({ ...parts, fromDump: asked.fromDump }, begun);
+    const { fromDump, foreign = false } = asked;
+    return rollOut({ ...parts, fromDump, foreign }, begun);
   });
 }
 

@@ -23,6 +23,8 @@ export interface Situation {
   readonly revision: readonly string[] | undefined;
   /** Who is who in the database; undefined while it does not run. */
   readonly roles: Roles | undefined;
+  /** The fingerprint of LETTA_ENCRYPTION_KEY that the live database is marked with. */
+  readonly encryptionKey?: string | undefined;
   /** What it holds without saying any revision; undefined wherever it says one or is empty. */
   readonly unmarked: string | undefined;
 }
@@ -48,7 +50,7 @@ export async function situation(
   const database = runs
     ? databaseOf(settings, { container: container?.id, image }, tools)
     : undefined;
-  const [at] = await Promise.all([
+  const [at, mark] = await Promise.all([
     database && revision(database.database(), server.revisionQuery),
     assertOwnState(settings, directory, observed, database, tools),
   ]);
@@ -60,6 +62,7 @@ export async function situation(
     database,
     revision: at,
     roles: await database?.roles(),
+    encryptionKey: mark?.encryptionKey,
     unmarked: unmarked(tables, present !== undefined && present.revision.length > 0),
   };
 }

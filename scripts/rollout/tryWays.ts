@@ -11,13 +11,14 @@ import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { rowsOnlyIn } from "../database/rowsOnlyIn.ts";
 import { swapNames } from "../database/swapNames.ts";
-import { dumpPath, readBackups, type Backup } from "../ledger/backups.ts";
+import { dumpPath, fingerprint, isSealed, readBackups, type Backup } from "../ledger/backups.ts";
 import type { Proof } from "../ledger/release.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Way } from "./askableWays.ts";
 import type { Rollout } from "./carryOut.ts";
 import { downgradeCopy } from "./downgradeCopy.ts";
 import { playTarget } from "./playTarget.ts";
+import { refuseForeign, refuseOtherKey } from "./refuseBackup.ts";
 import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
 import { runMarks } from "./runMarks.ts";
@@ -88,8 +89,11 @@ async function tryWay(
   const server = rollout.situation.database!;
   const marks = runMarks(session, rollout);
   const [scratch, incoming] = [marks("rehearsal"), marks("incoming")];
+  const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
   const databaseOf = (mark: Mark) => databaseName(server.name, mark);
   const backup = rollout.backup ?? newestBackupAt(session.directory, rollout.schema.heads);
+  if ((way === "restore" || way === "carry") && rollout.backup === undefined)
+    assertUsable(backup!, rollout, session);
   const swap = async (now: DatabaseServer, told: Tools) => {
     const retained = marks("retained");
     await told.say.step(
@@ -97,7 +101,7 @@ async function tryWay(
       async () => {
         const ended = await swapNames(now, [
           { from: now.name, to: retained },
-          { from: databaseOf(incoming), to: marks("live") },
+          { from: databaseOf(incoming), to: { ...marks("live"), encryptionKey } },
         ]);
         return [endedText(ended), await rowsOnlyIn(now, databaseOf(retained))];
       },
@@ -190,11 +194,23 @@ async function tryWay(
   }
 }
 
-/** The newest proven backup whose schema is at these revisions. */
+/** A dump may run any SQL, and what is in it is encrypted under the key of then. */
+function assertUsable(backup: Backup, { settings, foreign }: Rollout, { directory }: Session) {
+  const { environment } = settings;
+  const again = `npm run rollback -- <release> --database restore --env ${environment} --foreign`;
+  refuseForeign(directory, backup, foreign === true, again);
+  refuseOtherKey(backup, settings);
+}
+
+/**
+ * The newest proven backup whose schema is at these revisions: of those that this installation wrote,
+ * where there is one.
+ */
 export function newestBackupAt(directory: string, heads: readonly string[]): Backup | undefined {
-  return readBackups(directory).backups.find(
+  const fitting = readBackups(directory).backups.filter(
     (one) => one.proven !== null && sameRevisions(one.revision, heads),
   );
+  return fitting.find((one) => isSealed(directory, one.id)) ?? fitting[0];
 }
 
 function dumpFile(backup: Backup, { directory }: Session) {

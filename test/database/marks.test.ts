@@ -69,3 +69,9 @@ test("a sheet of before marks finds nothing", () => {
   const found = new Map([["letta_retained_000003", { bytes: 1, mark: unmarked }]]);
   assert.equal(databaseOfRun(found, unmarked), undefined);
 });
+
+test("the live database's mark keeps the fingerprint of its encryption key", () => {
+  const live = mark({ purpose: "live", encryptionKey: "0123456789abcdef" });
+  assert.deepEqual(readMark(textOf(live)), live);
+  assert.ok(!("encryptionKey" in readMark(textOf(mark({ purpose: "live" })))!));
+});

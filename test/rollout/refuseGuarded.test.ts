@@ -17,6 +17,7 @@ import {
   refuseWrongPassword,
   stagingProof,
 } from "../../scripts/rollout/refuseGuarded.ts";
+import { fingerprint } from "../../scripts/ledger/backups.ts";
 import type { SettingName } from "../../scripts/settings/readSettings.ts";
 import { simulatedEngine } from "../rigs/simulatedEngine.ts";
 import { exampleRelease } from "../ledger/exampleRelease.ts";
@@ -64,6 +65,27 @@ test("an encryption key that is missing now is refused as such", () => {
     code: "KEY_CHANGED",
     message: /^LETTA_ENCRYPTION_KEY is missing, unlike in release 000004:/,
   });
+});
+
+test("the fingerprint tells where the digests' own key is another one, or gone", () => {
+  const same = {
+    encryptionKey: fingerprint(encryption)!,
+    secrets: { LETTA_ENCRYPTION_KEY: "lost" },
+  };
+  for (const digestKey of [key, undefined])
+    assert.equal(refuseChangedKey(prod, release(same), digestKey), true);
+  const other = { ...same, encryptionKey: fingerprint("the former key")! };
+  for (const digestKey of [key, undefined])
+    assert.throws(() => refuseChangedKey(prod, release(other), digestKey), { code: "KEY_CHANGED" });
+});
+
+test("without any state the database's own mark tells which key it served with", () => {
+  assert.equal(refuseChangedKey(prod, undefined, key, fingerprint(encryption)), true);
+  assert.throws(() => refuseChangedKey(prod, undefined, key, fingerprint("the former key")), {
+    code: "KEY_CHANGED",
+    message: /when the database last served/,
+  });
+  assert.equal(refuseChangedKey(prod, undefined, key), false);
 });
 
 test("where there was no release or no key there is nothing that it could not read", () => {

@@ -10,7 +10,7 @@ import {
 } from "../../scripts/ledger/backups.ts";
 import { secretKey } from "../../scripts/ledger/secretKey.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
-import { refuseForeign, refuseOtherKey } from "../../scripts/rollout/restore.ts";
+import { refuseForeign, refuseOtherKey } from "../../scripts/rollout/refuseBackup.ts";
 import { folder } from "../ledger/folder.ts";
 import { settingsOf } from "./exampleTarget.ts";
 
@@ -51,14 +51,17 @@ function taken(key: string | undefined): { directory: string; backup: Backup } {
 
 test("another installation's backup is restored only on request", () => {
   const { directory, backup } = taken(undefined);
-  refuseForeign(directory, backup, false, "prod");
+  refuseForeign(directory, backup, false, "npm run restore -- prod --foreign");
   writeFileSync(`${directory}/key`, "02".repeat(32));
-  assert.throws(() => refuseForeign(directory, backup, false, "prod"), {
-    code: "BACKUP_DAMAGED",
-    exit: 3,
-    next: /--foreign/,
-  });
-  refuseForeign(directory, backup, true, "prod");
+  assert.throws(
+    () => refuseForeign(directory, backup, false, "npm run restore -- prod --foreign"),
+    {
+      code: "BACKUP_DAMAGED",
+      exit: 3,
+      next: /--foreign/,
+    },
+  );
+  refuseForeign(directory, backup, true, "npm run restore -- prod --foreign");
 });
 
 test("a backup of another encryption key is refused, with neither key in the words", () => {

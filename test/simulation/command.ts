@@ -30,6 +30,8 @@ export interface Command {
   readonly adoptState?: boolean;
   /** What DEPLOY_STRATEGY says. */
   readonly strategy?: NonNullable<SiteSettings["strategy"]>;
+  /** Whether --foreign is given. */
+  readonly foreign?: boolean;
 }
 
 /** What became of it. */
@@ -99,7 +101,8 @@ async function perform(
     await backUp(settings, asked, tools);
     return { release: "", way: null };
   }
-  const more = { wanted: to, way, fromDump: [], onlyConfiguration: false };
+  const { foreign = false } = command;
+  const more = { wanted: to, way, fromDump: [], onlyConfiguration: false, foreign };
   return rollback(settings, { ...asked, ...more }, tools);
 }
 

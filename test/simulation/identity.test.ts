@@ -113,3 +113,24 @@ test("a restore that was killed before its swap is not done because a database h
     ["failed"],
   );
 });
+
+test("a backup that was changed since is no way back, unless --foreign says so", async () => {
+  await done({ kind: "deploy", version: "1.0.0" });
+  await done({ kind: "deploy", version: "2.0.0" });
+  const server = site.servers.part("server")!.id;
+  const folder = "/simulated/state/prod/backups";
+  const sheets = [...site.world.disk.folderAt(folder).entries.keys()].filter((one) =>
+    one.endsWith(".json"),
+  );
+  for (const name of sheets) {
+    const file = site.world.disk.fileAt(`${folder}/${name}`);
+    file.data = Buffer.from(file.data.toString().replace("before deploy", "before somehow"));
+  }
+  for (const way of ["restore", "carry"] as const) {
+    const { problem } = await run({ kind: "rollback", version: "2.0.0", way });
+    assert.equal(problem?.exit, 3);
+    assert.match([problem.message, ...problem.details].join("\n"), /this installation wrote/);
+    assert.equal(site.servers.part("server")!.id, server);
+  }
+  await done({ kind: "rollback", version: "2.0.0", way: "restore", foreign: true });
+});
