@@ -18,15 +18,18 @@ export interface KnownRows {
  */
 export async function rowsOnlyIn(server: DatabaseServer, retained: string): Promise<string> {
   try {
-    const live = await knownRows(server.database());
-    return describeRowsOnlyIn(retained, live, await knownRows(server.database(retained)));
+    // Requests may be paused meanwhile, and each question to an external database starts a container.
+    const both = [server.database(), server.database(retained)];
+    const [live, former] = await Promise.all(both.map(knownRows));
+    return describeRowsOnlyIn(retained, live!, former!);
   } catch (error) {
     return `how many rows are only in ${retained} is not known: ${(error as Error).message}`;
   }
 }
 
 async function knownRows(database: Database): Promise<KnownRows> {
-  return { tables: await estimateTables(database), keys: await tableKeys(database) };
+  const [tables, keys] = await Promise.all([estimateTables(database), tableKeys(database)]);
+  return { tables, keys };
 }
 
 /** The same, of what was found in both. Pure. */
