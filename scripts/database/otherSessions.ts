@@ -15,6 +15,11 @@ export interface OtherUses {
     readonly owner: string;
     readonly since: string;
   }[];
+  /**
+   * Where a bundled database was made with another version of the system's collations than its
+   * image has now; Postgres copies no such database (createdb, commands/dbcommands.c).
+   */
+  readonly collation?: { readonly made: string; readonly now: string | null } | null;
 }
 
 /**
@@ -33,10 +38,17 @@ export async function otherSessions(
       (SELECT coalesce(jsonb_agg(jsonb_build_object('name', slot_name, 'plugin', plugin)), '[]')
         FROM pg_replication_slots WHERE database = ${quoteText(server.name)}) AS slots,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('gid', gid, 'owner', owner, 'since', prepared)), '[]')
-        FROM pg_prepared_xacts WHERE database = ${quoteText(server.name)}) AS prepared`,
+        FROM pg_prepared_xacts WHERE database = ${quoteText(server.name)}) AS prepared
+      ${server.place === "bundled" ? otherCollation(server.name) : ""}`,
     `the replication slots and prepared transactions of ${server.name}`,
   );
   return { ...named!, sessions: all.filter((one) => !isOwn(one, own)) };
+}
+
+function otherCollation(name: string): string {
+  const now = "pg_database_collation_actual_version(oid)";
+  return `, (SELECT jsonb_build_object('made', datcollversion, 'now', ${now}) FROM pg_database
+    WHERE datname = ${quoteText(name)} AND datcollversion IS DISTINCT FROM ${now}) AS collation`;
 }
 
 /**
@@ -52,9 +64,14 @@ export function isOwn(session: Session, own: readonly string[]): boolean {
   );
 }
 
-/** What no run can end, each with its cure; empty where nothing is. */
-export function unendable({ sessions: all, slots, prepared }: OtherUses): string[] {
+/** What keeps a database from being copied, and no run can end; each with its cure. */
+export function unendable({ sessions: all, slots, prepared, collation }: OtherUses): string[] {
   return [
+    ...(collation
+      ? [
+          `collation version ${collation.made}, the image has ${collation.now ?? "none"}: REINDEX DATABASE, then ALTER DATABASE … REFRESH COLLATION VERSION`,
+        ]
+      : []),
     ...all
       .filter((one) => one.kind === "replication")
       .map((one) => `${sessionText(one)}: stop its consumer`),

@@ -50,8 +50,8 @@ export async function askEndSessions(
   if (blockers.length > 0) {
     throw new Problem(
       "DATABASE_REFUSED",
-      `expected no session on ${name} that cannot be ended while it is copied or renamed, got ${blockers.length}`,
-      { details: blockers, next: "the same command again, once they are gone" },
+      `${name} has to be copied or renamed, and ${blockers.length} thing${blockers.length === 1 ? "" : "s"} on it would keep Postgres from that`,
+      { details: blockers, next: "the same command again, once that is done" },
     );
   }
   if (lines.length === 0) return;

@@ -154,3 +154,11 @@ test("replication slots and prepared transactions are named with their cure", as
   psql("SELECT pg_drop_replication_slot('cdc')", "letta");
   assert.deepEqual(unendable(await otherSessions(server, [])), []);
 });
+
+test("a database made with other collations, which Postgres will not copy, is named with the cure", async () => {
+  psql("UPDATE pg_database SET datcollversion = '2.31' WHERE datname = 'letta'");
+  const cures = unendable(await otherSessions(server, [])).join("\n");
+  assert.match(cures, /collation version 2\.31.*REFRESH COLLATION VERSION/);
+  psql("UPDATE pg_database SET datcollversion = NULL WHERE datname = 'letta'");
+  assert.deepEqual(unendable(await otherSessions(server, [])), []);
+});
