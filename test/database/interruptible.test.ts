@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { carryRows } from "../../scripts/database/carryRows.ts";
+import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
+import { dump } from "../../scripts/database/dump.ts";
+import { interruptible } from "../../scripts/database/interruptible.ts";
+import { marksOf } from "../../scripts/database/marks.ts";
+import { restoreDump } from "../../scripts/database/restoreDump.ts";
+import { externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
+import type { OneShot } from "../../scripts/engine/engine.ts";
+import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+
+const mark = marksOf("f00dfacef00dface", { id: "000003", run: "0123456789abcdef" })("rehearsal");
+const content = "a dump";
+const path = join(mkdtempSync(join(tmpdir(), "letta-interrupted-")), "a.dump");
+writeFileSync(path, content);
+const locale = { encoding: "UTF8", collate: "C", ctype: "C", provider: null, locale: null };
+const own = { settings: [], grants: null, locale };
+const sheet = {
+  ...own,
+  sha256: createHash("sha256").update(content).digest("hex"),
+  bytes: content.length,
+  rows: {},
+};
+
+/**
+ * A server of which one client goes on until its session is ended.
+ * @param hangs which one, by its program and its script
+ */
+function endless(hangs: RegExp) {
+  const asked: string[] = [];
+  const stop = new AbortController();
+  let hanging: { name: string; end: () => void } | undefined;
+  const run = async ({ entrypoint, stdin, environment }: OneShot) => {
+    const script = typeof stdin === "string" ? stdin : "";
+    const said = `${entrypoint[0]} ${script}`;
+    asked.push(said);
+    if (hangs.test(said)) {
+      await new Promise<void>((end) => {
+        hanging = { name: environment!["PGAPPNAME"]!, end };
+        stop.abort();
+      });
+      return { code: 1, stdout: "", stderr: "terminating connection" };
+    }
+    if (script.includes("pg_terminate_backend") && script.includes(`'${hanging?.name}'`))
+      hanging!.end();
+    const row = script.includes("shobj_description")
+      ? { name: "letta_rehearsal", bytes: 1, comment: `letta-stack ${JSON.stringify(mark)}` }
+      : { bytes: 1e9, version: 170_000, own, objects: 0 };
+    return { code: 0, stdout: `${JSON.stringify(row)}\n`, stderr: "" };
+  };
+  const place = { uri: "postgresql://me:secret123456@db/letta", image: "i", network: "bridge" };
+  const server = externalServer({ ...simulatedEngine(), run }, place);
+  return { server, signal: stop.signal, asked };
+}
+
+const long: readonly [
+  name: string,
+  hangs: RegExp,
+  work: (server: DatabaseServer, signal: AbortSignal) => Promise<unknown>,
+  left: RegExp | undefined,
+][] = [
+  [
+    "a dump",
+    /pg_export_snapshot/,
+    (server, signal) =>
+      dump(interruptible(server, signal), {
+        database: "letta",
+        path: `${path}.2`,
+        revisionQuery: "SELECT 1",
+      }),
+    undefined,
+  ],
+  [
+    "a copy",
+    /TEMPLATE "letta"/,
+    (server, signal) => copyDatabase(server, "letta", mark, signal),
+    /DROP DATABASE IF EXISTS "letta_making_f00dfacef00dface"/,
+  ],
+  [
+    "a restore",
+    /^pg_restore/,
+    (server, signal) => restoreDump(server, { path, sheet }, mark, signal),
+    /DROP DATABASE IF EXISTS "letta_rehearsal"/,
+  ],
+  [
+    "the carrying of rows",
+    /^pg_restore/,
+    (server, signal) =>
+      carryRows(server, { from: "letta", dump: { path, sheet }, mark, fromDump: [], signal }),
+    /DROP DATABASE IF EXISTS "letta_rehearsal"/,
+  ],
+];
+
+for (const [name, hangs, work, left] of long) {
+  test(`${name} that is interrupted ends, and drops what it has begun`, async () => {
+    const { server, signal, asked } = endless(hangs);
+    await assert.rejects(work(server, signal), { name: "AbortError" });
+    const after = asked.slice(asked.findIndex((one) => hangs.test(one)) + 1);
+    if (left !== undefined)
+      assert.ok(
+        after.some((one) => left.test(one)),
+        after.join("\n"),
+      );
+  });
+}
