@@ -106,6 +106,7 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
         restarts: found.RestartCount,
         startedAt: state.StartedAt,
         healthOutput: state.Health?.Log?.at(-1)?.Output ?? "",
+        healthAt: state.Health?.Log?.at(-1)?.Start ?? "",
         made: madeWith(found),
       };
     },

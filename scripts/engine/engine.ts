@@ -27,6 +27,8 @@ export interface Inspected extends ObservedContainer {
   readonly startedAt: string;
   /** What its health check said last. */
   readonly healthOutput: string;
+  /** When that check began, by the engine's clock; "" where none was made. */
+  readonly healthAt: string;
   /**
    * What it was really made with (environment, command, mounts, ports, limits, networks), as
    * text in a fixed order: two that are equal were made alike. Secrets stand in it: never

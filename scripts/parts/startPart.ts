@@ -1,3 +1,4 @@
+import { writePasswordFile } from "../database/passwordFile.ts";
 import { withMigrationLock } from "../database/migrationLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { isCollector } from "../stack/isCollector.ts";
@@ -39,6 +40,11 @@ async function startOnce(
       await waitFor(service, before, limit, tools, undefined);
     });
     return;
+  }
+  const password = settings.secrets.get("LETTA_PG_PASSWORD");
+  if (service.name === "postgres" && before.state === "running" && password !== undefined) {
+    // It may have been started under another one. Where it ends meanwhile, waitFor tells so.
+    await writePasswordFile(tools.engine, id, password).catch(() => undefined);
   }
   if (before.state === "running" && before.health === "unhealthy") {
     await tools.engine.stop(id, service.graceSeconds);

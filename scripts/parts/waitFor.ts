@@ -51,7 +51,9 @@ export async function waitFor(
       }
     } else {
       if (seen.state === "running" && (seen.health === "healthy" || seen.health === "none")) return;
-      if (service.broken && new RegExp(service.broken.says).test(seen.healthOutput)) {
+      // The engine keeps the words of earlier checks, also through a restart.
+      const isNew = seen.healthAt !== before.healthAt;
+      if (service.broken && isNew && new RegExp(service.broken.says).test(seen.healthOutput)) {
         throw hopeless(service, service.broken, seen.healthOutput);
       }
       if (seen.health === "unhealthy" && !isPatient)

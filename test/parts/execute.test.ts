@@ -109,6 +109,16 @@ test("an unhealthy part is stopped and started, not made anew", async () => {
   assert.deepEqual(on.engine.changes, ["stop server", "start server"]);
 });
 
+test("a database that is not healthy gets the present password before it is started again", async () => {
+  const on = rolloutOn({});
+  on.engine.put(project, { service: "postgres", health: "unhealthy" });
+  await roll(on, devStack, [{ service: "postgres", action: "start", causes: ["unhealthy"] }]);
+  const [exec, stop] = ["exec postgres", "stop postgres"].map((one) =>
+    on.engine.calls.indexOf(one),
+  );
+  assert.ok(exec! >= 0 && exec! < stop!, on.engine.calls.join("\n"));
+});
+
 test("a part with files that somebody stopped is started again, not judged by how it ended", async () => {
   const on = rolloutOn({});
   await roll(on, devStack, fresh);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
+import type { Inspected } from "../../scripts/engine/engine.ts";
 import { waitFor } from "../../scripts/parts/waitFor.ts";
 import type { Behaviour, Simulation } from "../rigs/simulatedEngine.ts";
 import { devStack, rolloutOn, type Rollout } from "../rollout/simulation.ts";
@@ -76,4 +77,21 @@ test("slow counts as broken after the limit, by the clock that was given", async
   const { looks, problem } = await waited("server", { after: 1000 }, {}, () => (ms += 31_000));
   assert.equal(looks, 2);
   assert.equal(problem?.message, "server is not healthy after 60 s");
+});
+
+test("what a health check said before says nothing of now; the same words from a new check do", async () => {
+  const on = rolloutOn({});
+  const postgres = devStack.services.find((one) => one.name === "postgres")!;
+  on.engine.put("p", { service: "postgres", state: "running", health: "starting" });
+  const [container] = await on.engine.containers("p");
+  const healthOutput = "FATAL: password authentication failed";
+  const before = { ...(await on.engine.inspect(container!.id)), healthOutput, healthAt: "1" };
+  const waits = (...seen: Partial<Inspected>[]) => {
+    const looks = [...seen];
+    const inspect = () => Promise.resolve({ ...before, ...looks.shift() });
+    const tools = { ...on.tools, engine: { ...on.engine, inspect } };
+    return waitFor(postgres, before, 60, tools, on.tools.signal);
+  };
+  await waits({}, {}, { health: "healthy", healthOutput: "1", healthAt: "2" });
+  await assert.rejects(waits({}, { healthAt: "2" }), /another password/);
 });

@@ -236,6 +236,7 @@ export function simulatedEngine(simulation: Simulation = {}): SimulatedEngine {
           restarts: 0,
           startedAt: String(container.starts),
           healthOutput: "",
+          healthAt: "",
           made: container.observed.labels["letta-stack.digest"] ?? "",
         };
       }),

@@ -194,6 +194,7 @@ export function engineOn(servers: SimulatedServers): Engine {
           restarts: one.restarts,
           startedAt: one.startedAt,
           healthOutput: "",
+          healthAt: "",
           made: JSON.stringify(one.file.labels ?? {}),
         };
       }),
