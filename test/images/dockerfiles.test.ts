@@ -94,6 +94,11 @@ test("nothing is taken at the latest version", () => {
   );
   const packages = (step: string) =>
     /\bpip (?:install|download) ([^&|;]*)/.exec(step)?.[1]?.split(" ") ?? [];
+  // A file of requirements names hashes, and with them versions.
+  assert.deepEqual(
+    culprits((step) => packages(step).includes("-r") && !step.includes("--require-hashes")),
+    [],
+  );
   const named = (step: string) =>
     packages(step).filter((word, at, all) => isPackage(word, all[at - 1]));
   assert.deepEqual(
@@ -104,7 +109,9 @@ test("nothing is taken at the latest version", () => {
 
 /** Not an option of pip, and not the value of one. */
 function isPackage(word: string, before: string | undefined): boolean {
-  return word !== "" && !word.startsWith("-") && !/^--(target|dest|no-binary)$/.test(before ?? "");
+  return (
+    word !== "" && !word.startsWith("-") && !/^(--(target|dest|no-binary)|-r)$/.test(before ?? "")
+  );
 }
 
 test("what fetches packages is given the host's certificates and settings", () => {
@@ -185,4 +192,13 @@ test("a step that downloads into a folder of its own keeps no cache beside it", 
     culprits((step) => fetches(step) && !cached(step)),
     [],
   );
+});
+
+test("the proxy, which the Internet reaches, is installed by the hashes of its wheels", () => {
+  const proxy = recipes.find(({ path }) => path === "docker/proxy/Dockerfile")!;
+  const steps = proxy.stages.flatMap((stage) => stage.steps);
+  const installs = steps.filter((step) => step.includes("pip install"));
+  assert.equal(installs.length, 1);
+  assert.match(installs[0]!, /--require-hashes/u);
+  assert.ok(steps.some((step) => (step.match(/--hash=sha256:[0-9a-f]{64}/gu) ?? []).length === 2));
 });
