@@ -32,6 +32,12 @@ export function foreseen(error: unknown): Problem | undefined {
       cause: error,
     });
   }
+  if (statusCode !== undefined && message.includes("no space left on device")) {
+    return new Problem("DISK_TOO_SMALL", `the engine's disk is full: ${message}`, {
+      next: "docker system df",
+      cause: error,
+    });
+  }
   if (statusCode !== undefined) {
     return new Problem("STEP_FAILED", `the engine answered ${statusCode}: ${message}`, {
       next: "npm run doctor",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { foreseen } from "../../scripts/common/foreseen.ts";
 import { Problem } from "../../scripts/common/problem.ts";
 import { watchTouches } from "../../scripts/rollout/watchTouches.ts";
 import { simulatedEngine } from "../rigs/simulatedEngine.ts";
@@ -63,4 +64,14 @@ test("what is done to containers of other projects is no touch", async () => {
   const { touches } = await watched();
   await touches.engine.down("ours-rehearsal", true);
   assert.equal(touches.truthful(refusal), refusal);
+});
+
+test("an engine whose disk is full is a refusal, unless something was touched before", async () => {
+  const { touches, server } = await watched();
+  const message = "(HTTP code 500) server error - mkdir /x: no space left on device";
+  const full = Object.assign(new Error(message), { statusCode: 500 });
+  truthful(foreseen(touches.truthful(full)), "DISK_TOO_SMALL", 3);
+  await touches.engine.stop(server, 1);
+  const told = truthful(touches.truthful(full), "STEP_FAILED", 5);
+  assert.match(told.message, /no space left on device/);
 });
