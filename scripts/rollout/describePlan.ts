@@ -1,6 +1,7 @@
 import { adminRole, type Roles } from "../database/roles.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Target } from "../preparation/target.ts";
+import { ownNames } from "../stack/proxyTls.ts";
 import { longestHold } from "../stack/proxyUpstream.ts";
 import type { Decision } from "./decide.ts";
 import { describeCollector } from "./describeCollector.ts";
@@ -58,7 +59,21 @@ export async function describePlan(
     ...describeSchema(schema),
     ...(decision.separatesRoles ? [describeRoles(decision.situation.roles!)] : []),
     describeInterruption(decision, present, target),
+    ...describeCertificate(target, decision),
     ...describeGate(target, present, schema.action === "migrate"),
+  ];
+}
+
+/** Whom the certificate of the proxy's own CA is good for: other clients refuse it. */
+function describeCertificate({ settings, prepared }: Target, { changes }: Decision): string[] {
+  const isTouched = changes.some(
+    ({ service, action }) => service.startsWith("proxy") && action !== "none",
+  );
+  if (!isTouched || settings.has("PROXY_CERT_FILE") || settings.has("PROXY_DOMAIN")) return [];
+  const names = [...ownNames(settings.lookup), "localhost", "127.0.0.1"].join(", ");
+  const ca = `docker cp ${prepared.stack.project}-proxy-1:/data/caddy/pki/authorities/local/root.crt .`;
+  return [
+    `certificate: of the proxy's own CA, for ${names} (more: PROXY_NAMES); what clients have to trust: ${ca}`,
   ];
 }
 

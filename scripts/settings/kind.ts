@@ -98,6 +98,11 @@ export const kind = {
   ),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
+  names: plain(
+    "host names or IP addresses with commas between them, such as letta.home,192.0.2.5",
+    (value) =>
+      value.split(",").every((one) => isIP(one) !== 0 || new RegExp(`^${host}$`, "u").test(one)),
+  ),
   mail: plain("an e-mail address", /^[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/u),
   version: plain("a version such as 0.16.8", /^\d+\.\d+\.\d+(?:[.-][0-9A-Za-z.-]+)?$/u),
   bytes: plain("a size such as 512m or 2g", /^[1-9]\d{0,8}(?:b|k|kb|m|mb|g|gb)$/iu),

@@ -174,6 +174,15 @@ const certificateHasAKey: Rule = ({ get }) => {
   return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
 };
 
+/** The other two have a certificate for their own names. */
+const namesAreForTheOwnCa: Rule = ({ get }) => {
+  const other = (["PROXY_CERT_FILE", "PROXY_DOMAIN"] as const).find((name) => get(name));
+  if (!get("PROXY_NAMES") || other === undefined) return [];
+  return [
+    { name: "PROXY_NAMES", expected: `nothing, as ${other} is set`, got: get("PROXY_NAMES") },
+  ];
+};
+
 /** Letta would make a password up and print it. */
 const secureHasAPassword: Rule = (facts) => {
   const { get } = facts;
@@ -225,6 +234,7 @@ export const rules: readonly Rule[] = [
   proxyIsTheDoor,
   certificateHasAKey,
   secureHasAPassword,
+  namesAreForTheOwnCa,
   drainIsWithinTheHold,
   batchFitsTheQueue,
   poolsFitTheDatabase,

@@ -47,6 +47,10 @@ export const stackDeclarations = declare({
     about: "domain the proxy is reached at; it gets a certificate for it, unless it has one",
     ...kind.hostName,
   },
+  PROXY_NAMES: {
+    about: "names and addresses that the proxy's own certificate is for, beside localhost",
+    ...kind.names,
+  },
   PROXY_ACME_EMAIL: {
     about: "address the certificate's authority writes to; it asks at port 443 of PROXY_DOMAIN",
     ...kind.mail,

@@ -25,7 +25,7 @@ export function proxyTls(lookup: Lookup): ProxyTls {
   const value = (name: string) => lookup(name)?.value ?? "";
   if (value("PROXY_CERT_FILE") !== "") return own;
   const domain = value("PROXY_DOMAIN");
-  return domain === "" ? internal(value("PROXY_PUBLISH_HOST")) : acme(domain, value);
+  return domain === "" ? internal(ownNames(lookup)) : acme(domain, value);
 }
 
 /** Whatever name a client asks for, it is given this one certificate. */
@@ -53,18 +53,26 @@ function acme(domain: string, value: (name: string) => string): ProxyTls {
 
 /**
  * For known names only: a certificate for each name that anybody asks for would let strangers
- * fill the disk. Who asks for no name, as whoever calls an address, or for another gets the
- * address's.
+ * fill the disk. A client that asks for no name, as one that calls an address does, or for another
+ * name gets the certificate of the first address.
  */
-function internal(publishedAt: string): ProxyTls {
-  const isOne = isIP(publishedAt) !== 0 && !["0.0.0.0", "::", "127.0.0.1"].includes(publishedAt);
-  const named = isIP(publishedAt) === 6 ? `[${publishedAt}]` : publishedAt;
-  const names = [...(isOne ? [named] : []), "localhost", "127.0.0.1", ""];
-  const first = isOne ? publishedAt : "127.0.0.1";
+function internal(named: readonly string[]): ProxyTls {
+  const [first = "127.0.0.1"] = named.filter((name) => isIP(name) !== 0);
+  const names = [...named, "localhost", "127.0.0.1", ""];
+  const inAddress = (name: string) => (isIP(name) === 6 ? `[${name}]` : name);
   return {
-    address: names.map((name) => `${name}:${port}`).join(", "),
+    address: names.map((name) => `${inAddress(name)}:${port}`).join(", "),
     options: ["skip_install_trust", `default_sni ${first}`, `fallback_sni ${first}`],
     site: ["tls internal"],
     isPublic: false,
   };
+}
+
+/** The names that a certificate of the proxy's own CA is for, beside localhost and 127.0.0.1. */
+export function ownNames(lookup: Lookup): string[] {
+  const value = (name: string) => lookup(name)?.value ?? "";
+  const publishedAt = value("PROXY_PUBLISH_HOST");
+  const isOne = isIP(publishedAt) !== 0 && !["0.0.0.0", "::", "127.0.0.1"].includes(publishedAt);
+  const all = [...(isOne ? [publishedAt] : []), ...value("PROXY_NAMES").split(",")];
+  return [...new Set(all)].filter((name) => !["", "localhost", "127.0.0.1"].includes(name));
 }

@@ -22,6 +22,15 @@ test("the one address that it is published at is a known name", () => {
   assert.match(text, /^\tdefault_sni 10\.1\.2\.3$/m);
 });
 
+test("names of an internal network are in its certificates, the first address where no name is asked for", () => {
+  const text = made({ PROXY_NAMES: "letta.home,192.0.2.5,2001:db8::5,localhost" });
+  assert.match(
+    text,
+    /^letta\.home:8443, 192\.0\.2\.5:8443, \[2001:db8::5\]:8443, localhost:8443, 127/m,
+  );
+  assert.match(text, /^\tdefault_sni 192\.0\.2\.5$/m);
+});
+
 test("with a domain the certificate is had by ACME, over TLS alone", () => {
   const text = made({ ...domain, PROXY_ACME_EMAIL: "ops@example.com" });
   assert.match(text, /^letta\.example\.com:8443 \{$/m);
