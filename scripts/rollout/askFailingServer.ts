@@ -4,6 +4,7 @@ import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../engine/engine.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Release } from "../ledger/release.ts";
 import { accessLogFile } from "../stack/proxyLog.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { FailureKind } from "../verification/failureKind.ts";
@@ -16,6 +17,8 @@ export interface Asking {
   readonly stack: Stack;
   readonly observed: readonly ObservedContainer[];
   readonly database: DatabaseServer;
+  /** The release that serves. */
+  readonly present: Release | undefined;
 }
 
 const reads = 3;
@@ -55,7 +58,7 @@ export async function observeServer(asking: Asking, tools: Tools): Promise<Serve
   const proxy = observed.find((one) => one.service === "proxy" && one.state === "running");
   const [connections, requests, ...own] = await Promise.all([
     connectionsOf(database),
-    proxy && requestsOf(proxy.id, tools),
+    proxy && requestsOf(proxy.id, servesSince(asking.present), tools),
     ...Array.from({ length: reads }, () => read(server.id, asking, tools)),
   ]);
   return { connections, requests, reads: own };
@@ -86,10 +89,15 @@ async function read(container: string, { settings, stack: { server } }: Asking, 
   }
 }
 
-async function requestsOf(proxy: string, tools: Tools) {
+/** Since when, in ms since 1970: after a rollback the log still has the answers of what failed. */
+function servesSince(present: Release | undefined): number {
+  return present === undefined ? 0 : Date.parse(present.created) + (present.seconds ?? 0) * 1000;
+}
+
+async function requestsOf(proxy: string, sinceMs: number, tools: Tools) {
   const argv = ["/probe/busybox", "tail", "-n", String(logLines), accessLogFile];
   const { code, stdout } = await tools.engine.exec(proxy, argv);
-  return code === 0 ? readAccessLog(stdout, tools.now()) : undefined;
+  return code === 0 ? readAccessLog(stdout, tools.now(), sinceMs) : undefined;
 }
 
 /** Those that an ordinary role may have, used by whichever database of the server. */

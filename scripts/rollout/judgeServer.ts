@@ -71,9 +71,10 @@ export function describeServer({ reads, requests, connections }: ServerNow): str
  * The figures of an access log's newest lines, as Caddy 2.11 writes them in JSON. Requests of this
  * tool and health checks are left out. Pure.
  * @param nowMs milliseconds since 1970
+ * @param sinceMs since when the present server serves: what others answered before is not its doing
  */
-export function readAccessLog(log: string, nowMs: number): RequestFigures | undefined {
-  const fromMs = nowMs - 60_000;
+export function readAccessLog(log: string, nowMs: number, sinceMs = 0): RequestFigures | undefined {
+  const fromMs = Math.max(nowMs - 60_000, sinceMs);
   const lines = log.split("\n").flatMap((line) => {
     try {
       return [JSON.parse(line) as Partial<AccessLine>];

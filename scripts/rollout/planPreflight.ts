@@ -28,10 +28,10 @@ export async function planPreflight(
   kind: "deploy" | "rollback",
   tools: Tools,
 ): Promise<Preflight> {
-  const { database, observed } = decision.situation;
+  const { database, observed, present } = decision.situation;
   if (database === undefined) return { server: null, sessions: null, flags: [], refused: false };
   const { stack } = target.prepared;
-  const now = await observeServer({ settings, stack, observed, database }, tools);
+  const now = await observeServer({ settings, stack, observed, database, present }, tools);
   const server = now === undefined ? null : { ...now, ...judgeServer(now) };
   const sessions = needsDatabaseAlone(decision.schema)
     ? await observeSessions(database, stack, tools)

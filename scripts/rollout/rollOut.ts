@@ -164,7 +164,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   if (isRotated) tools.say.note("before: the server does not have the new database password yet");
   const before =
     database && !isRotated
-      ? await askFailingServer({ settings, stack, observed, database }, mayGoOn, tools)
+      ? await askFailingServer({ settings, stack, observed, database, present }, mayGoOn, tools)
       : undefined;
   const images = target.prepared.stack.services.map((one) =>
     target.images.idByReference.get(one.image)!,

@@ -74,4 +74,7 @@ test("an access log tells of the last minute, without this tool's requests and h
   const seen = readAccessLog(log, at)!;
   assert.deepEqual([seen.requests, seen.errors, seen.p95Ms], [2, 1, 250]);
   assert.equal(readAccessLog("", at), undefined);
+  // A release that failed answered before the present one served.
+  const own = readAccessLog(log, at, at - 25_000)!;
+  assert.deepEqual([own.requests, own.errors, own.fromMs], [1, 0, at - 25_000]);
 });
