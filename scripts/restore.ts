@@ -31,12 +31,17 @@ await command({
       endSessions: asked.options["endSessions"] === true,
     };
     const outcome = await restore(settings, wish, toolsOf(terminal));
-    const { backup, release, from, awaySeconds } = outcome;
+    const { backup, release, from, awaySeconds, retained } = outcome;
     const away =
       awaySeconds === null ? "" : `, the server was away for ${awaySeconds.toFixed(1)} s`;
+    const { retainedText } = await import("./database/rowsOnlyIn.ts");
+    const lines = retained
+      .map(retainedText)
+      .filter(Boolean)
+      .map((line) => `  ${line}\n`);
     return {
-      result: { backup: backup.id, release, from, awaySeconds, steps: terminal.steps },
-      text: `\n${asked.environment}: backup ${backup.id} is live as release ${release}, proven${away}\n`,
+      result: { backup: backup.id, release, from, awaySeconds, retained, steps: terminal.steps },
+      text: `\n${asked.environment}: backup ${backup.id} is live as release ${release}, proven${away}\n${lines.join("")}`,
     };
   },
 });

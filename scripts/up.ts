@@ -59,6 +59,7 @@ await command({
         server: { version: version?.outcome === "passed" ? version.detail : null },
         changes: outcome.changes,
         checks: outcome.checks,
+        retained: outcome.retained,
       },
       text: upSummary(settings, outcome),
     };

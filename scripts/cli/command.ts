@@ -82,6 +82,7 @@ export async function command(declaration: Declaration): Promise<void> {
         message,
         details: problem?.details ?? [],
         next: next ?? null,
+        ...problem?.facts,
         ...traced,
       };
       process.stdout.write(`${hide(plainJson(object))}\n`);

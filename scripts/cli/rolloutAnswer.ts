@@ -1,5 +1,7 @@
+import { retainedText } from "../database/rowsOnlyIn.ts";
 import type { StepRecord } from "../parts/narration.ts";
 import type { RolloutOutcome } from "../rollout/rollOut.ts";
+import type { Retaining } from "../rollout/session.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Answer } from "./declaration.ts";
 import { table } from "./table.ts";
@@ -8,7 +10,7 @@ import { toldProof } from "./toldProof.ts";
 /** What a deploy or a rollback came to, for scripts and for people. */
 export function rolloutAnswer(
   settings: Settings,
-  outcome: RolloutOutcome,
+  outcome: RolloutOutcome & Retaining,
   steps: readonly StepRecord[],
 ): Answer {
   const { environment } = settings;
@@ -22,6 +24,10 @@ export function rolloutAnswer(
   const proof = outcome.rehearsal?.wayBack;
   const rows = [
     ["database", describeWay(outcome)],
+    ...outcome.retained
+      .map(retainedText)
+      .filter(Boolean)
+      .map((line) => ["retained", line]),
     ["requests", describeCutover(outcome)],
     ...(proof
       ? [["way back", proof.passed ? "proven: npm run rollback" : `not proven: ${proof.detail}`]]
@@ -48,6 +54,7 @@ export function rolloutAnswer(
         heads: schema.heads,
         action: outcome.way,
       },
+      retained: outcome.retained,
       cutover: outcome.cutover,
       awaySeconds: outcome.awaySeconds,
       expectedPauseSeconds: outcome.expectedPauseSeconds,

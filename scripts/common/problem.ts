@@ -102,6 +102,8 @@ export interface ProblemParts {
   /** The command to go on with. */
   readonly next?: string;
   readonly cause?: unknown;
+  /** Further keys of the JSON answer. */
+  readonly facts?: Readonly<Record<string, unknown>>;
   /** Overrides the code's own exit, where the same failure meant less or more harm. */
   readonly exit?: ExitCode;
 }
@@ -121,12 +123,14 @@ export class Problem extends Error {
   readonly details: readonly string[];
   readonly next: string | undefined;
   readonly exit: ExitCode;
+  readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(code: ProblemCode, message: string, parts: ProblemParts = {}) {
     super(message, parts.cause === undefined ? {} : { cause: parts.cause });
     this.name = "Problem";
     this.code = code;
     this.details = parts.details ?? [];
+    this.facts = parts.facts ?? {};
     const told = [message, ...this.details].join("\n");
     this.next = parts.next ?? remedies.find(([words]) => words.test(told))?.[1];
     this.exit = parts.exit ?? exitOf[code];

@@ -9,21 +9,32 @@ export interface KnownRows {
   readonly keys: ReadonlyMap<string, readonly string[]>;
 }
 
+/** What only a retained database has. */
+export interface RetainedRows {
+  /** The retained database's name. */
+  readonly database: string;
+  /** By table, as SQL writes its name; null where they could not be compared. */
+  readonly rows: Readonly<Record<string, number>> | null;
+  /** Tables of which only the numbers of rows were compared: there may be more. */
+  readonly counted: readonly string[];
+  /** Why they could not be compared. */
+  readonly fault?: string;
+}
+
 /**
- * Tells how many rows a retained database has that the live one lacks: "3 rows are only in
- * letta_retained_000004". Small tables are compared by their keys, large ones by their numbers of rows.
- * Takes seconds, whatever the size.
+ * How many rows a retained database has that the live one lacks. Small tables are compared by their keys,
+ * large ones by their numbers of rows. Takes seconds, whatever the size; where it cannot be compared that is
+ * told instead.
  * @param retained the name of the database that was live before
- * @returns "" where it has none; where it cannot be compared it says so instead of failing
  */
-export async function rowsOnlyIn(server: DatabaseServer, retained: string): Promise<string> {
+export async function rowsOnlyIn(server: DatabaseServer, retained: string): Promise<RetainedRows> {
   try {
     // Requests may be paused meanwhile, and each question to an external database starts a container.
     const both = [server.database(), server.database(retained)];
     const [live, former] = await Promise.all(both.map(knownRows));
-    return describeRowsOnlyIn(retained, live!, former!);
+    return compareKnown(retained, live!, former!);
   } catch (error) {
-    return `how many rows are only in ${retained} is not known: ${(error as Error).message}`;
+    return { database: retained, rows: null, counted: [], fault: (error as Error).message };
   }
 }
 
@@ -33,22 +44,30 @@ async function knownRows(database: Database): Promise<KnownRows> {
 }
 
 /** The same, of what was found in both. Pure. */
-export function describeRowsOnlyIn(retained: string, live: KnownRows, former: KnownRows): string {
+export function compareKnown(retained: string, live: KnownRows, former: KnownRows): RetainedRows {
   const counts = new Map(live.tables.map((one) => [one.table, one.rows]));
   const counted: string[] = [];
-  let sum = 0;
+  const missing: Record<string, number> = {};
   for (const { table, rows, isEstimate } of former.tables) {
     const [own, other] = [former.keys.get(table), live.keys.get(table)];
+    let lacking = 0;
     if (own !== undefined && other !== undefined) {
       const there = new Set(other);
-      sum += own.filter((one) => !there.has(one)).length;
-      continue;
+      lacking = own.filter((one) => !there.has(one)).length;
+    } else if (rows !== 0 && !table.endsWith(".alembic_version")) {
+      lacking = Math.max(0, (rows ?? 0) - (counts.get(table) ?? 0));
+      if (counts.has(table) || isEstimate) counted.push(table);
     }
-    if (rows === 0 || table.endsWith(".alembic_version")) continue;
-    sum += Math.max(0, (rows ?? 0) - (counts.get(table) ?? 0));
-    if (counts.has(table) || isEstimate) counted.push(table);
+    if (lacking > 0) missing[table] = lacking;
   }
-  const found = `${sum} ${sum === 1 ? "row is" : "rows are"} only in ${retained}`;
+  return { database: retained, rows: missing, counted };
+}
+
+/** "3 rows are only in letta_retained_000004"; "" where there are none. */
+export function retainedText({ database, rows, counted, fault }: RetainedRows): string {
+  if (rows === null) return `how many rows are only in ${database} is not known: ${fault}`;
+  const sum = Object.values(rows).reduce((all, one) => all + one, 0);
+  const found = `${sum} ${sum === 1 ? "row is" : "rows are"} only in ${database}`;
   if (counted.length === 0) return sum === 0 ? "" : found;
   return `at least ${found}; of ${counted.join(", ")} only the numbers of rows were compared`;
 }

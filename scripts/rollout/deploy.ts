@@ -13,7 +13,7 @@ import { migrationEnded } from "./migrationEnded.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
-import { session, type Session } from "./session.ts";
+import { session, type Retaining, type Session } from "./session.ts";
 
 /**
  * Deploys what the settings ask for: looks, decides, shows, confirms; rehearses a migration on
@@ -25,7 +25,7 @@ export function deploy(
   settings: Settings,
   asked: RolloutAsked,
   tools: Tools,
-): Promise<RolloutOutcome> {
+): Promise<RolloutOutcome & Retaining> {
   return session(settings, { ...asked, command: "deploy" }, tools, async (begun) => {
     await recover(settings, begun);
     const { directory } = begun;

@@ -16,7 +16,7 @@ import { refuseForeign, refuseOtherKey } from "./refuseBackup.ts";
 import { refuseSmallDisk } from "./refuseGuarded.ts";
 import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import { runMarks } from "./runMarks.ts";
-import { session, type SessionAsked } from "./session.ts";
+import { session, type Retaining, type SessionAsked } from "./session.ts";
 
 export interface RestoreOutcome {
   readonly backup: Backup;
@@ -43,7 +43,7 @@ export function restore(
     readonly endSessions?: boolean;
   },
   tools: Tools,
-): Promise<RestoreOutcome> {
+): Promise<RestoreOutcome & Retaining> {
   return session(settings, { ...asked, command: "restore" }, tools, async (begun) => {
     await recover(settings, begun);
     const { seen, target: serving } = await presentState(settings, begun);

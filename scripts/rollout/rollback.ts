@@ -14,7 +14,7 @@ import { makingOf, readyPresent } from "./deploy.ts";
 import { recover } from "./recover.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
-import { session } from "./session.ts";
+import { session, type Retaining } from "./session.ts";
 import { newestBackupAt } from "./tryWays.ts";
 
 export interface RollbackAsked extends RolloutAsked {
@@ -41,7 +41,7 @@ export function rollback(
   settings: Settings,
   asked: RollbackAsked,
   tools: Tools,
-): Promise<RolloutOutcome> {
+): Promise<RolloutOutcome & Retaining> {
   return session(settings, { ...asked, command: "rollback" }, tools, async (begun) => {
     await recover(settings, begun);
     const { directory } = begun;

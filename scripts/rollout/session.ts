@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
+import { retainedText, type RetainedRows } from "../database/rowsOnlyIn.ts";
 import { keepAdopted } from "../ledger/adopted.ts";
 import { journalBackwards } from "../ledger/journalBackwards.ts";
 import { operator } from "../ledger/operator.ts";
@@ -43,8 +45,15 @@ export interface Session {
   readonly afterCut: boolean;
   /** Releases whose sheets were found damaged just now, newest first. */
   readonly damaged: readonly string[];
+  /** What only databases that this command has set aside have; for its answer. */
+  readonly retained: RetainedRows[];
   /** To be told when recovery has a verified release serve again. */
   readonly settled?: (what: string) => void;
+}
+
+/** What each command that may set a live database aside tells of it. */
+export interface Retaining {
+  readonly retained: readonly RetainedRows[];
 }
 
 /** What the journal tells of a command that went well. */
@@ -64,7 +73,7 @@ export async function session<Result extends Told>(
   asked: SessionAsked,
   tools: Tools,
   work: (session: Session) => Promise<Result>,
-): Promise<Result> {
+): Promise<Result & Retaining> {
   await readyEngine(tools);
   const directory = stateDirectory(settings.stateDir, settings.environment);
   const command = `${asked.command}:${settings.environment}`;
@@ -89,12 +98,13 @@ export async function session<Result extends Told>(
       keepAdopted(directory, { isAsked: asked.adoptState === true });
       await assertOwnStack(settings, directory, journal.tools);
       const { reason } = asked;
-      const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged };
+      const retained: RetainedRows[] = [];
+      const told = { by, command, reason, begunMs: tools.now(), afterCut, damaged, retained };
       const begun = { directory, tools: journal.tools, settled: touches.settled, ...told };
       try {
-        return await work(begun);
+        return { ...(await work(begun)), retained };
       } catch (error) {
-        throw touches.truthful(error);
+        throw withRetained(touches.truthful(error), retained);
       } finally {
         if (asked.adoptState === true) keepAdopted(directory, { isAsked: false });
       }
@@ -102,6 +112,20 @@ export async function session<Result extends Told>(
   } finally {
     await unlock();
   }
+}
+
+/** A failure tells of rows that are not in the live database any more, too. */
+function withRetained(error: unknown, retained: readonly RetainedRows[]): unknown {
+  if (!(error instanceof Problem) || retained.length === 0) return error;
+  const { code, message, details, next, exit, facts, cause } = error;
+  const lines = retained.map(retainedText).filter((line) => line !== "");
+  return new Problem(code, message, {
+    details: [...lines, ...details],
+    facts: { ...facts, retained },
+    ...(next === undefined ? {} : { next }),
+    exit,
+    cause,
+  });
 }
 
 /** Whether the last command in the journal is anything else than one that went well in each step. */

@@ -1,6 +1,6 @@
 import { databases } from "../database/databases.ts";
-import { rowsOnlyIn } from "../database/rowsOnlyIn.ts";
 import type { DatabaseServer } from "../database/sql.ts";
+import { noteRetained } from "./noteRetained.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 
@@ -18,7 +18,7 @@ export async function tellRetained(
   for (const [name, { mark }] of await databases(server)) {
     if (mark?.installation !== installation || mark.purpose !== "retained") continue;
     if (Number(mark.release) < Number(since)) continue;
-    const rows = await rowsOnlyIn(server, name);
+    const rows = await noteRetained(server, name, session);
     if (rows !== "") session.tools.say.note(rows);
   }
 }

@@ -9,7 +9,6 @@ import { restoreDump } from "../database/restoreDump.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { rowsOnlyIn } from "../database/rowsOnlyIn.ts";
 import { swapNames } from "../database/swapNames.ts";
 import { dumpPath, fingerprint, isSealed, readBackups, type Backup } from "../ledger/backups.ts";
 import type { Proof } from "../ledger/release.ts";
@@ -17,6 +16,7 @@ import type { Tools } from "../parts/tools.ts";
 import type { Way } from "./askableWays.ts";
 import type { Rollout } from "./carryOut.ts";
 import { downgradeCopy } from "./downgradeCopy.ts";
+import { noteRetained } from "./noteRetained.ts";
 import { playTarget } from "./playTarget.ts";
 import { refuseForeign, refuseOtherKey } from "./refuseBackup.ts";
 import { repair } from "./repairs.ts";
@@ -103,7 +103,7 @@ async function tryWay(
           { from: now.name, to: retained },
           { from: databaseOf(incoming), to: { ...marks("live"), encryptionKey } },
         ]);
-        return [endedText(ended), await rowsOnlyIn(now, databaseOf(retained))];
+        return [endedText(ended), await noteRetained(now, databaseOf(retained), session)];
       },
       (texts) => texts.filter(Boolean).join("; "),
     );

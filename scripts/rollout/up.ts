@@ -28,7 +28,7 @@ import { describeRelease } from "./describeRelease.ts";
 import { markLive } from "./markLive.ts";
 import { recover } from "./recover.ts";
 import { runMarks } from "./runMarks.ts";
-import { session, type Session } from "./session.ts";
+import { session, type Retaining, type Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
 
 export interface UpOutcome {
@@ -52,7 +52,11 @@ export interface UpAsked {
  * nothing.
  * @throws Problem of every kind that its steps throw; INTERRUPTED after Ctrl-C
  */
-export function up(settings: Settings, asked: UpAsked, tools: Tools): Promise<UpOutcome> {
+export function up(
+  settings: Settings,
+  asked: UpAsked,
+  tools: Tools,
+): Promise<UpOutcome & Retaining> {
   const { wait, adoptState = false } = asked;
   const wanted = { command: "up", reason: null, wait, adoptState };
   return session(settings, wanted, tools, (begun) => bringUp(settings, asked, begun));

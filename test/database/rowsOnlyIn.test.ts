@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeRowsOnlyIn, type KnownRows } from "../../scripts/database/rowsOnlyIn.ts";
+import { compareKnown, retainedText, type KnownRows } from "../../scripts/database/rowsOnlyIn.ts";
 
 const database = (tables: Record<string, readonly string[] | number>): KnownRows => ({
   tables: Object.entries(tables).map(([table, rows]) =>
@@ -14,7 +14,8 @@ const database = (tables: Record<string, readonly string[] | number>): KnownRows
     ),
   ),
 });
-const tell = (live: KnownRows, former: KnownRows) => describeRowsOnlyIn("old", live, former);
+const tell = (live: KnownRows, former: KnownRows) =>
+  retainedText(compareKnown("old", live, former));
 
 test("rows are told apart by their keys, not by how many there are", () => {
   const former = database({ "public.agents": ["a", "b", "c"] });

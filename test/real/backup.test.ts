@@ -20,7 +20,7 @@ import { marksOf, type Mark } from "../../scripts/database/marks.ts";
 import { proveRestored } from "../../scripts/database/proveRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
 import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
-import { rowsOnlyIn } from "../../scripts/database/rowsOnlyIn.ts";
+import { retainedText, rowsOnlyIn } from "../../scripts/database/rowsOnlyIn.ts";
 import { rowsSince } from "../../scripts/database/rowsSince.ts";
 import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
@@ -337,7 +337,7 @@ test("rows that only a retained database has are told apart by their keys", asyn
     `DELETE FROM ${odd} WHERE "select" IN (500, 501);
     INSERT INTO ${odd} DEFAULT VALUES; INSERT INTO ${odd} DEFAULT VALUES`,
   );
-  const told = await rowsOnlyIn(server, rehearsal);
+  const told = retainedText(await rowsOnlyIn(server, rehearsal));
   const uncompared = `"Létta's Daten".parted`;
   assert.equal(
     told,

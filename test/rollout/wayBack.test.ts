@@ -30,6 +30,7 @@ async function afterFirst(
     begunMs: 0,
     afterCut: false,
     damaged: [],
+    retained: [],
   };
   const problem = await wayBack({ failed, settings, error }, session);
   return { problem, calls: on.engine.calls, left: readRelease(directory, failed.id) };

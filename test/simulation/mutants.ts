@@ -206,8 +206,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "nothing is told of the rows that a swap retains",
     file: "rollout/tryWays.ts",
-    from: "await rowsOnlyIn(now, databaseOf(retained))",
-    to: '((void rowsOnlyIn, ""))',
+    from: "await noteRetained(now, databaseOf(retained), session)",
+    to: '((void noteRetained, ""))',
   },
   {
     name: "recovery tells nothing of the rows that a killed swap retained",
@@ -254,7 +254,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a refusal after a recovery ends as if nothing had been touched",
     file: "rollout/session.ts",
-    from: "throw touches.truthful(error);",
+    from: "throw withRetained(touches.truthful(error), retained);",
     to: "throw error;",
   },
   {
