@@ -12,6 +12,8 @@ import { isProvenBeside, type Rehearsal } from "./rehearse.ts";
  * to be made.
  */
 const otherSeconds = 2.5;
+/** The same for a server that is replaced: it is stopped, and the new one is verified before requests go on. */
+const replacingSeconds = 2;
 
 /** How long requests will wait at the proxy, in seconds, as the rehearsal measured its parts. Pure. */
 export function expectedPause(
@@ -23,7 +25,7 @@ export function expectedPause(
 ): number {
   const { copySeconds, migrateSeconds, bootSeconds } = rehearsal;
   const stays = isProvenBeside(rehearsal);
-  const restart = stays ? 0 : drainSeconds + bootSeconds;
+  const restart = stays ? 0 : drainSeconds + bootSeconds + replacingSeconds;
   const copy = takesSnapshot(rehearsal, stays) ? copySeconds : 0;
   return copy + migrateSeconds + restart + otherSeconds;
 }
