@@ -154,10 +154,10 @@ function named(fault: Fault, runs: readonly (SimulatedProcess | undefined)[]): F
   return at === undefined ? [] : [{ ...fault, at }];
 }
 
-/** What commands make on a machine, and on the database it asks. */
+/** What commands make on a machine, and on the database it asks; a rehearsal's are the next one's to clear. */
 function madeBy({ servers }: Site): string {
   const { databases, cluster } = servers;
-  const containers = cluster.machines.flatMap((one) => [...one.containers.keys()]);
+  const containers = cluster.machines.flatMap((one) => one.of(one.project).map(({ id }) => id));
   return JSON.stringify([containers, [...databases].map(([name, one]) => [name, one.applied])]);
 }
 
