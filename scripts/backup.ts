@@ -29,9 +29,13 @@ await command({
     );
     const { globals: _globals, ...told } = backup;
     const path = dumpPath(join(settings.stateDir, settings.environment), backup.id);
+    const [how, back] =
+      backup.proven === null
+        ? ["not verified: the database's role may not make databases", ""]
+        : ["proven", `  back: npm run restore -- ${asked.environment} ${backup.id}\n`];
     return {
       result: { backup: told, path, release, steps: terminal.steps },
-      text: `\n${asked.environment}: backup ${backup.id}, proven\n  ${path}\n  back: npm run restore -- ${asked.environment} ${backup.id}\n`,
+      text: `\n${asked.environment}: backup ${backup.id}, ${how}\n  ${path}\n${back}`,
     };
   },
 });

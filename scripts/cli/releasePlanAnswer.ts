@@ -33,6 +33,7 @@ export async function releasePlanAnswer(
         why: schema.why,
         migrations: schema.migrations,
         ways: schema.ways,
+        limits: decision.limits,
       },
       cutover,
       preflight,

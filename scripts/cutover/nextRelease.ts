@@ -24,6 +24,8 @@ export interface NextRelease {
   readonly migrated?: boolean;
   /** Whether the present server was proven to go on serving through the migration. */
   readonly beside?: boolean;
+  /** Whether sessions of others that block the migration may be ended. */
+  readonly endsSessions?: boolean;
   /** How long requests may wait, in seconds, as the operator agreed; else the setting's. */
   readonly pauseSeconds?: number;
   /** How long the migration took in its rehearsal, where it is to run under a pause. */

@@ -92,7 +92,7 @@ export async function besideOld(
 }
 
 function executionOf(
-  { sheet, target, file, incident }: NextRelease,
+  { sheet, target, file, incident, endsSessions = false }: NextRelease,
   changes: readonly Change[],
   isMeant: (name: string) => boolean,
 ): Execution {
@@ -104,6 +104,7 @@ function executionOf(
     postgres: target.images.bySetting.get("POSTGRES_IMAGE")!,
     migrates: sheet.way === "migrate",
     incident,
+    endsSessions,
     ...(sheet.before === undefined ? {} : { failedBefore: sheet.before }),
   };
 }

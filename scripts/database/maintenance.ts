@@ -16,7 +16,8 @@ export async function maintenance(
 ): Promise<Database> {
   const open = found.get(server) ?? new Set<string>();
   found.set(server, open);
-  const free = candidates.filter((name) => !involved.includes(name));
+  // Of other databases the live one tells as well, where it is the only one to log in to.
+  const free = [...candidates, server.name].filter((name) => !involved.includes(name));
   const details: string[] = [];
   for (const name of free) {
     const database = server.database(name);

@@ -48,6 +48,21 @@ export async function restoreDump(
 }
 
 /**
+ * Reads a dump to its end and puts it nowhere: whether pg_restore understands all of it.
+ * @throws Problem BACKUP_DAMAGED
+ */
+export async function readDump(server: DatabaseServer, dump: DumpFile): Promise<void> {
+  await checkDump(dump);
+  const stdin = Readable.from(
+    readTold(dump.path, () => undefined),
+    { objectMode: false },
+  );
+  const argv = ["pg_restore", "--file=/dev/null"];
+  const { code, stderr } = await server.client(server.name, argv, { stdin });
+  if (code !== 0) throw damaged(dump.path, postgresWords(stderr).words);
+}
+
+/**
  * Whether a dump is byte for byte what was written.
  * @throws Problem BACKUP_DAMAGED
  */

@@ -37,7 +37,7 @@ export async function sessions(
 ): Promise<Session[]> {
   return askRows<Session>(
     await maintenance(server, names),
-    `SELECT ${columns} ${sessionsOn(names)} ORDER BY pid`,
+    `SELECT ${sessionColumns} ${sessionsOn(names)} ORDER BY pid`,
     `the sessions of ${names.join(", ")}`,
   );
 }
@@ -54,7 +54,7 @@ export async function endSessions(
 ): Promise<Session[]> {
   const ended = await askRows<Session & { ended: boolean }>(
     await maintenance(server, names),
-    `SELECT ${columns}, pg_terminate_backend(a.pid) AS ended ${sessionsOn(names)} AND ${mayEnd}`,
+    `SELECT ${sessionColumns}, pg_terminate_backend(a.pid) AS ended ${sessionsOn(names)} AND ${mayEnd}`,
     `whether the sessions of ${names.join(", ")} ended`,
   );
   return ended.filter((one) => one.ended);
@@ -78,9 +78,11 @@ const kindText = { client: null, replication: "logical replication", worker: "ba
 const mayEnd = `(me.rolsuper OR (NOT its.rolsuper AND (pg_has_role(its.oid, 'USAGE')
   OR pg_has_role('pg_signal_backend', 'USAGE'))))`;
 
-const columns = `a.datname AS database, a.pid, a.usename AS user,
-  nullif(a.application_name, '') AS application, host(a.client_addr) AS address, a.state,
-  coalesce(a.state_change, a.backend_start) AS since, ${mayEnd} AS "mayEnd",
+/** Of `a` in pg_stat_activity with its role `its`, as `me` may see them. */
+export const sessionColumns = `a.datname AS database, a.pid, a.usename AS user,
+  coalesce(nullif(a.application_name, ''),
+    CASE WHEN a.backend_type = 'autovacuum worker' THEN left(a.query, 100) END) AS application, host(a.client_addr) AS address, a.state,
+  coalesce(a.state_change, a.backend_start) AS since, coalesce(${mayEnd}, false) AS "mayEnd",
   CASE WHEN a.pid IN (SELECT pid FROM pg_stat_replication) THEN 'replication'
     WHEN coalesce(a.backend_type, 'client backend') = 'client backend' THEN 'client'
     ELSE 'worker' END AS kind,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { diagnose, passed, skipped, type Finding, type Judgement } from "../diagnosis/diagnose.ts";
 import { diagnoseLoopback, isLoopback } from "../diagnosis/diagnoseLoopback.ts";
+import { lackText } from "../database/judgeDatabase.ts";
 import { newestGood, releasesNewestFirst } from "../ledger/releases.ts";
 import { readKey } from "../ledger/secretKey.ts";
 import { stateDirectory } from "../ledger/stateDirectory.ts";
@@ -141,6 +142,17 @@ function examineRelease(settings: Settings, needsEngine: NeedsEngine, tools: Too
       const { decision } = await plan();
       refuseUnsafe(decision, settings, "deploy");
       return decision.schema.why;
+    }),
+    needsEngine("external database", async () => {
+      if (!settings.has("LETTA_PG_URI")) return skipped("the database is bundled");
+      const { limits } = (await plan()).decision;
+      const [first] = limits;
+      if (first === undefined) return "its role has every right that the tool uses";
+      const notes = limits.map((one) => `${lackText(one)} (${one.next})`);
+      return {
+        ...passed(`serves, with ${limits.length} limits: ${lackText(first)}`, notes),
+        next: first.next,
+      };
     }),
     needsEngine("encryption key", async () => {
       const { encryptionKey } = (await plan()).decision.situation;

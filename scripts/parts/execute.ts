@@ -31,6 +31,8 @@ export interface Execution {
   readonly migrates?: boolean;
   /** Where telemetry counts for nothing, nobody waits for sinks that are away. */
   readonly incident?: boolean;
+  /** Whether sessions of others that block a migration may be ended. */
+  readonly endsSessions?: boolean;
   /** How the server failed already: where it did, it is waited for to the limit. */
   readonly failedBefore?: readonly FailureKind[];
 }

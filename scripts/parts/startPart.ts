@@ -1,4 +1,5 @@
 import { writePasswordFile } from "../database/passwordFile.ts";
+import { withoutBlockers } from "../database/blockers.ts";
 import { withMigrationLock } from "../database/migrationLock.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { isCollector } from "../stack/isCollector.ts";
@@ -35,9 +36,14 @@ async function startOnce(
   if (service.name === stack.server.migrate) {
     const where = { container: ids.get("postgres"), image: postgres };
     // Once begun, a migration is seen through: some of Letta's commit in the middle.
-    await withMigrationLock(databaseOf(settings, where, tools).database(), async () => {
+    const server = databaseOf(settings, where, tools);
+    await withMigrationLock(server.database(), async () => {
       await tools.engine.start(id);
-      await waitFor(service, before, limit, tools, undefined);
+      const { addresses = [] } = await tools.engine.inspect(id);
+      const unblocking = { server, addresses, mayEnd: execution.endsSessions === true };
+      await withoutBlockers(unblocking, tools, () =>
+        waitFor(service, before, limit, tools, undefined),
+      );
     });
     return;
   }

@@ -1,5 +1,3 @@
-import { judgeDatabase } from "../database/judgeDatabase.ts";
-import { databaseOf } from "../parts/databaseOf.ts";
 import type { Change } from "../parts/planChanges.ts";
 import { expectVersions } from "../parts/readyEngine.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -30,7 +28,7 @@ export interface CheckedRollout {
 
 /**
  * Every check that comes before anything is touched: versions, the model, the collector's own
- * judgement, ports, volumes, disk, the database outside, parts that hold data.
+ * judgement, ports, volumes, disk, parts that hold data.
  * @throws Problem of the check that fails first
  */
 export async function checkRollout(
@@ -48,11 +46,5 @@ export async function checkRollout(
       refuseForeignVolumes(stack, changes, tools),
       refuseFullDisk("run", tools),
     ]);
-    const uri = settings.secrets.get("LETTA_PG_URI");
-    if (uri === undefined) return;
-    const image = images.bySetting.get("POSTGRES_IMAGE")!;
-    const server = databaseOf(settings, { container: undefined, image }, tools);
-    const place = `${settings.origin("LETTA_PG_URI")}: LETTA_PG_URI (${new URL(uri).host})`;
-    await judgeDatabase(server.database(), place);
   });
 }

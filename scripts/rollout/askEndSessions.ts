@@ -5,10 +5,14 @@ import { sessionText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import type { SchemaPlan } from "./planSchema.ts";
+import type { Decision } from "./decide.ts";
 
 /** Whether a rollout copies or renames the live database, for which no other session may be on it. */
-export function needsDatabaseAlone({ action, revision = [], attempts }: SchemaPlan): boolean {
+export function needsDatabaseAlone({
+  schema: { action, revision = [], attempts },
+  mayCopy,
+}: Pick<Decision, "schema" | "mayCopy">): boolean {
+  if (!mayCopy) return false;
   if (action === "migrate") return revision.length > 0;
   return attempts.some((one) => one !== "keep");
 }
@@ -36,6 +40,7 @@ export async function observeSessions(
  * Names the sessions of others on a database that a rollout needs alone for a moment, and asks
  * whether they may be ended. `--yes` does not answer that: who gave it has not seen them.
  * @param mayEnd whether `--end-sessions` was given
+ * @returns whether they may be
  * @throws Problem DATABASE_REFUSED where something is on it that no run can end; CONFIRMATION_NEEDED
  *   without a terminal and without the flag, DECLINED
  */
@@ -44,7 +49,7 @@ export async function askEndSessions(
   stack: Stack,
   mayEnd: boolean,
   tools: Tools,
-): Promise<void> {
+): Promise<boolean> {
   const { others: lines, blockers } = await observeSessions(database, stack, tools);
   const { name } = database;
   if (blockers.length > 0) {
@@ -54,12 +59,13 @@ export async function askEndSessions(
       { details: blockers, next: "the same command again, once that is done" },
     );
   }
-  if (lines.length === 0) return;
+  if (lines.length === 0) return mayEnd;
   if (mayEnd) {
     tools.say.note(`sessions on ${name} will be ended while requests are paused:`);
     lines.forEach((line) => tools.say.note(`  ${line}`));
-    return;
+    return true;
   }
   const question = `End ${lines.length} sessions of others on ${name} while requests are paused?`;
   await tools.say.confirm(question, lines, "--end-sessions");
+  return true;
 }

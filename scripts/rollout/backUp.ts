@@ -1,5 +1,7 @@
 import { dropScratch } from "../database/dropScratch.ts";
+import { lackText } from "../database/judgeDatabase.ts";
 import { fingerprint, type Backup } from "../ledger/backups.ts";
+import { judgeExternalDatabase } from "../parts/judgeExternalDatabase.ts";
 import type { Tools } from "../parts/tools.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { newRun } from "./describeRelease.ts";
@@ -32,8 +34,12 @@ export function backUp(
     const server = seen.database!;
     await refuseSmallDisk(begun.directory, server);
     const release = seen.present!.id;
-    const scratch = runMarks(begun, { id: release, run: newRun(begun.tools) })("proof");
-    await refuseTakenNames(server, [scratch]);
+    const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
+    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
+    for (const one of limits) begun.tools.say.note(`database: ${lackText(one)}`);
+    const mark = runMarks(begun, { id: release, run: newRun(begun.tools) })("proof");
+    const scratch = mayCopy ? mark : undefined;
+    if (scratch !== undefined) await refuseTakenNames(server, [scratch]);
     const parts = {
       directory: begun.directory,
       server,
@@ -46,7 +52,7 @@ export function backUp(
     try {
       return { backup: await takeBackup(parts, begun.tools), release };
     } finally {
-      await dropScratch(server, scratch);
+      if (scratch !== undefined) await dropScratch(server, scratch);
       await prune(settings, begun.directory, begun.tools);
     }
   });

@@ -43,6 +43,10 @@ export interface Rollout {
   readonly target: Target;
   readonly situation: Situation;
   readonly schema: SchemaPlan;
+  /** Whether sessions of others may be ended. */
+  readonly endsSessions?: boolean;
+  /** Whether databases can be made, copied and renamed. */
+  readonly mayCopy: boolean;
   /** Whether the application's database role stops being a superuser. */
   readonly separatesRoles: boolean;
   /** What would be done to each part, as far as it is known before. */
@@ -133,11 +137,21 @@ export async function carryOut(rollout: Rollout, session: Session): Promise<Carr
     });
   try {
     if (rollout.separatesRoles) await separateRoles(rollout, session);
-    const { incident } = rollout;
+    const { incident, endsSessions = false } = rollout;
     const beside = isProvenBeside(rehearsal);
     const { pauseSeconds, expectedPauseSeconds } = ready;
     const paused = { pauseSeconds, ...(rehearsal && { migrateSeconds: rehearsal.migrateSeconds }) };
-    const serving = { sheet, target, directory, file, incident, gate, beside, awayWork };
+    const serving = {
+      sheet,
+      target,
+      directory,
+      file,
+      incident,
+      endsSessions,
+      gate,
+      beside,
+      awayWork,
+    };
     const activation = { ...serving, ...paused };
     const done = await activate(activation, tools).catch((error: unknown) =>
       migrateOn(activation, rollout, error, session),

@@ -36,6 +36,7 @@ export interface DatabaseBackPlan {
   readonly mayKeep: boolean;
   /** Whether the failed release's migration has gone through. */
   readonly isComplete: boolean;
+  readonly hasTakenWrites: boolean;
 }
 
 /** Looks at the database and plans, reading only: this may be the second try, after a kill. */
@@ -68,7 +69,14 @@ export async function databaseBackPlan(
     isKeepRehearsed,
     isSchemaUntouched: isBefore && before !== undefined && (await isSchemaStill(server, before)),
   });
-  return { action, at, former, mayKeep: isComplete && !isAtHeads && isKeepRehearsed, isComplete };
+  return {
+    action,
+    at,
+    former,
+    mayKeep: isComplete && !isAtHeads && isKeepRehearsed,
+    isComplete,
+    hasTakenWrites,
+  };
 }
 
 /**
@@ -76,26 +84,26 @@ export async function databaseBackPlan(
  */
 export function rollbackStopped(
   server: DatabaseServer,
-  { at, former, isComplete }: DatabaseBackPlan,
+  { at, former, isComplete, hasTakenWrites }: DatabaseBackPlan,
   { failed, present }: Pick<DatabaseBackInput, "failed" | "present">,
 ): Problem {
   const live = server.name;
-  return new Problem(
-    "ROLLBACK_STOPPED",
-    `no rollback to ${present.tag}: the database has taken writes since it was migrated`,
-    {
-      details: [
-        `${live} is live, at ${at.join(", ")}${isComplete ? "" : ", its migration is not complete"}`,
-        former === undefined
-          ? `backup ${failed.backup ?? "none"} is from before the migration and lacks what was written since`
-          : `${former} is the snapshot of before the migration and lacks what was written since`,
-        `${present.tag} is at ${present.revision.join(", ")} and was not rehearsed on ${live} as it is now`,
-      ],
-      next: isComplete
-        ? `npm run rollback -- ${present.id} --database carry --env ${failed.environment ?? "prod"}`
-        : `npm run deploy:${failed.environment ?? "prod"}   (completes the migration)`,
-    },
-  );
+  const why = hasTakenWrites
+    ? "the database has taken writes since it was migrated"
+    : "its database was migrated, and there is no snapshot of before";
+  const way = former === undefined && !hasTakenWrites ? "keep" : "carry";
+  return new Problem("ROLLBACK_STOPPED", `no rollback to ${present.tag}: ${why}`, {
+    details: [
+      `${live} is live, at ${at.join(", ")}${isComplete ? "" : ", its migration is not complete"}`,
+      former === undefined
+        ? `backup ${failed.backup ?? "none"} is from before the migration and lacks what was written since`
+        : `${former} is the snapshot of before the migration and lacks what was written since`,
+      `${present.tag} is at ${present.revision.join(", ")} and was not rehearsed on ${live} as it is now`,
+    ],
+    next: isComplete
+      ? `npm run rollback -- ${present.id} --database ${way} --env ${failed.environment ?? "prod"}`
+      : `npm run deploy:${failed.environment ?? "prod"}   (completes the migration)`,
+  });
 }
 
 /**

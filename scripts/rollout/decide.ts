@@ -2,6 +2,7 @@ import type { History } from "../database/history.ts";
 import { headsOf } from "../database/history.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
+import { judgeExternalDatabase, type DatabaseLimits } from "../parts/judgeExternalDatabase.ts";
 import { planChanges, type Change } from "../parts/planChanges.ts";
 import type { Tools } from "../parts/tools.ts";
 import { labelParts } from "../preparation/prepareStack.ts";
@@ -21,6 +22,10 @@ export interface Decision {
   readonly changes: readonly Change[];
   /** Whether the application's database role stops being a superuser. */
   readonly separatesRoles: boolean;
+  /** What its database does not allow. */
+  readonly limits: DatabaseLimits["limits"];
+  /** Whether databases can be made, copied and renamed. */
+  readonly mayCopy: boolean;
   /** The release whose image brought the database to where it is. */
   readonly knower: Release | undefined;
 }
@@ -42,6 +47,7 @@ export async function decide(
   const reference = target.images.bySetting.get("LETTA_IMAGE")!;
   const image = target.images.idByReference.get(reference);
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
+  const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, tools);
   const [seen, history] = await Promise.all([
     situation(settings, directory, stack.server, postgres, tools),
     // An image that is not here yet tells nothing.
@@ -57,6 +63,7 @@ export async function decide(
     target: history,
     present: isAtHead ? history : await historyOf(knower, stack.server, making, tools),
     proofs: isAtHead ? [] : proofsOf(directory),
+    mayCopy,
     backup: isAtHead ? undefined : newestBackupAt(directory, headsOf(history)),
     asked,
   });
@@ -70,6 +77,8 @@ export async function decide(
     schema,
     changes,
     knower,
+    limits,
+    mayCopy,
     separatesRoles: separates(target, seen, schema),
   };
 }

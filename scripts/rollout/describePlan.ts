@@ -1,3 +1,4 @@
+import { lackText } from "../database/judgeDatabase.ts";
 import { adminRole, type Roles } from "../database/roles.ts";
 import { readReleaseFile, type Release } from "../ledger/releases.ts";
 import type { Target } from "../preparation/target.ts";
@@ -57,6 +58,7 @@ export async function describePlan(
   return [
     ...lines,
     ...describeSchema(schema),
+    ...decision.limits.map((one) => `database limit: ${lackText(one)} (${one.next})`),
     ...(decision.separatesRoles ? [describeRoles(decision.situation.roles!)] : []),
     describeInterruption(decision, present, target),
     ...describeCertificate(target, decision),

@@ -1,6 +1,7 @@
 import { copyDatabase } from "../database/copyDatabase.ts";
 import { readSchema } from "../database/readSchema.ts";
 import { endedText } from "../database/sessions.ts";
+import type { DatabaseServer } from "../database/sql.ts";
 import { keepSchemaBefore } from "../ledger/schemaBefore.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import { fingerprint } from "../ledger/backups.ts";
@@ -42,7 +43,8 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
     const release = situation.present?.id ?? null;
     const reason = `before ${rollout.kind} ${rollout.id}`;
     const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
-    return takeBackup({ directory, server, role, reason, release, encryptionKey, scratch }, tools);
+    const about = { directory, server, role, reason, release, encryptionKey };
+    return takeBackup({ ...about, scratch: rollout.mayCopy ? scratch : undefined }, tools);
   };
   if (schema.action === "none") {
     // Its own server, as a role that owns its database and can do nothing else.
@@ -52,6 +54,11 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   }
   if (schema.action === "migrate") {
     const backup = await backUp();
+    if (!rollout.mayCopy) {
+      const awayWork = async (now: DatabaseServer) =>
+        keepSchemaBefore(directory, rollout.id, await readSchema(now.database()));
+      return { ...nothing, way: "migrate", backup: backup.id, awayWork };
+    }
     const newcomer = { stack: target.prepared.stack, settings: target.settings };
     const triesBeside = plannedCutover(target, rollout, true).cutover === "overlap";
     const rehearsal = await rehearse(

@@ -33,7 +33,7 @@ export async function planPreflight(
   const { stack } = target.prepared;
   const now = await observeServer({ settings, stack, observed, database, present }, tools);
   const server = now === undefined ? null : { ...now, ...judgeServer(now) };
-  const sessions = needsDatabaseAlone(decision.schema)
+  const sessions = needsDatabaseAlone(decision)
     ? await observeSessions(database, stack, tools)
     : null;
   const isChange =

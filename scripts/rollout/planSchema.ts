@@ -24,6 +24,8 @@ export interface SchemaFacts {
   /** The newest proven backup whose revision is the target's own. */
   readonly backup: { readonly id: string; readonly created: string } | undefined;
   readonly asked: AskedWay | undefined;
+  /** Whether databases can be made, copied and renamed on its server. */
+  readonly mayCopy: boolean;
 }
 
 export interface WayPlan {
@@ -116,6 +118,10 @@ function planWay(way: Way, facts: SchemaFacts): WayPlan {
     const state = proof === undefined ? "untried" : proof.passed ? "proven" : "failed";
     const said = proof === undefined ? "not tried yet" : proof.detail;
     return { way, state, detail: `the newer schema stays, loses nothing; ${said}` };
+  }
+  if (!facts.mayCopy) {
+    const detail = "the database's role may not make, copy or rename databases";
+    return { way, state: "impossible", detail };
   }
   if (way === "downgrade") {
     const detail = "loses what the migrations' downgrades drop";

@@ -1,8 +1,10 @@
 import { Problem } from "../common/problem.ts";
 import { clearScratch } from "../database/dropScratch.ts";
+import { lackText } from "../database/judgeDatabase.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
+import { judgeExternalDatabase } from "../parts/judgeExternalDatabase.ts";
 import type { Tools } from "../parts/tools.ts";
 import { pastTarget } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -61,6 +63,14 @@ export function restore(
         },
       );
     }
+    const postgres = serving.images.bySetting.get("POSTGRES_IMAGE")!;
+    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
+    if (!mayCopy) {
+      throw new Problem("DATABASE_REFUSED", "a restore makes and renames databases", {
+        details: limits.map(lackText),
+        next: limits[0]!.next,
+      });
+    }
     const making = await makingOf(settings, begun);
     const run = newRun(begun.tools);
     const marks = runMarks(begun, { id: making.id, run });
@@ -94,6 +104,7 @@ export function restore(
           why: "asked for",
         },
         separatesRoles: false,
+        mayCopy,
         changes: [],
         formerTag: present.tag,
         former: undefined,

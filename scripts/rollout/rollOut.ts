@@ -142,10 +142,11 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
     },
     tools,
   );
+  let endsSessions = asked.endSessions === true;
   if (database !== undefined) {
     await password;
     if (decision.schema.action !== "none" || decision.separatesRoles) {
-      await refuseTakenNames(database, namesNeeded(marks));
+      if (decision.mayCopy) await refuseTakenNames(database, namesNeeded(marks));
       const { attempts, heads } = decision.schema;
       const isRestored = attempts.includes("restore");
       await refuseSmallDisk(
@@ -154,8 +155,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
         isRestored ? newestBackupAt(directory, heads) : undefined,
       );
     }
-    if (needsDatabaseAlone(decision.schema))
-      await askEndSessions(database, target.prepared.stack, asked.endSessions === true, tools);
+    if (needsDatabaseAlone(decision))
+      endsSessions = await askEndSessions(database, target.prepared.stack, endsSessions, tools);
   }
   const { observed } = decision.situation;
   const { stack } = target.prepared;
@@ -199,6 +200,8 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       situation: decision.situation,
       schema: decision.schema,
       separatesRoles: decision.separatesRoles,
+      mayCopy: decision.mayCopy,
+      endsSessions,
       changes: decision.changes,
       formerTag: (decision.knower ?? present)?.tag,
       former: await actor(present),

@@ -4,7 +4,7 @@ import { dump } from "../database/dump.ts";
 import { interruptible } from "../database/interruptible.ts";
 import type { Mark } from "../database/marks.ts";
 import { proveRestored } from "../database/proveRestored.ts";
-import { restoreDump } from "../database/restoreDump.ts";
+import { readDump, restoreDump } from "../database/restoreDump.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { backupId, dumpPath, keepBackup, type Backup } from "../ledger/backups.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -20,8 +20,11 @@ export interface BackupAsked {
   readonly release: string | null;
   /** See Backup. */
   readonly encryptionKey: string | undefined;
-  /** Marks the scratch database it is proven in, which stays for a rehearsal. */
-  readonly scratch: Mark;
+  /**
+   * Marks the scratch database it is proven in, which stays for a rehearsal; undefined where the role
+   * may make none: then the dump is read through, and does not count as proven.
+   */
+  readonly scratch: Mark | undefined;
 }
 
 /**
@@ -51,6 +54,14 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
   const key = encryptionKey === undefined ? {} : { encryptionKey };
   const backup = { ...taken, ...about, ...key, proven: null };
   keepBackup(directory, backup);
+  if (scratch === undefined) {
+    await tools.say.step(
+      "read the dump through",
+      () => readDump(server, { path, sheet: taken }),
+      () => "whole; not restored, as the role may not make databases",
+    );
+    return backup;
+  }
   await tools.say.step(
     "prove the dump",
     async (report) => {

@@ -113,6 +113,8 @@ async function tryWay(
   switch (way) {
     case "keep": {
       const taken = await backUp();
+      // Nothing of the database changes: a server that fails on it makes room for the present one again.
+      if (!rollout.mayCopy) return { backup: taken.id, proofs: [], ...keepFor(rollout) };
       const repairs = await repairsOf(rollout);
       await repair(server.database(databaseOf(scratch)), repairs);
       const proof = await playTarget(rollout, scratch, session);

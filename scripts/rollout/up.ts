@@ -1,3 +1,4 @@
+import { lackText } from "../database/judgeDatabase.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { giveRolesBack, takeOverRoles } from "../database/takeOverRoles.ts";
@@ -12,6 +13,7 @@ import {
 import { secretKey } from "../ledger/secretKey.ts";
 import { databaseOf } from "../parts/databaseOf.ts";
 import { execute } from "../parts/execute.ts";
+import { judgeExternalDatabase } from "../parts/judgeExternalDatabase.ts";
 import { planChanges, type Change } from "../parts/planChanges.ts";
 import { telemetryCounts } from "../parts/telemetryCounts.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -98,6 +100,9 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
     readReleaseFile(directory, last?.id ?? "", "collector.yaml") === prepared.collector;
   const rollout = { settings, prepared, changes, images, recreate: asked.recreate, judged };
   await checkRollout(rollout, tools);
+  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
+  const { limits } = await judgeExternalDatabase(settings, postgres, tools);
+  for (const one of limits) tools.say.note(`database: ${lackText(one)}`);
   const target = { settings, prepared, images, restores: null };
   const parts = {
     kind: "up",
@@ -119,7 +124,6 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
   for (const change of changes.filter((one) => one.action !== "none")) {
     tools.say.note(`${change.action} ${change.service}: ${change.causes.join(", ")}`);
   }
-  const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
   let separated: DatabaseServer | undefined;
   try {
     separated = await separateRoles(settings, postgres, observed, tools);

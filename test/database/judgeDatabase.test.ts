@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { judgeDatabase } from "../../scripts/database/judgeDatabase.ts";
+import {
+  judgeDatabase,
+  judgeExternal,
+  lackText,
+  loginFault,
+  type ExternalFacts,
+} from "../../scripts/database/judgeDatabase.ts";
 import { revision } from "../../scripts/database/revision.ts";
 import { withMigrationLock } from "../../scripts/database/migrationLock.ts";
-import type { Answer, Database } from "../../scripts/database/sql.ts";
+import { externalServer, type Answer, type Database } from "../../scripts/database/sql.ts";
+import { simulatedEngine } from "../rigs/simulatedEngine.ts";
 
 // Stands for PostgreSQL only in what it answers; test/real/database.test.ts asks the real one.
 function answers(byPattern: readonly (readonly [RegExp, Partial<Answer>])[]): Database {
@@ -50,12 +57,92 @@ test("no migration starts while somebody else holds the lock", async () => {
   assert.equal(ran, false);
 });
 
+/** PostgreSQL 17 with pgvector, encrypted, and a role that owns its database and may make others. */
+const facts: ExternalFacts = {
+  database: "app",
+  role: "me",
+  version: 170_011,
+  clientMajor: 17,
+  isReplica: false,
+  isReadOnly: false,
+  isShared: false,
+  schema: "public",
+  searchPath: '"$user", public',
+  mayCreateTables: true,
+  isSuperuser: false,
+  mayCreateDatabases: true,
+  owner: "me",
+  isOwner: true,
+  vector: "0.8.1",
+  hasVector: true,
+  mayCreateVector: true,
+  isEncrypted: true,
+  mostConnections: 97,
+  usedConnections: 5,
+  maintenanceFault: undefined,
+  dropped: [],
+};
+
+test("an external database that has all that is needed has neither faults nor limits", () => {
+  assert.deepEqual(judgeExternal(facts), { faults: [], limits: [], mayCopy: true });
+});
+
+const faults: readonly (readonly [Partial<ExternalFacts>, RegExp])[] = [
+  [{ isShared: true }, /sessions of their own, got a pooler/],
+  [{ isReplica: true, isReadOnly: true }, /can be written, got a read-only replica/],
+  [{ isReadOnly: true }, /can be written, got sessions that are read-only by default/],
+  [{ version: 180_000 }, /PostgreSQL 17 at most, as pg_dump .*, got PostgreSQL 18/],
+  [{ version: 120_022 }, /PostgreSQL 13 or newer, got PostgreSQL 12/],
+  [{ schema: null, mayCreateTables: false }, /a schema for its tables, got none of search_path/],
+  [{ mayCreateTables: false }, /create tables in public, got none/],
+  [{ vector: null }, /extension vector in app, got none$/],
+  [{ vector: null, hasVector: false }, /got none, and pgvector is not installed/],
+  [{ usedConnections: 94 }, /5 connections left, got 3 of 97/],
+];
+for (const [over, said] of faults) {
+  test(`an external database cannot be served on: ${said.source}`, () => {
+    const { faults: found } = judgeExternal({ ...facts, ...over });
+    assert.equal(found.length, 1);
+    assert.match(lackText(found[0]!), said);
+    assert.notEqual(found[0]!.next, "");
+  });
+}
+
+const limits: readonly (readonly [Partial<ExternalFacts>, boolean, RegExp])[] = [
+  [{ mayCreateDatabases: false }, false, /CREATEDB for me, got none: no rehearsal, no snapshot/],
+  [{ isOwner: false, owner: "admin" }, false, /me as owner of app, got admin as its owner/],
+  [{ mayCreateVector: false }, false, /create the extension vector in a new database/],
+  [{ maintenanceFault: "FATAL: no" }, false, /a login to the database postgres .*got FATAL: no/],
+  [{ isEncrypted: false }, true, /an encrypted connection, got plain text/],
+  [{ isSuperuser: true }, true, /a role that owns its database alone, got the superuser me/],
+  [{ usedConnections: 85 }, true, /20 connections left, got 12 of 97/],
+  [{ dropped: ["keepalives_idle"] }, true, /psql and pg_dump know, got keepalives_idle/],
+];
+for (const [over, mayCopy, said] of limits) {
+  test(`an external database is used with what it allows: ${said.source}`, () => {
+    const judged = judgeExternal({ ...facts, ...over });
+    assert.deepEqual([judged.faults, judged.mayCopy], [[], mayCopy]);
+    assert.match(lackText(judged.limits[0]!), said);
+  });
+}
+
+test("a login that fails is told in words of its own, where they are known", () => {
+  const words: readonly (readonly [string, RegExp])[] = [
+    ["server does not support SSL, but SSL was required", /offers none/],
+    ['root certificate file "/x/ca.pem" does not exist', /sslrootcert/],
+    ["no pg_hba.conf entry for host, no encryption", /sslmode=require/],
+    ["FATAL: odd", /the server refuses it/],
+  ];
+  for (const [message, said] of words) assert.match(loginFault({ message }), said);
+});
+
 test("a failure that psql words in no way we know is still a refusal with its words", async () => {
-  const odd = answers([
-    [/./, { state: "08000", message: "FATAL: sorry, too many clients already" }],
-  ]);
-  await assert.rejects(judgeDatabase(odd, "here"), {
+  const odd = answers([[/./, { state: "08000", message: "FATAL: something odd" }]]);
+  const server = { ...externalServer(simulatedEngine(), place), database: () => odd };
+  await assert.rejects(judgeDatabase(server, "here"), {
     code: "DATABASE_REFUSED",
-    details: ["FATAL: sorry, too many clients already"],
+    details: ["FATAL: something odd"],
   });
 });
+
+const place = { uri: "postgresql://a:b@c/d", image: "i", network: "bridge" };

@@ -37,6 +37,7 @@ const suites = [
   "lock",
   "overload",
   "size",
+  "external",
 ] as const;
 
 /**

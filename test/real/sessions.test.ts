@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import test, { after, before } from "node:test";
+import { promisify } from "node:util";
 import type { Problem } from "../../scripts/common/problem.ts";
+import { withoutBlockers } from "../../scripts/database/blockers.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
 import { databaseName } from "../../scripts/database/databaseName.ts";
 import { databases } from "../../scripts/database/databases.ts";
@@ -143,6 +145,50 @@ test("a role without privileges sees who is there, and names whom it may not end
   await dropScratch(outside, marks("incoming"));
   psql("ALTER DATABASE letta OWNER TO letta");
 });
+
+for (const mayEnd of [true, false]) {
+  test(`a session that keeps a migration from its lock is ${mayEnd ? "ended" : "named, and the migration with it ended"}`, async () => {
+    const open = session("BEGIN; SELECT * FROM agents", { name: "left open" });
+    await until(
+      "count(*) = 1 FROM pg_stat_activity WHERE application_name = 'left open' AND state = 'idle in transaction'",
+    );
+    const address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
+    const notes: string[] = [];
+    const surroundings = {
+      now: () => performance.now(),
+      say: { note: (text: string) => void notes.push(text) },
+    };
+    const alter = `ALTER TABLE agents ADD made_${String(mayEnd)} int`;
+    const argv = ["psql", "-h", address, "-U", "letta", "-d", "letta", "-qc", alter];
+    const ran = await withoutBlockers({ server, addresses: [address], mayEnd }, surroundings, () =>
+      promisify(execFile)("docker", ["exec", "-e", `PGPASSWORD=${password}`, container, ...argv]),
+    ).then(
+      () => undefined,
+      (error: Problem) => error,
+    );
+    const columns = psql(
+      `SELECT count(*) FROM pg_attribute WHERE attrelid = 'agents'::regclass AND attname = 'made_${String(mayEnd)}'`,
+      "letta",
+    );
+    open.stdin!.end();
+    if (mayEnd) {
+      assert.equal(ran, undefined);
+      assert.match(
+        notes.join("\n"),
+        /ended sessions that blocked the migration: pid \d+, letta, left open/,
+      );
+    } else {
+      assert.equal(ran?.code, "STEP_FAILED");
+      assert.match(
+        ran.details.join("\n"),
+        /blocked by pid \d+, letta, left open.*idle in transaction/,
+      );
+      assert.match(ran.next!, /--end-sessions/);
+    }
+    assert.equal(columns, mayEnd ? "1" : "0");
+    await ended(open);
+  });
+}
 
 test("replication slots and prepared transactions are named with their cure", async () => {
   psql("SELECT pg_create_logical_replication_slot('cdc', 'test_decoding')", "letta");

@@ -41,6 +41,7 @@ const schemaOf = (otherwise: Partial<SchemaFacts> = {}) =>
     proofs: [],
     backup,
     asked: undefined,
+    mayCopy: true,
     ...otherwise,
   });
 const settled = schemaOf({ target: newer });
@@ -60,7 +61,15 @@ function decisionOf(
 ): Decision {
   const nothing = { present: undefined, database: undefined, revision: undefined };
   const situation = { ...nothing, observed, roles: undefined, unmarked: undefined };
-  return { situation, schema, changes, knower: undefined, separatesRoles: false };
+  return {
+    situation,
+    schema,
+    changes,
+    knower: undefined,
+    separatesRoles: false,
+    limits: [],
+    mayCopy: true,
+  };
 }
 
 /** prod as it serves: release 000003, kept as it was made. */

@@ -32,6 +32,7 @@ const facts = (otherwise: Partial<SchemaFacts> = {}): SchemaFacts => ({
   proofs: [],
   backup,
   asked: undefined,
+  mayCopy: true,
   ...otherwise,
 });
 const plan = (otherwise: Partial<SchemaFacts> = {}) => planSchema(facts(otherwise));
@@ -209,6 +210,15 @@ test("an image of another branch is not taken for an older one", () => {
   assert.deepEqual([action, ways], ["refuse", []]);
 });
 
+test("a role that may make no database leaves the present one: keep alone is possible", () => {
+  const limited = plan({ mayCopy: false, asked: "auto" });
+  assert.deepEqual(limited.attempts, ["keep"]);
+  for (const one of limited.ways.filter(({ way }) => way !== "keep")) {
+    assert.equal(one.state, "impossible");
+    assert.match(one.detail, /may not make, copy or rename/);
+  }
+});
+
 const id = fc.constantFrom("a", "b", "c", "d", "x", "y", "m");
 const history = fc.subarray([...of("a", "b: a", "c: b", "d: c", "x: a", "y: a", "m: x y")]);
 const anyFacts = fc.record({
@@ -228,6 +238,7 @@ const anyFacts = fc.record({
   backup: fc.option(fc.constant(backup), { nil: undefined }),
   asked: fc.option(fc.constantFrom(...askableWays), { nil: undefined }),
   unmarked: fc.constant(undefined),
+  mayCopy: fc.boolean(),
 });
 const holds = (claim: (facts: SchemaFacts, made: ReturnType<typeof planSchema>) => void) =>
   fc.assert(

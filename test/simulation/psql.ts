@@ -27,9 +27,13 @@ export async function client(
   if (program === "pg_dumpall") return world.effect("pg_dumpall", 30, () => said("-- roles"));
   if (program === "pg_restore") {
     const dump = Buffer.from(await text(io.stdin as Readable));
+    if (argv.includes("--file=/dev/null")) return world.effect("read a dump", 50, () => said(""));
     return world.effect(`pg_restore ${argv.slice(5).join(" ")} ${name}`, 200, () =>
       restore(servers, name, dump, argv),
     );
+  }
+  if (program === "pg_dump") {
+    return world.effect("pg_dump --version", 10, () => said("pg_dump (PostgreSQL) 17.11"));
   }
   if (program === "df") {
     return world.effect("df", 5, () =>
@@ -112,7 +116,11 @@ function statement(
     world.expectLock("alter a database");
     return alterWhenAlone(servers, script);
   }
+  if (script.includes('AS "mayCreateDatabases"')) {
+    return rowsAsJson([externalFacts(servers, name)]);
+  }
   if (script.includes("AS used")) return rowsAsJson([{ used: 5, most: 97 }]);
+  if (script.includes("pg_blocking_pids")) return rowsAsJson([]);
   if (script.includes("FROM pg_stat_activity")) {
     return rowsAsJson(sessionRows(servers, script));
   }
@@ -153,9 +161,19 @@ function statement(
   if (script.startsWith("SHOW server_version_num")) return said("170011");
   if (/^SELECT '.*' AS database \\gset/.test(script)) return said("");
   if (script.startsWith("SELECT 1")) return said("1");
-  if (script.startsWith("SELECT current_database()")) return said(`${name}\u001ft`);
-  if (script.startsWith("SELECT extversion")) return said("0.8.1");
   throw new Error(`no simulated answer to ${name}: ${script}`);
+}
+
+/** See ExternalFacts. */
+function externalFacts({ cluster }: SimulatedServers, database: string): object {
+  return {
+    ...{ database, role: "letta", owner: "letta", isOwner: true, isSuperuser: false },
+    ...{ version: 170_011, isReplica: false, isReadOnly: false, isShared: false },
+    ...{ schema: "public", searchPath: '"$user", public', mayCreateTables: true },
+    ...{ vector: "0.8.1", hasVector: true, mayCreateVector: true },
+    ...{ isEncrypted: true, mostConnections: 97, usedConnections: 5 },
+    mayCreateDatabases: cluster.mayCreate,
+  };
 }
 
 /** What the tool asks and does about roles. */

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
+import { askRows } from "./askRows.ts";
+import { quoteText } from "./quote.ts";
+import { sessionColumns, sessionText, type Session } from "./sessions.ts";
+import type { DatabaseServer } from "./sql.ts";
+
+/** A session that holds a lock for which a session of the migration waits. */
+export interface Blocker extends Session {
+  /** The process of the migration that waits for it. */
+  readonly waiting: number;
+  /**
+   * Autovacuum. Postgres ends it itself where it blocks, but for a vacuum to prevent wraparound, which begins
+   * again later (PostgreSQL 17, proc.c, ProcSleep).
+   */
+  readonly isVacuum: boolean;
+}
+
+export interface Unblocking {
+  readonly server: DatabaseServer;
+  /** The addresses of the migration's container. */
+  readonly addresses: readonly string[];
+  /** Whether sessions of others may be ended. */
+  readonly mayEnd: boolean;
+}
+
+interface Surroundings {
+  readonly now: () => number;
+  readonly say: { note(text: string): void };
+}
+
+const pollMs = 500;
+/** A statement that is under way may end by itself. */
+const endAfterMs = 1000;
+/** Requests wait meanwhile. */
+const stopAfterMs = 10_000;
+
+/**
+ * Runs a migration, and ends sessions that keep it from a lock, where that was allowed. Where it was not, or
+ * our role may not end them, the migration is ended instead of waiting until requests fail.
+ * @throws Problem STEP_FAILED naming who blocked it; what the work throws
+ */
+export async function withoutBlockers<Result>(
+  asked: Unblocking,
+  { now, say }: Surroundings,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const done = new AbortController();
+  let stoppedBy: readonly Blocker[] = [];
+  const watch = async () => {
+    let since: number | undefined;
+    while (stoppedBy.length === 0) {
+      await sleep(pollMs, undefined, { signal: done.signal });
+      const found = await blockers(asked).catch(() => []);
+      if (done.signal.aborted) return;
+      since = found.length === 0 ? undefined : (since ?? now());
+      const waited = since === undefined ? 0 : now() - since;
+      const endable = found.filter((one) => one.mayEnd && (asked.mayEnd || one.isVacuum));
+      if (waited >= endAfterMs && endable.length > 0) {
+        await end(
+          asked.server,
+          endable.map(({ pid }) => pid),
+        ).catch(() => undefined);
+        say.note(`ended sessions that blocked the migration: ${textsOf(endable).join("; ")}`);
+      } else if (waited >= stopAfterMs) {
+        stoppedBy = found;
+        await end(
+          asked.server,
+          found.map(({ waiting }) => waiting),
+        ).catch(() => undefined);
+      }
+    }
+  };
+  const watching = watch().catch(() => undefined); // it ends with the work
+  try {
+    return await work();
+  } catch (error) {
+    if (stoppedBy.length === 0) throw error;
+    throw blocked(stoppedBy, asked, error);
+  } finally {
+    done.abort();
+    await watching;
+  }
+}
+
+function blocked(by: readonly Blocker[], { mayEnd }: Unblocking, cause: unknown): Problem {
+  const seconds = stopAfterMs / 1000;
+  const isAllowed = mayEnd || by.some((one) => !one.mayEnd);
+  return new Problem(
+    "STEP_FAILED",
+    `the migration waited ${seconds} s for a lock that another session holds, and was stopped`,
+    {
+      details: textsOf(by).map((line) => `blocked by ${line}`),
+      next: isAllowed
+        ? "the same command again, once that session has ended"
+        : "the same command again with --end-sessions, or once that session has ended",
+      cause,
+    },
+  );
+}
+
+function textsOf(found: readonly Blocker[]): string[] {
+  return [...new Set(found.map(sessionText))];
+}
+
+async function blockers({ server, addresses }: Unblocking): Promise<Blocker[]> {
+  const own = addresses.map(quoteText).join(", ");
+  const isOfMigration = `coalesce(w.client_addr = inet_client_addr() AND w.usesysid = me.oid, false)
+    ${own === "" ? "" : `OR host(w.client_addr) IN (${own})`}`;
+  return askRows<Blocker>(
+    server.database(),
+    `SELECT ${sessionColumns}, w.pid AS waiting,
+      coalesce(a.backend_type = 'autovacuum worker', false) AS "isVacuum"
+    FROM pg_stat_activity w
+    CROSS JOIN LATERAL (SELECT DISTINCT unnest(pg_blocking_pids(w.pid)) AS pid) blocking
+    JOIN pg_stat_activity a ON a.pid = blocking.pid
+    LEFT JOIN pg_roles its ON its.oid = a.usesysid
+    JOIN pg_roles me ON me.rolname = current_user
+    WHERE w.datname = current_database() AND w.wait_event_type = 'Lock' AND (${isOfMigration})
+      AND (a.usesysid IS DISTINCT FROM w.usesysid OR a.client_addr IS DISTINCT FROM w.client_addr
+        OR a.application_name <> w.application_name)
+    ORDER BY a.pid`,
+    "who blocks the migration",
+  );
+}
+
+async function end(server: DatabaseServer, pids: readonly number[]): Promise<void> {
+  await server
+    .database()
+    .ask(`SELECT pg_terminate_backend(pid) FROM unnest(ARRAY[${pids.join(", ")}]) pid`);
+}

@@ -1,0 +1,131 @@
+// A database outside the stack, on the real PostgreSQL: through a role without privileges, over TLS, and
+// what is told of it before anything is touched.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  judgeDatabase,
+  judgeExternal,
+  lackText,
+  readExternal,
+} from "../../scripts/database/judgeDatabase.ts";
+import { externalServer } from "../../scripts/database/sql.ts";
+import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
+import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { portsOf } from "./portsOf.ts";
+import { Story } from "./story.ts";
+import { docker } from "./workspace.ts";
+
+const container = "letta-test-external-postgres";
+const password = "external12345";
+const engine = dockerEngine(endpoint(process.env), process.env);
+let story: Story;
+let image = "";
+let address = "";
+
+const psql = (statement: string, database = "postgres") =>
+  docker(
+    ...["exec", container, "psql", "-U", "postgres", "-d", database, "-qAtX"],
+    ...["-v", "ON_ERROR_STOP=1", "-c", statement],
+  );
+const uri = (query = "", role = "letta", database = "letta") =>
+  `postgresql://${role}:${password}@${address}:5432/${database}${query}`;
+const server = (of: string) => externalServer(engine, { uri: of, image, network: "bridge" });
+const outside = (query = "?sslmode=require") => ({ LETTA_PG_URI: uri(query) });
+
+before(async () => {
+  const format = "{{.Repository}}:{{.Tag}}";
+  [image = ""] = docker("images", "letta-stack/postgres", "--format", format).split("\n");
+  spawnSync("docker", ["rm", "-f", "-v", container]);
+  // The certificate that Debian's package makes.
+  const tls = {
+    ssl: "on",
+    ssl_cert_file: "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+    ssl_key_file: "/etc/ssl/private/ssl-cert-snakeoil.key",
+    fsync: "off",
+  };
+  const options = Object.entries(tls).flatMap((pair) => ["-c", pair.join("=")]);
+  const flags = ["--init", "--name", container, "--tmpfs", "/var/lib/postgresql/data"];
+  docker("run", "-d", ...flags, "-e", `POSTGRES_PASSWORD=${password}`, image, ...options);
+  address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
+  const asked = ["exec", "-e", `PGPASSWORD=${password}`, container, "psql", "-h", address];
+  const answers = () => spawnSync("docker", [...asked, "-U", "postgres", "-c", "SELECT 1"]).status;
+  while (answers() !== 0) await sleep(100);
+  psql(`CREATE ROLE letta LOGIN NOSUPERUSER NOCREATEDB NOREPLICATION PASSWORD '${password}'`);
+  psql("CREATE DATABASE letta OWNER letta");
+  psql("CREATE EXTENSION vector", "letta");
+  story = await Story.begin("external", portsOf("external"));
+});
+after(async () => {
+  await story?.remove();
+  spawnSync("docker", ["rm", "-f", "-v", container]);
+});
+
+test("what an external database lacks is told by name, and nothing where all is there", async () => {
+  const judged = async (of: string) => judgeExternal(await readExternal(server(of), "here"));
+  const { limits, mayCopy, faults } = await judged(uri("?sslmode=require"));
+  assert.deepEqual([mayCopy, faults], [false, []]);
+  assert.match(limits.map(lackText).join("\n"), /CREATEDB for letta, got none/);
+  psql("ALTER ROLE letta CREATEDB");
+  const able = await judged(uri("?sslmode=require"));
+  // pgvector before 0.9 is no trusted extension: a copy of a dump would lack it.
+  const others = able.limits.map(lackText).filter((one) => !one.includes("extension vector"));
+  assert.deepEqual(others, []);
+  const plain = await judged(uri("?sslmode=disable&keepalives_idle=9"));
+  const told = plain.limits.map(lackText).join("\n");
+  assert.match(told, /an encrypted connection, got plain text/);
+  assert.match(told, /psql and pg_dump know, got keepalives_idle/);
+  psql("ALTER ROLE letta NOCREATEDB");
+});
+
+test("what cannot work is refused with its cause", async () => {
+  const refusal = (of: string) =>
+    judgeDatabase(server(of), "here").then(
+      () => assert.fail("expected a refusal"),
+      (error: Error & { details: string[] }) => [error.message, ...error.details].join("\n"),
+    );
+  assert.match(await refusal(uri("?sslmode=verify-full&sslrootcert=/no/ca.pem")), /sslrootcert/);
+  assert.match(await refusal(uri("", "letta", "none")), /expected the database to exist/);
+  assert.match(await refusal(uri("?target_session_attrs=read-only")), /target_session_attrs/);
+  psql("CREATE DATABASE bare OWNER letta; ALTER DATABASE bare SET search_path = nowhere");
+  const bare = await refusal(uri("", "letta", "bare"));
+  assert.match(bare, /a schema for its tables, got none of search_path \(nowhere\)/);
+  assert.match(bare, /the extension vector in bare, got none/);
+  psql("DROP DATABASE bare");
+  psql("ALTER ROLE letta SET default_transaction_read_only = on");
+  assert.match(await refusal(uri()), /can be written, got sessions that are read-only/);
+  psql("ALTER ROLE letta RESET default_transaction_read_only; ALTER ROLE letta CONNECTION LIMIT 3");
+  assert.match(await refusal(uri()), /5 connections left, got [0-3] of 3/);
+  psql("ALTER ROLE letta CONNECTION LIMIT -1");
+});
+
+test("through a role without privileges a stack is deployed, backed up, migrated and rolled back", async () => {
+  const { place } = story;
+  story.ends(await place.deploy("1.0.0", [], outside()), 0);
+  await story.write();
+  const backup = await place.tell("backup", ["prod"], outside());
+  story.ends(backup, 0);
+  assert.equal((backup.said["backup"] as { proven: unknown }).proven, null);
+
+  const planned = await place.tell("deploy", ["prod", "2.0.0", "--dry-run"], outside());
+  const { database } = planned.said as { database: { limits: { expected: string }[] } };
+  assert.ok(database.limits.some((one) => one.expected === "CREATEDB for letta"));
+  story.ends(await place.deploy("2.0.0", [], outside()), 0);
+  await story.serves("2.0.0");
+  await story.write();
+
+  const refused = story.ends(await place.rollback([], outside()), 3, "ROLLBACK_UNSAFE");
+  assert.match(refused.details.join("\n"), /restore \(impossible\)/);
+  const back = await place.rollback(["--database", "keep"], outside());
+  story.ends(back, 0);
+  await story.serves("1.0.0");
+  story.ends(await place.deploy("2.0.0", [], outside()), 0);
+  await story.serves("2.0.0");
+
+  const restore = await place.tell("restore", ["prod", "--yes"], outside());
+  const { next } = story.ends(restore, 3, "DATABASE_REFUSED");
+  assert.match(next!, /ALTER ROLE "letta" CREATEDB/);
+  const names = psql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1");
+  assert.deepEqual(names.split("\n"), ["letta", "postgres"]);
+});
