@@ -39,7 +39,8 @@ async function startOnce(
     const server = databaseOf(settings, where, tools);
     await withMigrationLock(server.database(), async () => {
       await tools.engine.start(id);
-      const { addresses = [] } = await tools.engine.inspect(id);
+      const containers = await tools.engine.containers(stack.project);
+      const { addresses = [] } = containers.find((one) => one.id === id) ?? {};
       const unblocking = { server, addresses, mayEnd: execution.endsSessions === true };
       await withoutBlockers(unblocking, tools, () =>
         waitFor(service, before, limit, tools, undefined),
