@@ -26,8 +26,18 @@ let address = "";
 
 const psql = (statement: string, database = "postgres") =>
   docker(
-    ...["exec", container, "psql", "-U", "postgres", "-d", database, "-qAtX"],
-    ...["-v", "ON_ERROR_STOP=1", "-c", statement],
+    "exec",
+    container,
+    "psql",
+    "-U",
+    "postgres",
+    "-d",
+    database,
+    "-qAtX",
+    "-v",
+    "ON_ERROR_STOP=1",
+    "-c",
+    statement,
   );
 const uri = (query = "", role = "letta", database = "letta") =>
   `postgresql://${role}:${password}@${address}:5432/${database}${query}`;

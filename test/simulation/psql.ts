@@ -167,11 +167,24 @@ function statement(
 /** See ExternalFacts. */
 function externalFacts({ cluster }: SimulatedServers, database: string): object {
   return {
-    ...{ database, role: "letta", owner: "letta", isOwner: true, isSuperuser: false },
-    ...{ version: 170_011, isReplica: false, isReadOnly: false, isShared: false },
-    ...{ schema: "public", searchPath: '"$user", public', mayCreateTables: true },
-    ...{ vector: "0.8.1", hasVector: true, mayCreateVector: true },
-    ...{ isEncrypted: true, mostConnections: 97, usedConnections: 5 },
+    database,
+    role: "letta",
+    owner: "letta",
+    isOwner: true,
+    isSuperuser: false,
+    version: 170_011,
+    isReplica: false,
+    isReadOnly: false,
+    isShared: false,
+    schema: "public",
+    searchPath: '"$user", public',
+    mayCreateTables: true,
+    vector: "0.8.1",
+    hasVector: true,
+    mayCreateVector: true,
+    isEncrypted: true,
+    mostConnections: 97,
+    usedConnections: 5,
     mayCreateDatabases: cluster.mayCreate,
   };
 }

@@ -452,7 +452,9 @@ export class SimulatedServers {
     const isTolerated = [...this.seenBeside].some((pair) =>
       pair.endsWith(` beside ${this.tagOf(one)}`),
     );
-    if (one.project !== this.project || isCopied || isTolerated) return;
+    // A role without CREATEDB has the dump alone.
+    const mayCopy = this.cluster.mayCreate;
+    if (one.project !== this.project || isCopied || isTolerated || !mayCopy) return;
     this.world.violate(`I2: ${at} is migrated, and no copy of before is kept`);
   }
 

@@ -155,7 +155,9 @@ function startable({ servers, directory }: Site, expect: Expect): void {
     }
     const kept = backups.find((one) => one.id === backup);
     if (backup === null) continue;
-    expect(kept !== undefined && kept.proven !== null, `I7: backup ${backup} has gone`);
+    // Without CREATEDB it cannot be restored anywhere.
+    const isProven = kept !== undefined && (kept.proven !== null || !servers.cluster.mayCreate);
+    expect(isProven, `I7: backup ${backup} has gone`);
   }
 }
 
