@@ -186,7 +186,9 @@ export function lackText({ expected, found, means }: Lack): string {
  * @throws Problem DATABASE_REFUSED where no login comes about
  */
 export async function readExternal(server: DatabaseServer, place: string): Promise<ExternalFacts> {
-  const login = await server.database().ask("SELECT 1");
+  let login = await server.database().ask("SELECT 1");
+  // A client that ends at once may have gone before the engine passed on what it said.
+  if (login.state !== "" && login.message === "") login = await server.database().ask("SELECT 1");
   if (login.state !== "") {
     throw new Problem("DATABASE_REFUSED", `${place}: ${loginFault(login)}`, {
       details: [login.message],

@@ -50,6 +50,14 @@ export function restore(
     await recover(settings, begun);
     const { seen, target: serving } = await presentState(settings, begun);
     const present = seen.present!;
+    const postgres = serving.images.bySetting.get("POSTGRES_IMAGE")!;
+    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
+    if (!mayCopy) {
+      throw new Problem("DATABASE_REFUSED", "a restore makes and renames databases", {
+        details: limits.map(lackText),
+        next: limits[0]!.next,
+      });
+    }
     const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
     const again = `npm run restore -- ${settings.environment} ${backup.id} --foreign`;
     refuseForeign(begun.directory, backup, asked.foreign === true, again);
@@ -62,14 +70,6 @@ export function restore(
           next: `npm run rollback -- ${backup.release} --database restore --env ${settings.environment}`,
         },
       );
-    }
-    const postgres = serving.images.bySetting.get("POSTGRES_IMAGE")!;
-    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
-    if (!mayCopy) {
-      throw new Problem("DATABASE_REFUSED", "a restore makes and renames databases", {
-        details: limits.map(lackText),
-        next: limits[0]!.next,
-      });
     }
     const making = await makingOf(settings, begun);
     const run = newRun(begun.tools);

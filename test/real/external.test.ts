@@ -21,8 +21,16 @@ const container = "letta-test-external-postgres";
 const password = "external12345";
 const engine = dockerEngine(endpoint(process.env), process.env);
 let story: Story;
+/** The engine's own gateway: containers of every network reach this host's ports there. */
+const address = docker(
+  "network",
+  "inspect",
+  "bridge",
+  "-f",
+  "{{range .IPAM.Config}}{{.Gateway}}{{end}}",
+);
+const port = String(portsOf("external") + 100);
 let image = "";
-let address = "";
 
 const psql = (statement: string, database = "postgres") =>
   docker(
@@ -40,7 +48,7 @@ const psql = (statement: string, database = "postgres") =>
     statement,
   );
 const uri = (query = "", role = "letta", database = "letta") =>
-  `postgresql://${role}:${password}@${address}:5432/${database}${query}`;
+  `postgresql://${role}:${password}@${address}:${port}/${database}${query}`;
 const server = (of: string) => externalServer(engine, { uri: of, image, network: "bridge" });
 const outside = (query = "?sslmode=require") => ({ LETTA_PG_URI: uri(query) });
 
@@ -57,8 +65,8 @@ before(async () => {
   };
   const options = Object.entries(tls).flatMap((pair) => ["-c", pair.join("=")]);
   const flags = ["--init", "--name", container, "--tmpfs", "/var/lib/postgresql/data"];
-  docker("run", "-d", ...flags, "-e", `POSTGRES_PASSWORD=${password}`, image, ...options);
-  address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container);
+  const environment = ["-e", `POSTGRES_PASSWORD=${password}`, "-e", `PGPORT=${port}`];
+  docker("run", "-d", "--network", "host", ...flags, ...environment, image, ...options);
   const asked = ["exec", "-e", `PGPASSWORD=${password}`, container, "psql", "-h", address];
   const answers = () => spawnSync("docker", [...asked, "-U", "postgres", "-c", "SELECT 1"]).status;
   while (answers() !== 0) await sleep(100);
@@ -98,7 +106,8 @@ test("what cannot work is refused with its cause", async () => {
   assert.match(await refusal(uri("?sslmode=verify-full&sslrootcert=/no/ca.pem")), /sslrootcert/);
   assert.match(await refusal(uri("", "letta", "none")), /expected the database to exist/);
   assert.match(await refusal(uri("?target_session_attrs=read-only")), /target_session_attrs/);
-  psql("CREATE DATABASE bare OWNER letta; ALTER DATABASE bare SET search_path = nowhere");
+  psql("CREATE DATABASE bare OWNER letta");
+  psql("ALTER DATABASE bare SET search_path = nowhere");
   const bare = await refusal(uri("", "letta", "bare"));
   assert.match(bare, /a schema for its tables, got none of search_path \(nowhere\)/);
   assert.match(bare, /the extension vector in bare, got none/);
