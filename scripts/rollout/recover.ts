@@ -141,6 +141,8 @@ async function finish(settings: Settings, cut: Release, session: Session): Promi
     tools.say.note(finished);
     session.settled?.(finished);
   } catch (error) {
+    // Another state directory has taken the stack or its database over: nothing of it is rolled back.
+    if (error instanceof Problem && error.code === "STATE_MISMATCH") throw error;
     const ended = await wayBack({ failed: cut, settings, error }, session);
     if (ended.code !== "ROLLED_BACK" || tools.signal.aborted) throw ended;
     tools.say.note(ended.message);
