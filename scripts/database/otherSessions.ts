@@ -45,10 +45,16 @@ export async function otherSessions(
   return { ...named!, sessions: all.filter((one) => !isOwn(one, own)) };
 }
 
+/** Postgres has told it since 15; a query of text is parsed only where it is run. */
 function otherCollation(name: string): string {
-  const now = "pg_database_collation_actual_version(oid)";
-  return `, (SELECT jsonb_build_object('made', datcollversion, 'now', ${now}) FROM pg_database
-    WHERE datname = ${quoteText(name)} AND datcollversion IS DISTINCT FROM ${now}) AS collation`;
+  const asked =
+    "query_to_xml(format('SELECT pg_database_collation_actual_version(%s) AS now', oid), true, true, '')";
+  const now = `CASE WHEN current_setting('server_version_num')::int >= 150000
+    THEN (xpath('/row/now/text()', ${asked}))[1]::text END`;
+  return `, (SELECT jsonb_build_object('made', made, 'now', now) FROM (
+    SELECT to_jsonb(d) ->> 'datcollversion' AS made, ${now} AS now FROM pg_database d
+      WHERE datname = ${quoteText(name)}) versions
+    WHERE made IS NOT NULL AND made IS DISTINCT FROM now) AS collation`;
 }
 
 /**
@@ -64,14 +70,19 @@ export function isOwn(session: Session, own: readonly string[]): boolean {
   );
 }
 
+function collationText({ made, now }: NonNullable<OtherUses["collation"]>): string {
+  // REFRESH refuses a locale that has no version (AlterDatabaseRefreshColl, commands/dbcommands.c).
+  const set =
+    now === null
+      ? "UPDATE pg_database SET datcollversion = NULL WHERE datname = the database's name"
+      : "ALTER DATABASE … REFRESH COLLATION VERSION";
+  return `collation version ${made}, the image has ${now ?? "none"}: REINDEX DATABASE, then ${set}`;
+}
+
 /** What keeps a database from being copied, and no run can end; each with its cure. */
 export function unendable({ sessions: all, slots, prepared, collation }: OtherUses): string[] {
   return [
-    ...(collation
-      ? [
-          `collation version ${collation.made}, the image has ${collation.now ?? "none"}: REINDEX DATABASE, then ALTER DATABASE … REFRESH COLLATION VERSION`,
-        ]
-      : []),
+    ...(collation ? [collationText(collation)] : []),
     ...all
       .filter((one) => one.kind === "replication")
       .map((one) => `${sessionText(one)}: stop its consumer`),

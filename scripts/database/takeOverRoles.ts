@@ -88,6 +88,15 @@ const most = `greatest(current_setting('max_connections')::int / 2,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
     - coalesce(current_setting('reserved_connections', true)::int, 0) - ${leftFree})`;
 
+/** Sets the application's connection limit by what the database takes now. */
+export function limitConnections(application: string): string {
+  return `DO $limit$
+BEGIN
+  EXECUTE format('ALTER ROLE %I CONNECTION LIMIT %s', ${quoteText(application)}, ${most});
+END $limit$;
+`;
+}
+
 function renamed(name: string, application: string): string {
   const role = quoteText(application);
   const admin = quoteText(adminRole);

@@ -27,12 +27,13 @@ function database(get: (name: SettingName) => string): readonly [SettingName, st
   const between = (least: number, value: number, most: number) =>
     Math.floor(Math.min(Math.max(value, least), most));
   const workers = 2 * Number(get("LETTA_UVICORN_WORKERS") || 1);
-  // Pools that a person has sized get the connections they need.
-  const pool = Number(get("LETTA_PG_POOL_SIZE")) + Number(get("LETTA_PG_MAX_OVERFLOW") || 10);
-  const needed = get("LETTA_PG_POOL_SIZE") === "" ? 0 : workers * pool + reservedConnections;
-  const connections = Number(get("POSTGRES_MAX_CONNECTIONS") || between(100, needed, 500));
+  // Pools that a person has sized, and many workers, get the connections they need.
+  const [sized, extra] = [get("LETTA_PG_POOL_SIZE"), get("LETTA_PG_MAX_OVERFLOW")];
+  const least = Number(sized || 3) + Number(extra || (sized === "" ? 1 : 10));
+  const needed = between(100, workers * least + reservedConnections, 500);
+  const connections = Number(get("POSTGRES_MAX_CONNECTIONS") || needed);
   const each = Math.max(2, Math.floor((connections - reservedConnections) / workers));
-  const overflow = get("LETTA_PG_POOL_SIZE") === "" ? between(1, each / 4, 10) : 10;
+  const overflow = Number(extra) || between(1, sized === "" ? each / 4 : each - Number(sized), 10);
   const inMegabytes = (value: number) => `${value}MB`;
   const maintenance = between(64, megabytes / 8, 2048);
   return [

@@ -24,6 +24,9 @@ test("two servers side by side and the tool fit into the database's connections"
     { LETTA_UVICORN_WORKERS: "2" },
     { LETTA_UVICORN_WORKERS: "8" },
     { LETTA_PG_POOL_SIZE: "60" },
+    { LETTA_UVICORN_WORKERS: "32" },
+    { LETTA_PG_MAX_OVERFLOW: "50" },
+    { LETTA_UVICORN_WORKERS: "2", LETTA_PG_POOL_SIZE: "40" },
     { POSTGRES_MAX_CONNECTIONS: "40" },
     { POSTGRES_MAX_CONNECTIONS: "300", LETTA_UVICORN_WORKERS: "4" },
   ]) {
@@ -41,6 +44,14 @@ test("a pool larger than the database allows is refused, with what would fit", (
     POSTGRES_MAX_CONNECTIONS: "100",
   }).refusal("dev");
   assert.match(details.join(), /LETTA_PG_POOL_SIZE: expected .* 45 at most.* got 70/);
+});
+
+test("a pool keeps the size that a person gave it", (context) => {
+  const settings = withValues(context, { LETTA_PG_POOL_SIZE: "40" }).read("dev");
+  assert.deepEqual(
+    [settings.get("LETTA_PG_POOL_SIZE"), settings.get("LETTA_PG_MAX_OVERFLOW")],
+    ["40", "10"],
+  );
 });
 
 test("the database's memory settings follow its memory limit, and can be set", (context) => {
