@@ -43,7 +43,7 @@ test("a pool larger than the database allows is refused, with what would fit", (
     LETTA_PG_POOL_SIZE: "60",
     POSTGRES_MAX_CONNECTIONS: "100",
   }).refusal("dev");
-  assert.match(details.join(), /LETTA_PG_POOL_SIZE: expected .* 45 at most.* got 70/);
+  assert.match(details.join(), /LETTA_PG_POOL_SIZE: expected .* 45 at most.* got 61/);
 });
 
 test("a pool keeps the size that a person gave it", (context) => {
