@@ -31,7 +31,7 @@ await command({
     const path = dumpPath(join(settings.stateDir, settings.environment), backup.id);
     const [how, back] =
       backup.proven === null
-        ? ["not verified: the database's role may not make databases", ""]
+        ? ["not verified: the database's role may not restore into a new database", ""]
         : ["proven", `  back: npm run restore -- ${asked.environment} ${backup.id}\n`];
     return {
       result: { backup: told, path, release, steps: terminal.steps },

@@ -3,7 +3,7 @@ import { askRows } from "./askRows.ts";
 import { clientEnvironment } from "./clientEnvironment.ts";
 import { maintenance } from "./maintenance.ts";
 import { quoteName } from "./quote.ts";
-import type { Answer, DatabaseServer } from "./sql.ts";
+import { applicationName, type Answer, type DatabaseServer } from "./sql.ts";
 
 /** What an external database and its role are, as it tells. */
 export interface ExternalFacts {
@@ -33,11 +33,20 @@ export interface ExternalFacts {
   /** The fewest of the server's, the database's and the role's. */
   readonly mostConnections: number;
   readonly usedConnections: number;
+  /** Of these, those that are neither the tool's nor of the role on the database, as the stack's server is. */
+  readonly otherConnections: number;
   /** Why no other database can be logged in to, from where copies are made and renamed. */
   readonly maintenanceFault: string | undefined;
   /** The URI's parameters that psql and pg_dump have no variable for. */
   readonly dropped: readonly string[];
 }
+
+/**
+ * What a command needs of an external database. deploy: to begin a release there. write: a server that
+ * passes its checks. migrate: to run migrations. dump: pg_dump. copy: to make, copy and rename databases.
+ * restore: pg_restore into a new one.
+ */
+export type Need = "deploy" | "write" | "migrate" | "dump" | "copy" | "restore";
 
 /** One lack, with where and how it is mended. */
 export interface Lack {
@@ -49,12 +58,14 @@ export interface Lack {
 }
 
 export interface ExternalJudgement {
-  /** What makes it impossible to serve on it. */
-  readonly faults: readonly Lack[];
-  /** What the tool goes on without. */
-  readonly limits: readonly Lack[];
+  /** The setting's origin and its host, for messages. */
+  readonly place: string;
+  /** What it lacks, and what that makes impossible. */
+  readonly lacks: readonly (Lack & { readonly blocks: readonly Need[] })[];
   /** Whether databases can be made, copied and renamed there. */
   readonly mayCopy: boolean;
+  /** Whether a dump can be restored into a new database there. */
+  readonly mayRestore: boolean;
 }
 
 /** DROP DATABASE … WITH (FORCE) came with 13. */
@@ -63,90 +74,150 @@ const oldestMajor = 13;
 const fewestConnections = 5;
 const fewConnections = 20;
 
-/** Whether an external database can serve, and what cannot be done with it: pure. */
-export function judgeExternal(facts: ExternalFacts): ExternalJudgement {
+/**
+ * What an external database lacks, and what cannot be done with it: pure.
+ * @param place the setting's origin and its host, for messages
+ */
+export function judgeExternal(facts: ExternalFacts, place: string): ExternalJudgement {
   const { database, role, clientMajor, isEncrypted, mostConnections, usedConnections } = facts;
   const [name, user] = [quoteName(database), quoteName(role)];
   const major = Math.floor(facts.version / 10_000);
   const left = Math.max(0, mostConnections - usedConnections);
+  // What is replaced makes room, and so does a run's end.
+  const room = Math.max(0, mostConnections - facts.otherConnections);
   const vectorNext = facts.hasVector
     ? `as a role that may, in ${database}: CREATE EXTENSION vector`
     : "install pgvector on the server, then in the database: CREATE EXTENSION vector";
-  const lack = (is: boolean, one: Lack) => (is ? [one] : []);
-  const faults = [
-    ...lack(facts.isShared, {
-      expected: "sessions of their own",
-      found: "a pooler that shares them (transaction mode)",
-      next: "let LETTA_PG_URI name Postgres itself, or a pool with pool_mode=session (Supabase: port 5432 instead of 6543; Neon: the host without -pooler)",
-    }),
-    ...lack(facts.isReplica || facts.isReadOnly, {
-      expected: "a database that can be written",
-      found: facts.isReplica ? "a read-only replica" : "sessions that are read-only by default",
-      next: facts.isReplica
-        ? "let LETTA_PG_URI name the primary"
-        : `ALTER ROLE ${user} RESET default_transaction_read_only   (or the same of the database)`,
-    }),
-    ...lack(major > clientMajor, {
-      expected: `PostgreSQL ${clientMajor} at most, as pg_dump of POSTGRES_IMAGE`,
-      found: `PostgreSQL ${major}`,
-      next: `set POSTGRES_IMAGE to a PostgreSQL ${major} with pgvector`,
-    }),
-    ...lack(major < oldestMajor, {
-      expected: `PostgreSQL ${oldestMajor} or newer`,
-      found: `PostgreSQL ${major}`,
-      next: "upgrade the database server",
-    }),
-    ...lack(facts.schema === null, {
-      expected: "a schema for its tables",
-      found: `none of search_path (${facts.searchPath})`,
-      next: `as the owner of ${database}: CREATE SCHEMA …, or ALTER ROLE ${user} SET search_path TO public`,
-    }),
-    ...lack(facts.schema !== null && !facts.mayCreateTables, {
-      expected: `the right to create tables in ${facts.schema}`,
-      found: "none",
-      next: `as its owner: GRANT CREATE, USAGE ON SCHEMA ${facts.schema} TO ${user}`,
-    }),
-    ...lack(facts.vector === null, {
-      expected: `the extension vector in ${database}`,
-      found: facts.hasVector ? "none" : "none, and pgvector is not installed on the server",
-      next: vectorNext,
-    }),
-    ...lack(left < fewestConnections, {
-      expected: `${fewestConnections} connections left`,
-      found: `${left} of ${mostConnections}`,
-      next: `raise max_connections or the connection limit of ${role} or ${database}, or end other sessions`,
-    }),
-  ];
+  const lack = (is: boolean, one: Lack, ...blocks: Need[]) => (is ? [{ ...one, blocks }] : []);
   const noCopies =
     "no rehearsal, no snapshot and no verified restore: a migration runs without them; --database carry, downgrade and restore are not possible";
-  const copies = [
-    ...lack(!facts.mayCreateDatabases, {
-      expected: `CREATEDB for ${role}`,
-      found: "none",
-      means: noCopies,
-      next: `as a superuser: ALTER ROLE ${user} CREATEDB`,
-    }),
-    ...lack(!facts.isOwner, {
-      expected: `${role} as owner of ${database}`,
-      found: `${facts.owner} as its owner`,
-      means: noCopies,
-      next: `as a superuser: ALTER DATABASE ${name} OWNER TO ${user}`,
-    }),
-    ...lack(facts.hasVector && !facts.mayCreateVector, {
-      expected: `the right of ${role} to create the extension vector in a new database`,
-      found: "none (it is no trusted extension there)",
-      means: noCopies,
-      next: "let the provider trust the extension, or rehearse on a server where the role may create it",
-    }),
-    ...lack(facts.maintenanceFault !== undefined, {
-      expected: "a login to the database postgres or template1",
-      found: facts.maintenanceFault ?? "",
-      means: noCopies,
-      next: `GRANT CONNECT ON DATABASE postgres TO ${user}`,
-    }),
-  ];
-  const limits = [
-    ...copies,
+  const noRestores =
+    "no rehearsal and no verified restore: a migration runs without them; --database carry, downgrade and restore are not possible";
+  const lacks = [
+    ...lack(
+      facts.isShared,
+      {
+        expected: "sessions of their own",
+        found: "a pooler that shares them (transaction mode)",
+        next: "let LETTA_PG_URI name Postgres itself, or a pool with pool_mode=session (Supabase: port 5432 instead of 6543; Neon: the host without -pooler)",
+      },
+      "deploy",
+      "write",
+      "dump",
+      "copy",
+    ),
+    ...lack(
+      facts.isReplica || facts.isReadOnly,
+      {
+        expected: "a database that can be written",
+        found: facts.isReplica ? "a read-only replica" : "sessions that are read-only by default",
+        next: facts.isReplica
+          ? "let LETTA_PG_URI name the primary"
+          : `ALTER ROLE ${user} RESET default_transaction_read_only   (or the same of the database)`,
+      },
+      "deploy",
+      "write",
+      "copy",
+    ),
+    ...lack(
+      major > clientMajor,
+      {
+        expected: `PostgreSQL ${clientMajor} at most, as pg_dump of POSTGRES_IMAGE`,
+        found: `PostgreSQL ${major}`,
+        next: `set POSTGRES_IMAGE to a PostgreSQL ${major} with pgvector`,
+      },
+      "dump",
+    ),
+    ...lack(
+      major < oldestMajor,
+      {
+        expected: `PostgreSQL ${oldestMajor} or newer`,
+        found: `PostgreSQL ${major}`,
+        next: "upgrade the database server",
+      },
+      "deploy",
+      "copy",
+    ),
+    ...lack(
+      facts.schema === null,
+      {
+        expected: "a schema for its tables",
+        found: `none of search_path (${facts.searchPath})`,
+        next: `as the owner of ${database}: CREATE SCHEMA …, or ALTER ROLE ${user} SET search_path TO public`,
+      },
+      "deploy",
+      "migrate",
+    ),
+    ...lack(
+      facts.schema !== null && !facts.mayCreateTables,
+      {
+        expected: `the right to create tables in ${facts.schema}`,
+        found: "none",
+        next: `as its owner: GRANT CREATE, USAGE ON SCHEMA ${facts.schema} TO ${user}`,
+      },
+      "deploy",
+      "migrate",
+    ),
+    ...lack(
+      facts.vector === null,
+      {
+        expected: `the extension vector in ${database}`,
+        found: facts.hasVector ? "none" : "none, and pgvector is not installed on the server",
+        next: vectorNext,
+      },
+      "deploy",
+      "migrate",
+      ...(facts.hasVector ? [] : ["restore" as const]),
+    ),
+    ...lack(
+      room < fewestConnections,
+      {
+        expected: `${fewestConnections} connections left`,
+        found: `${room} of ${mostConnections}, not counting the stack's own`,
+        next: `raise max_connections or the connection limit of ${role} or ${database}, or end other sessions`,
+      },
+      "deploy",
+    ),
+    ...lack(
+      !facts.mayCreateDatabases,
+      {
+        expected: `CREATEDB for ${role}`,
+        found: "none",
+        means: noCopies,
+        next: `as a superuser: ALTER ROLE ${user} CREATEDB`,
+      },
+      "copy",
+    ),
+    ...lack(
+      !facts.isOwner,
+      {
+        expected: `${role} as owner of ${database}`,
+        found: `${facts.owner} as its owner`,
+        means: noCopies,
+        next: `as a superuser: ALTER DATABASE ${name} OWNER TO ${user}`,
+      },
+      "copy",
+    ),
+    ...lack(
+      facts.hasVector && !facts.mayCreateVector,
+      {
+        expected: `the right of ${role} to create the extension vector in a new database`,
+        found: "none (it is no trusted extension there)",
+        means: noRestores,
+        next: "let the provider trust the extension, or rehearse on a server where the role may create it",
+      },
+      "restore",
+    ),
+    ...lack(
+      facts.maintenanceFault !== undefined,
+      {
+        expected: "a login to the database postgres or template1",
+        found: facts.maintenanceFault ?? "",
+        means: noCopies,
+        next: `GRANT CONNECT ON DATABASE postgres TO ${user}`,
+      },
+      "copy",
+    ),
     ...lack(!isEncrypted, {
       expected: "an encrypted connection",
       found: "plain text",
@@ -159,7 +230,7 @@ export function judgeExternal(facts: ExternalFacts): ExternalJudgement {
       means: "what runs in the server may drop every database there",
       next: `a role of its own: CREATE ROLE letta LOGIN CREATEDB PASSWORD …; ALTER DATABASE ${name} OWNER TO letta`,
     }),
-    ...lack(left >= fewestConnections && left < fewConnections, {
+    ...lack(room >= fewestConnections && left < fewConnections, {
       expected: `${fewConnections} connections left`,
       found: `${left} of ${mostConnections}`,
       means: "requests may fail while two servers run",
@@ -172,7 +243,44 @@ export function judgeExternal(facts: ExternalFacts): ExternalJudgement {
       next: "leave them out of LETTA_PG_URI where they do not matter",
     }),
   ];
-  return { faults, limits, mayCopy: copies.length === 0 };
+  const allows = (...needs: Need[]) => !lacks.some((one) => isBlocking(one, needs));
+  return { place, lacks, mayCopy: allows("copy"), mayRestore: allows("copy", "restore") };
+}
+
+function isBlocking({ blocks }: { readonly blocks: readonly Need[] }, needs: readonly Need[]) {
+  return blocks.some((one) => needs.includes(one));
+}
+
+const needWords: Readonly<Record<Need, string>> = {
+  deploy: "deploys",
+  write: "rollbacks",
+  migrate: "migrations",
+  dump: "backups",
+  copy: "copies",
+  restore: "verified restores",
+};
+
+/**
+ * Lets a command go on only where an external database has what the command needs. Pure.
+ * @returns what the command goes on without
+ * @throws Problem DATABASE_REFUSED naming all that makes it impossible
+ */
+export function assertAllows(
+  { place, lacks }: ExternalJudgement,
+  needs: readonly Need[],
+): readonly Lack[] {
+  const blocking = lacks.filter((one) => isBlocking(one, needs));
+  const [first] = blocking;
+  if (first !== undefined) {
+    throw new Problem("DATABASE_REFUSED", `${place}: ${lackText(first)}`, {
+      details: blocking.slice(1).flatMap((one) => [lackText(one), `  ${one.next}`]),
+      next: first.next,
+    });
+  }
+  return lacks.map(({ blocks, ...one }) => ({
+    means: `not possible: ${blocks.map((need) => needWords[need]).join(", ")}`,
+    ...one,
+  }));
 }
 
 /** "expected CREATEDB for letta, got none: no rehearsal …". */
@@ -210,20 +318,14 @@ export async function readExternal(server: DatabaseServer, place: string): Promi
 }
 
 /**
- * Judges an external database before anything is touched.
- * @throws Problem DATABASE_REFUSED naming all that makes it impossible to serve on it
+ * Judges an external database. Reads only.
+ * @throws Problem DATABASE_REFUSED where no login comes about
  */
 export async function judgeDatabase(
   server: DatabaseServer,
   place: string,
-): Promise<Pick<ExternalJudgement, "limits" | "mayCopy">> {
-  const { faults, ...judged } = judgeExternal(await readExternal(server, place));
-  const [first] = faults;
-  if (first === undefined) return judged;
-  throw new Problem("DATABASE_REFUSED", `${place}: ${lackText(first)}`, {
-    details: faults.slice(1).flatMap((one) => [lackText(one), `  ${one.next}`]),
-    next: first.next,
-  });
+): Promise<ExternalJudgement> {
+  return judgeExternal(await readExternal(server, place), place);
 }
 
 /**
@@ -255,7 +357,12 @@ const factsQuery = `SELECT d.datname AS database, me.rolname AS role,
   ${connections} AS "mostConnections",
   (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid IS NOT NULL
     AND (d.datconnlimit = -1 OR a.datid = d.oid)
-    AND (me.rolconnlimit = -1 OR a.usesysid = me.oid)) AS "usedConnections"
+    AND (me.rolconnlimit = -1 OR a.usesysid = me.oid)) AS "usedConnections",
+  (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid IS NOT NULL
+    AND (d.datconnlimit = -1 OR a.datid = d.oid)
+    AND (me.rolconnlimit = -1 OR a.usesysid = me.oid)
+    AND NOT (a.usesysid = me.oid AND (a.datid = d.oid
+      OR a.application_name LIKE '${applicationName}%'))) AS "otherConnections"
   FROM pg_database d, pg_roles me WHERE d.datname = current_database() AND me.rolname = current_user`;
 
 /** psql gives no SQLSTATE for a login that failed, only its words (in C, as we ask it). */

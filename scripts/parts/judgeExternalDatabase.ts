@@ -3,21 +3,18 @@ import type { Settings } from "../settings/readSettings.ts";
 import { databaseOf } from "./databaseOf.ts";
 import type { Tools } from "./tools.ts";
 
-/** What the stack's database does not allow: nothing, where it is bundled. */
-export type DatabaseLimits = Pick<ExternalJudgement, "limits" | "mayCopy">;
-
 /**
- * Judges the external database that the settings name. Reads only.
+ * Judges the external database that the settings name; a bundled one lacks nothing. Reads only.
  * @param image the Postgres image whose clients ask it
- * @throws Problem DATABASE_REFUSED naming all that makes it impossible to serve on it
+ * @throws Problem DATABASE_REFUSED where no login comes about
  */
 export async function judgeExternalDatabase(
   settings: Settings,
   image: string,
   tools: Pick<Tools, "engine" | "databaseLock">,
-): Promise<DatabaseLimits> {
+): Promise<ExternalJudgement> {
   const uri = settings.secrets.get("LETTA_PG_URI");
-  if (uri === undefined) return { limits: [], mayCopy: true };
+  if (uri === undefined) return { place: "", lacks: [], mayCopy: true, mayRestore: true };
   const server = databaseOf(settings, { container: undefined, image }, tools);
   const place = `${settings.origin("LETTA_PG_URI")}: LETTA_PG_URI (${new URL(uri).host})`;
   return judgeDatabase(server, place);

@@ -1,5 +1,5 @@
 import { dropScratch } from "../database/dropScratch.ts";
-import { lackText } from "../database/judgeDatabase.ts";
+import { assertAllows, lackText } from "../database/judgeDatabase.ts";
 import { fingerprint, type Backup } from "../ledger/backups.ts";
 import { judgeExternalDatabase } from "../parts/judgeExternalDatabase.ts";
 import type { Tools } from "../parts/tools.ts";
@@ -35,10 +35,11 @@ export function backUp(
     await refuseSmallDisk(begun.directory, server);
     const release = seen.present!.id;
     const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
-    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
-    for (const one of limits) begun.tools.say.note(`database: ${lackText(one)}`);
+    const judged = await judgeExternalDatabase(settings, postgres, begun.tools);
+    for (const one of assertAllows(judged, ["dump"]))
+      begun.tools.say.note(`database: ${lackText(one)}`);
     const mark = runMarks(begun, { id: release, run: newRun(begun.tools) })("proof");
-    const scratch = mayCopy ? mark : undefined;
+    const scratch = judged.mayRestore ? mark : undefined;
     if (scratch !== undefined) await refuseTakenNames(server, [scratch]);
     const parts = {
       directory: begun.directory,

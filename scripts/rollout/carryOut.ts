@@ -47,6 +47,8 @@ export interface Rollout {
   readonly endsSessions?: boolean;
   /** Whether databases can be made, copied and renamed. */
   readonly mayCopy: boolean;
+  /** Whether a dump can be restored into a new database. */
+  readonly mayRestore: boolean;
   /** Whether the application's database role stops being a superuser. */
   readonly separatesRoles: boolean;
   /** What would be done to each part, as far as it is known before. */

@@ -1,8 +1,9 @@
+import { assertAllows, type Lack, type Need } from "../database/judgeDatabase.ts";
 import type { History } from "../database/history.ts";
 import { headsOf } from "../database/history.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { releasesNewestFirst, type Release } from "../ledger/releases.ts";
-import { judgeExternalDatabase, type DatabaseLimits } from "../parts/judgeExternalDatabase.ts";
+import { judgeExternalDatabase } from "../parts/judgeExternalDatabase.ts";
 import { planChanges, type Change } from "../parts/planChanges.ts";
 import type { Tools } from "../parts/tools.ts";
 import { labelParts } from "../preparation/prepareStack.ts";
@@ -23,9 +24,11 @@ export interface Decision {
   /** Whether the application's database role stops being a superuser. */
   readonly separatesRoles: boolean;
   /** What its database does not allow. */
-  readonly limits: DatabaseLimits["limits"];
+  readonly limits: readonly Lack[];
   /** Whether databases can be made, copied and renamed. */
   readonly mayCopy: boolean;
+  /** Whether a dump can be restored into a new database. */
+  readonly mayRestore: boolean;
   /** The release whose image brought the database to where it is. */
   readonly knower: Release | undefined;
 }
@@ -39,7 +42,7 @@ export async function decide(
   settings: Settings,
   target: Target,
   making: Making,
-  asked: AskedWay | undefined,
+  asked: { readonly kind: "deploy" | "rollback"; readonly way?: AskedWay | undefined },
   tools: Tools,
 ): Promise<Decision> {
   const { directory } = making;
@@ -47,7 +50,11 @@ export async function decide(
   const reference = target.images.bySetting.get("LETTA_IMAGE")!;
   const image = target.images.idByReference.get(reference);
   const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
-  const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, tools);
+  const judged = await judgeExternalDatabase(settings, postgres, tools);
+  const { mayCopy, mayRestore } = judged;
+  // A rollback is the cure of an incident: what only the next deploy needs does not keep it.
+  const needs: readonly Need[] = asked.kind === "deploy" ? ["deploy", "write"] : ["write"];
+  assertAllows(judged, needs);
   const [seen, history] = await Promise.all([
     situation(settings, directory, stack.server, postgres, tools),
     // An image that is not here yet tells nothing.
@@ -63,9 +70,9 @@ export async function decide(
     target: history,
     present: isAtHead ? history : await historyOf(knower, stack.server, making, tools),
     proofs: isAtHead ? [] : proofsOf(directory),
-    mayCopy,
+    mayRestore,
     backup: isAtHead ? undefined : newestBackupAt(directory, headsOf(history)),
-    asked,
+    asked: asked.way,
   });
   const parts = { release: making.id, observed: seen.observed, secretKey: making.secretKey };
   const planned =
@@ -77,10 +84,28 @@ export async function decide(
     schema,
     changes,
     knower,
-    limits,
+    limits: assertAllows(judged, [...needs, ...schemaNeeds(schema)]),
     mayCopy,
+    mayRestore,
     separatesRoles: separates(target, seen, schema),
   };
+}
+
+/** What a schema's plan needs of an external database, as `makeReady` carries it out. Pure. */
+export function schemaNeeds({
+  action,
+  revision = [],
+  migrations,
+  ways,
+  attempts,
+}: Pick<SchemaPlan, "action" | "revision" | "migrations" | "ways" | "attempts">): Need[] {
+  if (action === "none" || action === "refuse") return [];
+  if (action === "migrate") {
+    return revision.length > 0 && migrations.length > 0 ? ["migrate", "dump"] : ["migrate"];
+  }
+  const isProven = ways.some((one) => one.way === action && one.state === "proven");
+  // A carry reads the backup that exists.
+  return isProven || attempts.every((one) => one === "carry") ? [] : ["dump"];
 }
 
 /** Only a deploy that can try it on a copy first; a rollback takes no right away from anyone. */

@@ -35,7 +35,7 @@ export function deploy(
     await readyPresent(settings, target, directory, begun.tools);
     const observed = await settledContainers(settings, target.prepared.stack, begun.tools);
     const now = { ...making, observed };
-    const decision = await decide(settings, target, now, undefined, begun.tools);
+    const decision = await decide(settings, target, now, { kind: "deploy" }, begun.tools);
     refuseUnsafe(decision, settings, "deploy");
     return rollOut({ kind: "deploy", settings, target, decision, making: now, asked }, begun);
   });

@@ -5,6 +5,7 @@ import type { DatabaseServer } from "../database/sql.ts";
 import { keepSchemaBefore } from "../ledger/schemaBefore.ts";
 import type { Proof, Release } from "../ledger/release.ts";
 import { fingerprint } from "../ledger/backups.ts";
+import type { Tools } from "../parts/tools.ts";
 import type { Rollout } from "./carryOut.ts";
 import { plannedCutover } from "./plannedCutover.ts";
 import { playTarget } from "./playTarget.ts";
@@ -44,7 +45,7 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
     const reason = `before ${rollout.kind} ${rollout.id}`;
     const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
     const about = { directory, server, role, reason, release, encryptionKey };
-    return takeBackup({ ...about, scratch: rollout.mayCopy ? scratch : undefined }, tools);
+    return takeBackup({ ...about, scratch: rollout.mayRestore ? scratch : undefined }, tools);
   };
   if (schema.action === "none") {
     // Its own server, as a role that owns its database and can do nothing else.
@@ -54,9 +55,18 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
   }
   if (schema.action === "migrate") {
     const backup = await backUp();
-    if (!rollout.mayCopy) {
-      const awayWork = async (now: DatabaseServer) =>
+    const snapshot = (now: DatabaseServer, told: Tools) =>
+      told.say.step(
+        "keep a copy of the database as it was",
+        () => copyDatabase(now, now.name, marks("snapshot"), told.signal),
+        endedText,
+      );
+    if (!rollout.mayRestore) {
+      const awayWork = async (now: DatabaseServer, told: Tools) => {
+        // A template needs no right to create its extensions, as a dump does.
+        if (rollout.mayCopy) await snapshot(now, told);
         keepSchemaBefore(directory, rollout.id, await readSchema(now.database()));
+      };
       return { ...nothing, way: "migrate", backup: backup.id, awayWork };
     }
     const newcomer = { stack: target.prepared.stack, settings: target.settings };
@@ -72,11 +82,7 @@ export async function makeReady(rollout: Rollout, session: Session): Promise<Rea
       rehearsal,
       awayWork: async (now, told, oldServerStays) => {
         if (takesSnapshot(rehearsal, oldServerStays)) {
-          await told.say.step(
-            "keep a copy of the database as it was",
-            () => copyDatabase(now, now.name, marks("snapshot"), told.signal),
-            endedText,
-          );
+          await snapshot(now, told);
         } else {
           told.say.note(
             `no snapshot: it would take ${rehearsal.copySeconds.toFixed(0)} s, and the old server stays`,

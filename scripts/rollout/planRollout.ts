@@ -49,7 +49,8 @@ export async function planRollout(
     rollback === undefined
       ? (await chooseImages(settings, imageSettings(settings), tools)).choices
       : [];
-  const decision = await decide(settings, target, making, rollback?.way, tools);
+  const kind = rollback === undefined ? "deploy" : "rollback";
+  const decision = await decide(settings, target, making, { kind, way: rollback?.way }, tools);
   const { present } = decision.situation;
   return {
     target,

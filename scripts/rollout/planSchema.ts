@@ -24,8 +24,8 @@ export interface SchemaFacts {
   /** The newest proven backup whose revision is the target's own. */
   readonly backup: { readonly id: string; readonly created: string } | undefined;
   readonly asked: AskedWay | undefined;
-  /** Whether databases can be made, copied and renamed on its server. */
-  readonly mayCopy: boolean;
+  /** Whether databases can be made, copied, renamed and restored into on its server. */
+  readonly mayRestore: boolean;
 }
 
 export interface WayPlan {
@@ -119,8 +119,8 @@ function planWay(way: Way, facts: SchemaFacts): WayPlan {
     const said = proof === undefined ? "not tried yet" : proof.detail;
     return { way, state, detail: `the newer schema stays, loses nothing; ${said}` };
   }
-  if (!facts.mayCopy) {
-    const detail = "the database's role may not make, copy or rename databases";
+  if (!facts.mayRestore) {
+    const detail = "copies of the database cannot be made or restored there, see its limits";
     return { way, state: "impossible", detail };
   }
   if (way === "downgrade") {

@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { clearScratch } from "../database/dropScratch.ts";
-import { lackText } from "../database/judgeDatabase.ts";
+import { assertAllows, lackText } from "../database/judgeDatabase.ts";
 import { sameRevisions } from "../database/sameRevisions.ts";
 import { describeEngine } from "../engine/endpoint.ts";
 import { readBackups, type Backup } from "../ledger/backups.ts";
@@ -51,13 +51,10 @@ export function restore(
     const { seen, target: serving } = await presentState(settings, begun);
     const present = seen.present!;
     const postgres = serving.images.bySetting.get("POSTGRES_IMAGE")!;
-    const { limits, mayCopy } = await judgeExternalDatabase(settings, postgres, begun.tools);
-    if (!mayCopy) {
-      throw new Problem("DATABASE_REFUSED", "a restore makes and renames databases", {
-        details: limits.map(lackText),
-        next: limits[0]!.next,
-      });
-    }
+    const judged = await judgeExternalDatabase(settings, postgres, begun.tools);
+    const { mayCopy, mayRestore } = judged;
+    for (const one of assertAllows(judged, ["write", "dump", "copy", "restore"]))
+      begun.tools.say.note(`database: ${lackText(one)}`);
     const backup = chooseBackup(begun.directory, asked.wanted, settings.environment);
     const again = `npm run restore -- ${settings.environment} ${backup.id} --foreign`;
     refuseForeign(begun.directory, backup, asked.foreign === true, again);
@@ -105,6 +102,7 @@ export function restore(
         },
         separatesRoles: false,
         mayCopy,
+        mayRestore,
         changes: [],
         formerTag: present.tag,
         former: undefined,

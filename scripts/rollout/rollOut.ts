@@ -201,6 +201,7 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
       schema: decision.schema,
       separatesRoles: decision.separatesRoles,
       mayCopy: decision.mayCopy,
+      mayRestore: decision.mayRestore,
       endsSessions,
       changes: decision.changes,
       formerTag: (decision.knower ?? present)?.tag,

@@ -50,7 +50,8 @@ export function rollback(
     await readyPresent(settings, target, directory, begun.tools);
     const observed = await settledContainers(settings, target.prepared.stack, begun.tools);
     const now = { ...making, observed };
-    const decision = await decide(settings, target, now, asked.way, begun.tools);
+    const wish = { kind: "rollback", way: asked.way } as const;
+    const decision = await decide(settings, target, now, wish, begun.tools);
     await refuseWithLosses(decision, target.settings, directory);
     const parts = { kind: "rollback", settings, target, decision, making: now, asked } as const;
     const { fromDump, foreign = false } = asked;

@@ -22,7 +22,7 @@ export interface BackupAsked {
   readonly encryptionKey: string | undefined;
   /**
    * Marks the scratch database it is proven in, which stays for a rehearsal; undefined where the role
-   * may make none: then the dump is read through, and does not count as proven.
+   * may restore into none: then the dump is read through, and does not count as proven.
    */
   readonly scratch: Mark | undefined;
 }
@@ -58,7 +58,7 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
     await tools.say.step(
       "read the dump through",
       () => readDump(server, { path, sheet: taken }),
-      () => "whole; not restored, as the role may not make databases",
+      () => "whole; not restored, as the role may not restore into a new database",
     );
     return backup;
   }

@@ -114,7 +114,7 @@ async function tryWay(
     case "keep": {
       const taken = await backUp();
       // Nothing of the database changes: a server that fails on it makes room for the present one again.
-      if (!rollout.mayCopy) return { backup: taken.id, proofs: [], ...keepFor(rollout) };
+      if (!rollout.mayRestore) return { backup: taken.id, proofs: [], ...keepFor(rollout) };
       const repairs = await repairsOf(rollout);
       await repair(server.database(databaseOf(scratch)), repairs);
       const proof = await playTarget(rollout, scratch, session);

@@ -1,4 +1,4 @@
-import { lackText } from "../database/judgeDatabase.ts";
+import { assertAllows, lackText } from "../database/judgeDatabase.ts";
 import { revision } from "../database/revision.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { giveRolesBack, takeOverRoles } from "../database/takeOverRoles.ts";
@@ -101,8 +101,9 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
   const rollout = { settings, prepared, changes, images, recreate: asked.recreate, judged };
   await checkRollout(rollout, tools);
   const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
-  const { limits } = await judgeExternalDatabase(settings, postgres, tools);
-  for (const one of limits) tools.say.note(`database: ${lackText(one)}`);
+  const external = await judgeExternalDatabase(settings, postgres, tools);
+  for (const one of assertAllows(external, ["deploy", "write", "migrate"]))
+    tools.say.note(`database: ${lackText(one)}`);
   const target = { settings, prepared, images, restores: null };
   const parts = {
     kind: "up",

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  assertAllows,
   judgeDatabase,
   judgeExternal,
   lackText,
   loginFault,
   type ExternalFacts,
+  type Need,
 } from "../../scripts/database/judgeDatabase.ts";
 import { revision } from "../../scripts/database/revision.ts";
 import { withMigrationLock } from "../../scripts/database/migrationLock.ts";
@@ -79,50 +81,97 @@ const facts: ExternalFacts = {
   isEncrypted: true,
   mostConnections: 97,
   usedConnections: 5,
+  otherConnections: 0,
   maintenanceFault: undefined,
   dropped: [],
 };
 
-test("an external database that has all that is needed has neither faults nor limits", () => {
-  assert.deepEqual(judgeExternal(facts), { faults: [], limits: [], mayCopy: true });
+const judged = (over: Partial<ExternalFacts> = {}) => judgeExternal({ ...facts, ...over }, "here");
+/** "" where the needs are met. */
+const refusal = (over: Partial<ExternalFacts>, ...needs: Need[]): string => {
+  try {
+    assertAllows(judged(over), needs);
+    return "";
+  } catch (error) {
+    assert.equal((error as { code: string }).code, "DATABASE_REFUSED");
+    return (error as Error).message;
+  }
+};
+
+test("an external database that has all that is needed lacks nothing", () => {
+  assert.deepEqual(judged(), { place: "here", lacks: [], mayCopy: true, mayRestore: true });
 });
 
-const faults: readonly (readonly [Partial<ExternalFacts>, RegExp])[] = [
-  [{ isShared: true }, /sessions of their own, got a pooler/],
-  [{ isReplica: true, isReadOnly: true }, /can be written, got a read-only replica/],
-  [{ isReadOnly: true }, /can be written, got sessions that are read-only by default/],
-  [{ version: 180_000 }, /PostgreSQL 17 at most, as pg_dump .*, got PostgreSQL 18/],
-  [{ version: 120_022 }, /PostgreSQL 13 or newer, got PostgreSQL 12/],
-  [{ schema: null, mayCreateTables: false }, /a schema for its tables, got none of search_path/],
-  [{ mayCreateTables: false }, /create tables in public, got none/],
-  [{ vector: null }, /extension vector in app, got none$/],
-  [{ vector: null, hasVector: false }, /got none, and pgvector is not installed/],
-  [{ usedConnections: 94 }, /5 connections left, got 3 of 97/],
+const refused: readonly (readonly [Partial<ExternalFacts>, readonly Need[], RegExp])[] = [
+  [{ isShared: true }, ["deploy", "write", "dump", "copy"], /of their own, got a pooler/],
+  [
+    { isReplica: true, isReadOnly: true },
+    ["deploy", "write", "copy"],
+    /can be written, got a read-only replica/,
+  ],
+  [{ isReadOnly: true }, ["deploy", "write", "copy"], /got sessions that are read-only by default/],
+  [{ version: 180_000 }, ["dump"], /PostgreSQL 17 at most, as pg_dump .*, got PostgreSQL 18/],
+  [{ version: 120_022 }, ["deploy", "copy"], /PostgreSQL 13 or newer, got PostgreSQL 12/],
+  [
+    { schema: null, mayCreateTables: false },
+    ["deploy", "migrate"],
+    /a schema for its tables, got none of search_path/,
+  ],
+  [{ mayCreateTables: false }, ["deploy", "migrate"], /create tables in public, got none/],
+  [{ vector: null }, ["deploy", "migrate"], /extension vector in app, got none$/],
+  [
+    { vector: null, hasVector: false },
+    ["deploy", "migrate", "restore"],
+    /got none, and pgvector is not installed/,
+  ],
+  [{ otherConnections: 94 }, ["deploy"], /5 connections left, got 3 of 97/],
+  [{ mayCreateDatabases: false }, ["copy"], /CREATEDB for me/],
 ];
-for (const [over, said] of faults) {
-  test(`an external database cannot be served on: ${said.source}`, () => {
-    const { faults: found } = judgeExternal({ ...facts, ...over });
-    assert.equal(found.length, 1);
-    assert.match(lackText(found[0]!), said);
-    assert.notEqual(found[0]!.next, "");
+const allNeeds: readonly Need[] = ["deploy", "write", "migrate", "dump", "copy", "restore"];
+for (const [over, blocked, said] of refused) {
+  test(`an external database is refused for what needs it, and for nothing else: ${said.source}`, () => {
+    for (const need of allNeeds) {
+      const found = refusal(over, need);
+      if (blocked.includes(need)) assert.match(found, said, need);
+      else assert.equal(found, "", need);
+    }
+    const told = judged(over).lacks[0]!;
+    assert.notEqual(told.next, "");
   });
 }
 
-const limits: readonly (readonly [Partial<ExternalFacts>, boolean, RegExp])[] = [
-  [{ mayCreateDatabases: false }, false, /CREATEDB for me, got none: no rehearsal, no snapshot/],
-  [{ isOwner: false, owner: "admin" }, false, /me as owner of app, got admin as its owner/],
-  [{ mayCreateVector: false }, false, /create the extension vector in a new database/],
-  [{ maintenanceFault: "FATAL: no" }, false, /a login to the database postgres .*got FATAL: no/],
-  [{ isEncrypted: false }, true, /an encrypted connection, got plain text/],
-  [{ isSuperuser: true }, true, /a role that owns its database alone, got the superuser me/],
-  [{ usedConnections: 85 }, true, /20 connections left, got 12 of 97/],
-  [{ dropped: ["keepalives_idle"] }, true, /psql and pg_dump know, got keepalives_idle/],
+test("what a command goes on without is told with what it makes impossible", () => {
+  const [told] = assertAllows(judged({ version: 180_000 }), ["deploy", "write"]);
+  assert.match(lackText(told!), /got PostgreSQL 18: not possible: backups$/);
+});
+
+test("connections that the stack itself uses up keep nothing from being replaced", () => {
+  const full = { usedConnections: 95, otherConnections: 3 };
+  assert.equal(refusal(full, ...allNeeds), "");
+  assert.match(lackText(judged(full).lacks[0]!), /20 connections left, got 2 of 97/);
+  const few = { mostConnections: 8, usedConnections: 8, otherConnections: 0 };
+  assert.equal(refusal(few, ...allNeeds), "");
+  const taken = { usedConnections: 95, otherConnections: 95 };
+  assert.notEqual(refusal(taken, "deploy"), "");
+  assert.equal(refusal(taken, "write", "migrate", "dump", "copy", "restore"), "");
+});
+
+const limits: readonly (readonly [Partial<ExternalFacts>, boolean, boolean, RegExp])[] = [
+  [{ mayCreateDatabases: false }, false, false, /CREATEDB for me, got none: no rehearsal, no snap/],
+  [{ isOwner: false, owner: "admin" }, false, false, /me as owner of app, got admin as its owner/],
+  [{ mayCreateVector: false }, true, false, /create the extension vector in a new database/],
+  [{ maintenanceFault: "FATAL: no" }, false, false, /a login to the database postgres .*FATAL: no/],
+  [{ isEncrypted: false }, true, true, /an encrypted connection, got plain text/],
+  [{ isSuperuser: true }, true, true, /a role that owns its database alone, got the superuser me/],
+  [{ usedConnections: 85 }, true, true, /20 connections left, got 12 of 97/],
+  [{ dropped: ["keepalives_idle"] }, true, true, /psql and pg_dump know, got keepalives_idle/],
 ];
-for (const [over, mayCopy, said] of limits) {
+for (const [over, mayCopy, mayRestore, said] of limits) {
   test(`an external database is used with what it allows: ${said.source}`, () => {
-    const judged = judgeExternal({ ...facts, ...over });
-    assert.deepEqual([judged.faults, judged.mayCopy], [[], mayCopy]);
-    assert.match(lackText(judged.limits[0]!), said);
+    const found = judged(over);
+    assert.deepEqual([found.mayCopy, found.mayRestore], [mayCopy, mayRestore]);
+    const [told] = assertAllows(found, ["deploy", "write", "migrate", "dump"]);
+    assert.match(lackText(told!), said);
   });
 }
 

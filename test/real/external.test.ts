@@ -4,12 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  judgeDatabase,
-  judgeExternal,
-  lackText,
-  readExternal,
-} from "../../scripts/database/judgeDatabase.ts";
+import { assertAllows, judgeDatabase, lackText } from "../../scripts/database/judgeDatabase.ts";
 import { externalServer } from "../../scripts/database/sql.ts";
 import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
 import { endpoint } from "../../scripts/engine/endpoint.ts";
@@ -81,13 +76,17 @@ after(async () => {
 });
 
 test("what an external database lacks is told by name, and nothing where all is there", async () => {
-  const judged = async (of: string) => judgeExternal(await readExternal(server(of), "here"));
-  const { limits, mayCopy, faults } = await judged(uri("?sslmode=require"));
-  assert.deepEqual([mayCopy, faults], [false, []]);
+  const judged = async (of: string) => {
+    const found = await judgeDatabase(server(of), "here");
+    return { ...found, limits: assertAllows(found, ["deploy", "write", "migrate", "dump"]) };
+  };
+  const { limits, mayCopy, mayRestore } = await judged(uri("?sslmode=require"));
+  assert.deepEqual([mayCopy, mayRestore], [false, false]);
   assert.match(limits.map(lackText).join("\n"), /CREATEDB for letta, got none/);
   psql("ALTER ROLE letta CREATEDB");
   const able = await judged(uri("?sslmode=require"));
-  // pgvector before 0.9 is no trusted extension: a copy of a dump would lack it.
+  // pgvector before 0.9 is no trusted extension: a copy of a dump would lack it, one of a template has it.
+  assert.equal(able.mayCopy, true);
   const others = able.limits.map(lackText).filter((one) => !one.includes("extension vector"));
   assert.deepEqual(others, []);
   const plain = await judged(uri("?sslmode=disable&keepalives_idle=9"));
@@ -99,10 +98,12 @@ test("what an external database lacks is told by name, and nothing where all is 
 
 test("what cannot work is refused with its cause", async () => {
   const refusal = (of: string) =>
-    judgeDatabase(server(of), "here").then(
-      () => assert.fail("expected a refusal"),
-      (error: Error & { details: string[] }) => [error.message, ...error.details].join("\n"),
-    );
+    judgeDatabase(server(of), "here")
+      .then((found) => assertAllows(found, ["deploy", "write"]))
+      .then(
+        () => assert.fail("expected a refusal"),
+        (error: Error & { details: string[] }) => [error.message, ...error.details].join("\n"),
+      );
   assert.match(await refusal(uri("?sslmode=verify-full&sslrootcert=/no/ca.pem")), /sslrootcert/);
   assert.match(await refusal(uri("", "letta", "none")), /expected the database to exist/);
   assert.match(await refusal(uri("?target_session_attrs=read-only")), /target_session_attrs/);

@@ -41,7 +41,7 @@ const schemaOf = (otherwise: Partial<SchemaFacts> = {}) =>
     proofs: [],
     backup,
     asked: undefined,
-    mayCopy: true,
+    mayRestore: true,
     ...otherwise,
   });
 const settled = schemaOf({ target: newer });
@@ -69,6 +69,7 @@ function decisionOf(
     separatesRoles: false,
     limits: [],
     mayCopy: true,
+    mayRestore: true,
   };
 }
 

@@ -32,7 +32,7 @@ const facts = (otherwise: Partial<SchemaFacts> = {}): SchemaFacts => ({
   proofs: [],
   backup,
   asked: undefined,
-  mayCopy: true,
+  mayRestore: true,
   ...otherwise,
 });
 const plan = (otherwise: Partial<SchemaFacts> = {}) => planSchema(facts(otherwise));
@@ -211,11 +211,11 @@ test("an image of another branch is not taken for an older one", () => {
 });
 
 test("a role that may make no database leaves the present one: keep alone is possible", () => {
-  const limited = plan({ mayCopy: false, asked: "auto" });
+  const limited = plan({ mayRestore: false, asked: "auto" });
   assert.deepEqual(limited.attempts, ["keep"]);
   for (const one of limited.ways.filter(({ way }) => way !== "keep")) {
     assert.equal(one.state, "impossible");
-    assert.match(one.detail, /may not make, copy or rename/);
+    assert.match(one.detail, /cannot be made or restored there/);
   }
 });
 
@@ -238,7 +238,7 @@ const anyFacts = fc.record({
   backup: fc.option(fc.constant(backup), { nil: undefined }),
   asked: fc.option(fc.constantFrom(...askableWays), { nil: undefined }),
   unmarked: fc.constant(undefined),
-  mayCopy: fc.boolean(),
+  mayRestore: fc.boolean(),
 });
 const holds = (claim: (facts: SchemaFacts, made: ReturnType<typeof planSchema>) => void) =>
   fc.assert(

@@ -185,7 +185,9 @@ function externalFacts({ cluster }: SimulatedServers, database: string): object 
     isEncrypted: true,
     mostConnections: 97,
     usedConnections: 5,
+    otherConnections: 0,
     mayCreateDatabases: cluster.mayCreate,
+    ...cluster.facts,
   };
 }
 
@@ -239,6 +241,9 @@ function restore(
 ): CommandResult {
   const into = servers.databases.get(name);
   if (!servers.databaseRuns() || into === undefined) return failed("3D000", "no such database");
+  if (servers.cluster.facts.mayCreateVector === false) {
+    return failed("42501", 'permission denied to create extension "vector"');
+  }
   const from = undumped(dump);
   const section = argv.find((one) => one.startsWith("--section="));
   const tables = argv.filter((one) => one.startsWith("--table=")).map((one) => one.slice(8));

@@ -1,3 +1,4 @@
+import type { ExternalFacts } from "../../scripts/database/judgeDatabase.ts";
 import type { Reply } from "../../scripts/verification/request.ts";
 import {
   apply,
@@ -54,6 +55,8 @@ export class Cluster {
   readonly isExternal: boolean;
   /** Whether the tool's role there may make databases. */
   readonly mayCreate: boolean;
+  /** What it tells of itself otherwise than it does by default. */
+  facts: Partial<ExternalFacts> = {};
 
   constructor({ isExternal = false, mayCreate = true }: ClusterOptions = {}) {
     this.isExternal = isExternal;
@@ -66,6 +69,7 @@ export class Cluster {
     const copy = new Cluster(this);
     copy.databases = new Map([...this.databases].map(([name, one]) => [name, copyDatabase(one)]));
     copy.strangers = [...this.strangers];
+    copy.facts = this.facts;
     return copy;
   }
 }

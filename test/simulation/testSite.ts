@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Command, Ended } from "./command.ts";
 import { replaceModules } from "./replaceModules.ts";
-import type { SimulatedServers } from "./servers.ts";
+import type { ClusterOptions, SimulatedServers } from "./servers.ts";
 import type { Site } from "./site.ts";
 
 // What tests of one simulated site share. The tool's modules are loaded once others stand for some of them.
@@ -11,8 +11,8 @@ const { emptySite, enterSite } = await import("./site.ts");
 const { runCommand } = await import("./command.ts");
 
 /** A machine on which nothing has run yet. */
-export function newSite(seed = 1): Site {
-  const site = emptySite(seed);
+export function newSite(seed = 1, database: ClusterOptions = {}): Site {
+  const site = emptySite(seed, database);
   enterSite(site);
   return site;
 }
@@ -24,10 +24,11 @@ export function newSite(seed = 1): Site {
 export async function deployed(
   versions: readonly string[],
   isFit: (servers: SimulatedServers) => boolean = () => true,
+  database: ClusterOptions = {},
 ): Promise<Site> {
   let seed = 1;
   while (!isFit(emptySite(seed).servers)) seed += 1;
-  const site = newSite(seed);
+  const site = newSite(seed, database);
   for (const version of versions) expectEnd(await run(site, { kind: "deploy", version }), "done");
   return site;
 }
