@@ -293,7 +293,7 @@ export function lackText({ expected, found, means }: Lack): string {
  * @param place the setting's origin and its host, for the message; never the URI itself
  * @throws Problem DATABASE_REFUSED where no login comes about
  */
-export async function readExternal(server: DatabaseServer, place: string): Promise<ExternalFacts> {
+async function readExternal(server: DatabaseServer, place: string): Promise<ExternalFacts> {
   let login = await server.database().ask("SELECT 1");
   // A client that ends at once may have gone before the engine passed on what it said.
   if (login.state !== "" && login.message === "") login = await server.database().ask("SELECT 1");
