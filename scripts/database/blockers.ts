@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { askRows } from "./askRows.ts";
+import { migrationSince } from "./migrationLock.ts";
 import { quoteText } from "./quote.ts";
 import { sessionColumns, sessionText, type Session } from "./sessions.ts";
-import type { DatabaseServer } from "./sql.ts";
+import { applicationName, type DatabaseServer } from "./sql.ts";
 
 /** A session that holds a lock for which a session of the migration waits. */
 export interface Blocker extends Session {
@@ -105,11 +106,14 @@ function textsOf(found: readonly Blocker[]): string[] {
 
 async function blockers({ server, addresses }: Unblocking): Promise<Blocker[]> {
   const own = addresses.map(quoteText).join(", ");
-  const isOfMigration = `coalesce(w.client_addr = inet_client_addr() AND w.usesysid = me.oid, false)
+  // Behind one address a session of the live server has the same one: it was there before, or names itself.
+  const isOfMigration = `coalesce(w.client_addr = inet_client_addr() AND w.usesysid = me.oid
+    AND w.backend_start > ${migrationSince}
+    AND NOT starts_with(w.application_name, ${quoteText(applicationName)}), false)
     ${own === "" ? "" : `OR host(w.client_addr) IN (${own})`}`;
   return askRows<Blocker>(
     server.database(),
-    `SELECT ${sessionColumns}, w.pid AS waiting,
+    `SELECT ${sessionColumns(server)}, w.pid AS waiting,
       coalesce(a.backend_type = 'autovacuum worker', false) AS "isVacuum"
     FROM pg_stat_activity w
     CROSS JOIN LATERAL (SELECT DISTINCT unnest(pg_blocking_pids(w.pid)) AS pid) blocking

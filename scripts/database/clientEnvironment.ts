@@ -27,13 +27,15 @@ const variables: Readonly<Record<string, string>> = {
   target_session_attrs: "PGTARGETSESSIONATTRS",
 };
 
-/** The tool's sessions have a name of their own, by which they are told from others. */
+/** Only the stack's server gets it: the tool's sessions have a name of their own, by which they are told from others. */
 const ownName = "application_name";
 
 export interface ClientEnvironment {
   readonly environment: Readonly<Record<string, string>>;
   /** The database that the URI names. */
   readonly name: string;
+  /** What the stack's server calls itself, "" where the URI does not say. */
+  readonly applicationName: string;
   /** Parameters that only the server gets: psql and pg_dump have no variable for them. */
   readonly dropped: readonly string[];
 }
@@ -59,5 +61,6 @@ export function clientEnvironment(uri: string): ClientEnvironment {
     ...(Object.fromEntries(known) as Record<string, string>),
   };
   const dropped = parameters.flatMap(([one]) => (variables[one] === undefined ? [one] : []));
-  return { environment, name, dropped };
+  const applicationName = address.searchParams.get(ownName) ?? "";
+  return { environment, name, applicationName, dropped };
 }

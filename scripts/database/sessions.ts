@@ -1,4 +1,5 @@
 import { askRows } from "./askRows.ts";
+import { clientEnvironment } from "./clientEnvironment.ts";
 import { maintenance } from "./maintenance.ts";
 import { quoteText } from "./quote.ts";
 import type { DatabaseServer } from "./sql.ts";
@@ -18,8 +19,8 @@ export interface Session {
   /** Whether our role may end it. */
   readonly mayEnd: boolean;
   /**
-   * Whether it has our role and address and names no application, as the stack's server on an
-   * external database does: behind the same address nothing tells the two apart.
+   * Whether it has our role and address and no application's name but the URI's, as the stack's server on
+   * an external database does: behind the same address nothing tells the two apart.
    */
   readonly isAlike: boolean;
 }
@@ -37,7 +38,7 @@ export async function sessions(
 ): Promise<Session[]> {
   return askRows<Session>(
     await maintenance(server, names),
-    `SELECT ${sessionColumns} ${sessionsOn(names)} ORDER BY pid`,
+    `SELECT ${sessionColumns(server)} ${sessionsOn(names)} ORDER BY pid`,
     `the sessions of ${names.join(", ")}`,
   );
 }
@@ -54,7 +55,7 @@ export async function endSessions(
 ): Promise<Session[]> {
   const ended = await askRows<Session & { ended: boolean }>(
     await maintenance(server, names),
-    `SELECT ${sessionColumns}, pg_terminate_backend(a.pid) AS ended ${sessionsOn(names)} AND ${mayEnd}`,
+    `SELECT ${sessionColumns(server)}, pg_terminate_backend(a.pid) AS ended ${sessionsOn(names)} AND ${mayEnd}`,
     `whether the sessions of ${names.join(", ")} ended`,
   );
   return ended.filter((one) => one.ended);
@@ -79,7 +80,9 @@ const mayEnd = `(me.rolsuper OR (NOT its.rolsuper AND (pg_has_role(its.oid, 'USA
   OR pg_has_role('pg_signal_backend', 'USAGE'))))`;
 
 /** Of `a` in pg_stat_activity with its role `its`, as `me` may see them. */
-export const sessionColumns = `a.datname AS database, a.pid, a.usename AS user,
+export const sessionColumns = (
+  server: DatabaseServer,
+) => `a.datname AS database, a.pid, a.usename AS user,
   coalesce(nullif(a.application_name, ''),
     CASE WHEN a.backend_type = 'autovacuum worker' THEN left(a.query, 100) END) AS application, host(a.client_addr) AS address, a.state,
   coalesce(a.state_change, a.backend_start) AS since, coalesce(${mayEnd}, false) AS "mayEnd",
@@ -87,7 +90,17 @@ export const sessionColumns = `a.datname AS database, a.pid, a.usename AS user,
     WHEN coalesce(a.backend_type, 'client backend') = 'client backend' THEN 'client'
     ELSE 'worker' END AS kind,
   coalesce(a.client_addr = inet_client_addr() AND a.usesysid = me.oid
-    AND a.application_name = '', false) AS "isAlike"`;
+    AND a.application_name IN (${serverNames(server)}), false) AS "isAlike"`;
+
+/** What the stack's servers call themselves, as SQL: nothing, or what the database's URI says. */
+function serverNames(server: DatabaseServer): string {
+  const isExternal = server.place === "external";
+  const named = isExternal ? clientEnvironment(server.uri(server.name)).applicationName : "";
+  return [...new Set(["", named.slice(0, longestName)])].map(quoteText).join(", ");
+}
+
+/** pg_stat_activity keeps 63 bytes (NAMEDATALEN - 1). */
+const longestName = 63;
 
 function sessionsOn(names: readonly string[]): string {
   return `FROM pg_stat_activity a JOIN pg_roles its ON its.oid = a.usesysid
