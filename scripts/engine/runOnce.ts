@@ -145,6 +145,12 @@ export async function sweepShots(docker: Docker): Promise<void> {
   const filters = { label: [shotLabel] };
   for (const shot of await docker.listContainers({ all: true, filters })) {
     if (!hasEnded(shot.Labels[shotLabel])) continue;
-    await docker.getContainer(shot.Id).remove({ force: true, v: true });
+    try {
+      await docker.getContainer(shot.Id).remove({ force: true, v: true });
+    } catch (error) {
+      // Another run of this host sweeps too: it has gone, or is going.
+      const { statusCode } = error as { statusCode?: number };
+      if (statusCode !== 404 && statusCode !== 409) throw error;
+    }
   }
 }

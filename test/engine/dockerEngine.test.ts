@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import test, { after } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
+import { processMark } from "../../scripts/common/processMark.ts";
 import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
 import { endpoint } from "../../scripts/engine/endpoint.ts";
 
@@ -176,3 +177,23 @@ function frame(text: string): Buffer {
   head.writeUInt32BE(Buffer.byteLength(text), 4);
   return Buffer.concat([head, Buffer.from(text)]);
 }
+
+test("a leftover that another run sweeps at the same time is no failure", async () => {
+  const asked: string[] = [];
+  const mark = processMark.replace(/\d+$/, "4194305"); // above Linux' highest pid
+  const path = join(folder, "sweep.sock");
+  const sweeping: RequestListener = (request, response) => {
+    asked.push(`${request.method} ${request.url?.split("?")[0]}`);
+    const isList = request.url?.includes("/containers/json") === true;
+    response.writeHead(isList ? 200 : 404, { "Content-Type": "application/json" });
+    const shots = [{ Id: "gone", Labels: { "letta-stack.oneshot": mark } }];
+    response.end(JSON.stringify(isList ? shots : { message: "No such container: gone" }));
+  };
+  await listening(createServer(sweeping), path);
+  const environment = { ...process.env, DOCKER_HOST: `unix://${path}` };
+  await dockerEngine(endpoint(environment), environment).sweep();
+  assert.ok(
+    asked.some((one) => one.startsWith("DELETE")),
+    asked.join(", "),
+  );
+});
