@@ -2,8 +2,9 @@
 
 Runs in the proxy's network. The kernel prefers a listener on the container's own addresses to
 the proxy's on all of them, so new connections come here; they wait until the proxy has changed,
-and are then handed on to it. The reload says when, to a port on loopback: "begin", "end". Takes no
-connection after that, and runs until the last one that it took has ended.
+and are then handed on to it. The reload says when, to a port on loopback: "begin", which is answered with
+"ready" as soon as connections come here, and "end". Takes no connection after that, leaves that port to
+the next relay, and runs until the last connection that it took has ended.
 """
 
 import asyncio
@@ -68,13 +69,21 @@ def listen():
 
 
 async def main():
-    told = asyncio.Queue()
+    told, listening = asyncio.Queue(), asyncio.Event()
 
     async def tell(reader, writer):
-        told.put_nowait((await reader.readline()).strip())
+        word = (await reader.readline()).strip()
+        told.put_nowait(word)
+        if word == b"begin":
+            await listening.wait()
+            writer.write(b"ready\n")
         writer.close()
 
-    await asyncio.start_server(tell, "127.0.0.1", control)
+    async def ended():
+        while await told.get() != b"end":
+            pass  # a reload that got no answer in time says "begin" again
+
+    server = await asyncio.start_server(tell, "127.0.0.1", control)
     if await asyncio.wait_for(told.get(), begin_seconds) != b"begin":
         return  # it came too late
     changed, connections = asyncio.Event(), set()
@@ -89,9 +98,11 @@ async def main():
     listeners = list(listen())
     for listener in listeners:
         asyncio.get_running_loop().add_reader(listener, accept, listener)
+    listening.set()
     with contextlib.suppress(TimeoutError):  # a reload that was killed tells nobody
-        await asyncio.wait_for(told.get(), hold_seconds)
+        await asyncio.wait_for(ended(), hold_seconds)
     changed.set()
+    server.close()  # this program may run for hours yet, and the next reload has a relay of its own
     for listener in listeners:
         accept(listener)  # the last ones: what waits in a listener that closes is reset
         asyncio.get_running_loop().remove_reader(listener)

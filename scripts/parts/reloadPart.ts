@@ -8,7 +8,7 @@ import type { Tools } from "./tools.ts";
 /**
  * A part takes up a configuration that was laid out anew, and stays. Connections that come while
  * it does are kept from it by a relay; where that cannot run the part reads its configuration all
- * the same, and may reset a request of that instant.
+ * the same, may reset a request of that instant, and a note says so.
  * @throws Problem STEP_FAILED where the part refuses it; it goes on with what it had then
  */
 export async function reloadPart(
@@ -18,10 +18,12 @@ export async function reloadPart(
   stack: Stack,
   tools: Tools,
 ): Promise<void> {
-  const [{ code, stderr }] = await Promise.all([
+  const [{ code, stdout, stderr }] = await Promise.all([
     tools.engine.exec(id, reload.command),
     relayed(id, reload, stack, tools).catch(() => undefined),
   ]);
+  if (reload.relay !== undefined && stdout.trim() !== "")
+    tools.say.note(`${name}: ${stdout.trim()}`);
   if (code === 0) return;
   throw new Problem("STEP_FAILED", `${name} does not take its new configuration`, {
     details: stderr.trim().split("\n").slice(-3),

@@ -17,24 +17,27 @@ const former: Reload = { after: "job", config: "proxy", file: "/file", command: 
 const reload: Reload = { ...former, relay: { port: "8443", control: "8449" } };
 
 /** An engine that keeps what it is asked to run beside the part. */
-function engine(code: number, detach: () => Promise<void>) {
+function engine(code: number, detach: () => Promise<void>, stdout = "") {
   const shots: OneShot[] = [];
+  const notes: string[] = [];
   const tools = {
     engine: {
-      exec: () => Promise.resolve({ code, stdout: "", stderr: "first\nwhy\n" }),
+      exec: () => Promise.resolve({ code, stdout, stderr: "first\nwhy\n" }),
       detach: (shot: OneShot) => (shots.push(shot), detach()),
     },
+    say: { note: (text: string) => notes.push(text) },
   } as unknown as Tools;
-  return { tools, shots };
+  return { tools, shots, notes };
 }
 const well = () => Promise.resolve();
 
 test("meanwhile a relay of the server's image stands in the part's network", async () => {
-  const { tools, shots } = engine(0, well);
+  const { tools, shots, notes } = engine(0, well);
   await reloadPart("proxy", "id", reload, stack, tools);
   const [{ image, network, entrypoint } = {} as OneShot] = shots;
   assert.deepEqual([image, network], ["letta:1", "container:id"]);
   assert.deepEqual(entrypoint.slice(-2), ["8443", "8449"]);
+  assert.deepEqual(notes, []);
 });
 
 test("a release of before there was a relay is taken up without one", async () => {
@@ -44,8 +47,10 @@ test("a release of before there was a relay is taken up without one", async () =
 });
 
 test("a relay that cannot run is no reason to stop", async () => {
-  const { tools } = engine(0, () => Promise.reject(new Error("no such image")));
+  const missing = () => Promise.reject(new Error("no such image"));
+  const { tools, notes } = engine(0, missing, "no relay\n");
   await reloadPart("proxy", "id", reload, stack, tools);
+  assert.deepEqual(notes, ["proxy: no relay"]);
 });
 
 test("a configuration that the part refuses is told in its words", async () => {
