@@ -1,6 +1,41 @@
 import { Problem } from "../common/problem.ts";
 import { fingerprint, isSealed, type Backup } from "../ledger/backups.ts";
+import type { Target } from "../preparation/target.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Way } from "./askableWays.ts";
+
+/** What a rollback by a backup was asked with. */
+export interface BackupUse {
+  /** Those of now. */
+  readonly settings: Settings;
+  readonly target: Pick<Target, "restores">;
+  /** The strategies it may try; several where `auto` was asked for. */
+  readonly attempts: readonly Way[];
+  readonly fromDump: readonly string[];
+  /** Whether the backup may be another installation's. */
+  readonly foreign?: boolean;
+}
+
+/** Whether a strategy restores a backup. */
+export function usesBackup(way: Way): boolean {
+  return way === "restore" || way === "carry";
+}
+
+/**
+ * A rollback restores no backup of elsewhere unless that was asked for, and none of another key.
+ * @throws Problem BACKUP_DAMAGED with the same rollback that allows it, KEY_CHANGED
+ */
+export function refuseUnusable(directory: string, backup: Backup, use: BackupUse): void {
+  const { settings, target, attempts, fromDump, foreign = false } = use;
+  const again = [
+    `npm run rollback -- ${target.restores ?? "<release>"}`,
+    `--database ${attempts.length === 1 ? attempts[0] : "auto"}`,
+    ...(fromDump.length === 0 ? [] : [`--from-dump ${fromDump.join(",")}`]),
+    `--env ${settings.environment} --foreign`,
+  ];
+  refuseForeign(directory, backup, foreign, again.join(" "));
+  refuseOtherKey(backup, settings);
+}
 
 /**
  * A dump may run any SQL: one that came back from elsewhere is restored only on request.

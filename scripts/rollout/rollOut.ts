@@ -29,6 +29,7 @@ import {
   refuseUnproven,
   refuseWrongPassword,
 } from "./refuseGuarded.ts";
+import { refuseUnusable, usesBackup } from "./refuseBackup.ts";
 import { refuseStopped } from "./refuseStopped.ts";
 import { namesNeeded, refuseTakenNames } from "./refuseTakenNames.ts";
 import type { Rehearsal } from "./rehearse.ts";
@@ -146,14 +147,14 @@ export async function rollOut(parts: RollOutParts, begun: Session): Promise<Roll
   if (database !== undefined) {
     await password;
     if (decision.schema.action !== "none" || decision.separatesRoles) {
-      if (decision.mayCopy) await refuseTakenNames(database, namesNeeded(marks));
       const { attempts, heads } = decision.schema;
+      const backup = attempts.some(usesBackup) ? newestBackupAt(directory, heads) : undefined;
+      // Where another strategy may pass, one whose backup is refused is passed over (tryWays).
+      if (backup !== undefined && attempts.every(usesBackup))
+        refuseUnusable(directory, backup, { fromDump: [], ...parts, attempts });
+      if (decision.mayCopy) await refuseTakenNames(database, namesNeeded(marks));
       const isRestored = attempts.includes("restore");
-      await refuseSmallDisk(
-        directory,
-        database,
-        isRestored ? newestBackupAt(directory, heads) : undefined,
-      );
+      await refuseSmallDisk(directory, database, isRestored ? backup : undefined);
     }
     if (needsDatabaseAlone(decision))
       endsSessions = await askEndSessions(database, target.prepared.stack, endsSessions, tools);

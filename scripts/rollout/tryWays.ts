@@ -18,7 +18,7 @@ import type { Rollout } from "./carryOut.ts";
 import { downgradeCopy } from "./downgradeCopy.ts";
 import { noteRetained } from "./noteRetained.ts";
 import { playTarget } from "./playTarget.ts";
-import { refuseForeign, refuseOtherKey } from "./refuseBackup.ts";
+import { refuseUnusable, usesBackup } from "./refuseBackup.ts";
 import { repair } from "./repairs.ts";
 import { repairsOf } from "./repairsOf.ts";
 import { runMarks } from "./runMarks.ts";
@@ -54,7 +54,9 @@ export async function tryWays(
       return await tryWay(way, rollout, backUp, session);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      faults.push(`${way}: ${[error.message, ...error.details.slice(0, 3)].join("; ")}`);
+      const { message, details, next } = error;
+      const cure = next === undefined ? [] : [`next: ${next}`];
+      faults.push(`${way}: ${[message, ...details.slice(0, 3), ...cure].join("; ")}`);
       session.tools.say.note(faults.at(-1)!);
     }
   }
@@ -92,8 +94,8 @@ async function tryWay(
   const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
   const databaseOf = (mark: Mark) => databaseName(server.name, mark);
   const backup = rollout.backup ?? newestBackupAt(session.directory, rollout.schema.heads);
-  if ((way === "restore" || way === "carry") && rollout.backup === undefined)
-    assertUsable(backup!, rollout, session);
+  if (usesBackup(way) && rollout.backup === undefined)
+    refuseUnusable(session.directory, backup!, { ...rollout, attempts: rollout.schema.attempts });
   const swap = async (now: DatabaseServer, told: Tools) => {
     const retained = marks("retained");
     await told.say.step(
@@ -194,14 +196,6 @@ async function tryWay(
       };
     }
   }
-}
-
-/** A dump may run any SQL, and what is in it is encrypted under the key of then. */
-function assertUsable(backup: Backup, { settings, foreign }: Rollout, { directory }: Session) {
-  const { environment } = settings;
-  const again = `npm run rollback -- <release> --database restore --env ${environment} --foreign`;
-  refuseForeign(directory, backup, foreign === true, again);
-  refuseOtherKey(backup, settings);
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
+import type { Problem } from "../../scripts/common/problem.ts";
 import {
   dumpPath,
   fingerprint,
@@ -10,7 +11,12 @@ import {
 } from "../../scripts/ledger/backups.ts";
 import { secretKey } from "../../scripts/ledger/secretKey.ts";
 import { stateDirectory } from "../../scripts/ledger/stateDirectory.ts";
-import { refuseForeign, refuseOtherKey } from "../../scripts/rollout/refuseBackup.ts";
+import {
+  refuseForeign,
+  refuseOtherKey,
+  refuseUnusable,
+  type BackupUse,
+} from "../../scripts/rollout/refuseBackup.ts";
 import { folder } from "../ledger/folder.ts";
 import { settingsOf } from "./exampleTarget.ts";
 
@@ -77,4 +83,28 @@ test("a backup of another encryption key is refused, with neither key in the wor
       return true;
     },
   );
+});
+
+test("a rollback whose backup is refused names the strategy that was asked for", () => {
+  const { directory, backup } = taken(undefined);
+  writeFileSync(`${directory}/key`, "02".repeat(32));
+  const target = { restores: "000001" };
+  const nextOf = (attempts: BackupUse["attempts"], fromDump: string[] = []) => {
+    let next: string | undefined;
+    const use = { settings, target, attempts, fromDump };
+    assert.throws(
+      () => refuseUnusable(directory, backup, use),
+      (error: Problem) => {
+        next = error.next?.replace(/ {3}.*/u, "");
+        return error.code === "BACKUP_DAMAGED" && error.exit === 3;
+      },
+    );
+    refuseUnusable(directory, backup, { ...use, foreign: true });
+    return next;
+  };
+  const rollback = (how: string) => `npm run rollback -- 000001 ${how} --env prod --foreign`;
+  assert.equal(nextOf(["restore"]), rollback("--database restore"));
+  assert.equal(nextOf(["carry"]), rollback("--database carry"));
+  assert.equal(nextOf(["carry"], ["a", "b"]), rollback("--database carry --from-dump a,b"));
+  assert.equal(nextOf(["keep", "carry", "downgrade"]), rollback("--database auto"));
 });
