@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
+import { addAbortSignal, Readable } from "node:stream";
 import { Problem } from "../common/problem.ts";
 import { createDatabase } from "./createDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
@@ -49,16 +49,25 @@ export async function restoreDump(
 
 /**
  * Reads a dump to its end and puts it nowhere: whether pg_restore understands all of it.
- * @throws Problem BACKUP_DAMAGED
+ * @param signal ends it
+ * @throws Problem BACKUP_DAMAGED; the signal's reason
  */
-export async function readDump(server: DatabaseServer, dump: DumpFile): Promise<void> {
-  await checkDump(dump);
+export async function readDump(
+  server: DatabaseServer,
+  dump: DumpFile,
+  signal: AbortSignal,
+): Promise<void> {
+  await checkDump(dump, signal);
   const stdin = Readable.from(
     readTold(dump.path, () => undefined),
     { objectMode: false },
   );
+  // This client has no session that could be ended, but it ends with its input.
+  addAbortSignal(signal, stdin);
   const argv = ["pg_restore", "--file=/dev/null"];
-  const { code, stderr } = await server.client(server.name, argv, { stdin });
+  const { code, stderr } = await server
+    .client(server.name, argv, { stdin })
+    .finally(() => signal.throwIfAborted());
   if (code !== 0) throw damaged(dump.path, postgresWords(stderr).words);
 }
 

@@ -57,7 +57,7 @@ export async function takeBackup(asked: BackupAsked, tools: Tools): Promise<Back
   if (scratch === undefined) {
     await tools.say.step(
       "read the dump through",
-      () => readDump(server, { path, sheet: taken }),
+      () => readDump(server, { path, sheet: taken }, tools.signal),
       () => "whole; not restored, as the role may not restore into a new database",
     );
     return backup;

@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { duplexPair } from "node:stream";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { carryRows } from "../../scripts/database/carryRows.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
 import { dump } from "../../scripts/database/dump.ts";
 import { interruptible } from "../../scripts/database/interruptible.ts";
 import { marksOf } from "../../scripts/database/marks.ts";
-import { restoreDump } from "../../scripts/database/restoreDump.ts";
+import { readDump, restoreDump } from "../../scripts/database/restoreDump.ts";
 import { externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
+import { converse } from "../../scripts/engine/demux.ts";
 import type { OneShot } from "../../scripts/engine/engine.ts";
 import { simulatedEngine } from "../rigs/simulatedEngine.ts";
 
@@ -26,6 +30,8 @@ const sheet = {
   bytes: content.length,
   rows: {},
 };
+
+const place = { uri: "postgresql://me:secret123456@db/letta", image: "i", network: "bridge" };
 
 /**
  * A server of which one client goes on until its session is ended.
@@ -53,7 +59,6 @@ function endless(hangs: RegExp) {
       : { bytes: 1e9, version: 170_000, own, objects: 0 };
     return { code: 0, stdout: `${JSON.stringify(row)}\n`, stderr: "" };
   };
-  const place = { uri: "postgresql://me:secret123456@db/letta", image: "i", network: "bridge" };
   const server = externalServer({ ...simulatedEngine(), run }, place);
   return { server, signal: stop.signal, asked };
 }
@@ -108,3 +113,31 @@ for (const [name, hangs, work, left] of long) {
       );
   });
 }
+
+for (const [name, connectsFirst] of [
+  ["while pg_restore takes nothing", true],
+  ["before pg_restore is connected", false],
+] as const) {
+  // pg_restore without a database has no session that could be ended.
+  test(`a dump that is read through is left ${name}`, { timeout: 30_000 }, async () => {
+    const stop = new AbortController();
+    const run = async ({ stdin }: OneShot) => {
+      const [stream] = duplexPair();
+      setImmediate(() => stop.abort());
+      if (!connectsFirst) await once(stop.signal, "abort").then(() => turn());
+      return { code: 0, ...(await converse(stream, { stdin: stdin! })) };
+    };
+    const server = externalServer({ ...simulatedEngine(), run }, place);
+    await assert.rejects(readDump(server, { path, sheet }, stop.signal), { name: "AbortError" });
+  });
+}
+
+test("a dump is not even compared with its sheet after an interruption", async () => {
+  let ran = false;
+  const run = () => ((ran = true), Promise.resolve({ code: 0, stdout: "", stderr: "" }));
+  const server = externalServer({ ...simulatedEngine(), run }, place);
+  const other = { ...sheet, sha256: "00".repeat(32) };
+  const signal = AbortSignal.abort();
+  await assert.rejects(readDump(server, { path, sheet: other }, signal), { name: "AbortError" });
+  assert.equal(ran, false);
+});
