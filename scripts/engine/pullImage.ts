@@ -25,7 +25,7 @@ export async function pullImage(
   report: Report,
   { signal, environment }: PullOptions,
 ): Promise<void> {
-  const login = await registryLogin(reference, environment);
+  const login = await registryLogin(reference, environment, signal);
   try {
     await pull(docker, reference, report, signal, login);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { runProgram, type ProgramCall } from "./runProgram.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -17,6 +18,9 @@ interface DockerConfig {
   readonly credHelpers?: Readonly<Record<string, string>>;
 }
 
+/** A helper may ask its service over the network; one that prompts for a password never answers. */
+const helperTimeoutMs = 30_000;
+
 /** Docker Hub is called so in config.json and by credential helpers. */
 const dockerHub = "https://index.docker.io/v1/";
 
@@ -25,17 +29,26 @@ const dockerHub = "https://index.docker.io/v1/";
  * registry, the common one, or config.json itself.
  * @param reference such as "ghcr.io/company/letta:1"
  * @param environment of the docker command: DOCKER_CONFIG, HOME and PATH count
- * @returns undefined where there is none, or where its helper has none
+ * @param signal ends a helper that has not answered yet
+ * @param timeoutMs how long a helper may take
+ * @returns undefined where there is none, or where its helper has none, answers something else than a
+ *   login, or does not answer in time
+ * @throws what the signal was aborted with
  */
 export async function registryLogin(
   reference: string,
   environment: Environment,
+  signal?: AbortSignal,
+  timeoutMs = helperTimeoutMs,
 ): Promise<RegistryLogin | undefined> {
   const config = dockerConfig(environment);
   const registry = registryOf(reference);
   const server = registry === "docker.io" ? dockerHub : registry;
   const helper = config.credHelpers?.[registry] ?? config.credsStore;
-  const stored = helper ? await fromHelper(helper, server, environment) : undefined;
+  const call = { environment: definedOf(environment), input: server, timeoutMs };
+  const stored = helper
+    ? await fromHelper(helper, server, { ...call, ...(signal && { signal }) })
+    : undefined;
   return stored ?? fromFile(config, registry, server);
 }
 
@@ -47,7 +60,7 @@ export function registryOf(reference: string): string {
 
 function dockerConfig({ DOCKER_CONFIG: folder, HOME: home }: Environment): DockerConfig {
   try {
-    const file = join(folder ?? join(home ?? "", ".docker"), "config.json");
+    const file = join(folder || join(home ?? "", ".docker"), "config.json");
     return JSON.parse(readFileSync(file, "utf8")) as DockerConfig;
   } catch {
     return {};
@@ -75,18 +88,28 @@ function fromFile(
 async function fromHelper(
   name: string,
   server: string,
-  environment: Environment,
+  call: ProgramCall,
 ): Promise<RegistryLogin | undefined> {
-  const { $ } = await import("zx");
-  const env = environment as NodeJS.ProcessEnv;
-  const asked = await $({
-    env,
-    input: server,
-    quiet: true,
-    nothrow: true,
-  })`docker-credential-${name} get`;
-  if (asked.exitCode !== 0) return undefined;
-  const { Username, Secret } = JSON.parse(asked.stdout) as { Username: string; Secret: string };
-  if (Username === "<token>") return { identitytoken: Secret, serveraddress: server };
-  return { username: Username, password: Secret, serveraddress: server };
+  const asked = await runProgram(`docker-credential-${name}`, ["get"], call);
+  const { Username: username, Secret: secret } = asked.code === 0 ? parsed(asked.stdout) : {};
+  if (typeof username !== "string" || typeof secret !== "string") return undefined;
+  if (username === "<token>") return { identitytoken: secret, serveraddress: server };
+  return { username, password: secret, serveraddress: server };
+}
+
+/** No error leaves this: a parser quotes what it cannot read, and a secret may stand there. */
+function parsed(text: string): { readonly Username?: unknown; readonly Secret?: unknown } {
+  try {
+    return (JSON.parse(text) ?? {}) as object;
+  } catch {
+    return {};
+  }
+}
+
+function definedOf(environment: Environment): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value]],
+    ),
+  );
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -67,4 +67,40 @@ test("without a config, and where a helper has none, there is no login", async (
   assert.equal(await registryLogin("letta/letta", { DOCKER_CONFIG: "/nonexistent" }), undefined);
   const environment = dockerWith(context, { credsStore: "test" });
   assert.equal(await registryLogin("letta/letta", environment), undefined);
+});
+
+test("an empty DOCKER_CONFIG is none: the folder of this process is not read", async (context) => {
+  const { DOCKER_CONFIG: folder } = dockerWith(context, { auths: { "ghcr.io": { auth } } });
+  const before = process.cwd();
+  context.after(() => process.chdir(before));
+  process.chdir(folder);
+  const environment = { DOCKER_CONFIG: "", HOME: "/nonexistent" };
+  assert.equal(await registryLogin("ghcr.io/a", environment), undefined);
+});
+
+for (const [name, says] of [
+  ["no JSON", "echo 'password: secret123456'"],
+  ["null", "echo null"],
+  ["no login", "echo '{}'"],
+  ["a login without its secret", `echo '{"Username":"deploy"}'`],
+] as const) {
+  test(`a helper that answers ${name} has none, and no error quotes it`, async (context) => {
+    const environment = dockerWith(context, { credsStore: "test" }, says);
+    assert.equal(await registryLogin("ghcr.io/a", environment), undefined);
+  });
+}
+
+test("a helper that prompts is ended at its time limit, and has none", async (context) => {
+  const environment = dockerWith(context, { credsStore: "test" }, "exec sleep 600");
+  assert.equal(await registryLogin("ghcr.io/a", environment, undefined, 200), undefined);
+});
+
+test("a helper that prompts ends with an interruption", async (context) => {
+  const environment = dockerWith(context, { credsStore: "test" }, ': > "$0.asked"; exec sleep 600');
+  const stop = new AbortController();
+  const login = registryLogin("ghcr.io/a", environment, stop.signal);
+  const asked = join(environment.DOCKER_CONFIG, "docker-credential-test.asked");
+  const timer = setInterval(() => existsSync(asked) && stop.abort(), 20);
+  context.after(() => clearInterval(timer));
+  await assert.rejects(login, { name: "AbortError" });
 });
