@@ -108,8 +108,15 @@ function statement(
     );
   }
   if (script.includes("FROM (:keys")) {
-    const tables = [...database.rows].map(([table, rows]) => [`public.${table}`, [...rows]]);
-    return rowsAsJson(tables.map(([table, keys]) => ({ table, keys })));
+    // A simulated row is its key: there is nothing of it that could change.
+    const tables = [...database.rows].map(
+      ([table, rows]) => [`public.${table}`, [...rows]] as const,
+    );
+    return rowsAsJson(
+      tables.map(([table, keys]) => {
+        return { table, keys, columns: ["id text"], contents: keys.map(() => [0]) };
+      }),
+    );
   }
   if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
   if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "|COMMENT ON DATABASE/.test(script)) {
