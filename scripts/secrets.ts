@@ -56,8 +56,20 @@ await command({
         next: `npm run secrets -- list ${environment}`,
       });
     }
-    const { countedEnvironment } = await import("./settings/countedEnvironment.ts");
-    const { counted } = countedEnvironment(environment, process.env, asked.fromEnv);
+    const [{ countedEnvironment }, { noteIgnored }] = await Promise.all([
+      import("./settings/countedEnvironment.ts"),
+      import("./cli/noteIgnored.ts"),
+    ]);
+    const { counted, ignored } = countedEnvironment(environment, process.env, asked.fromEnv);
+    // A rotation reads all settings, which tells it.
+    if (action !== "rotate") noteIgnored(ignored, terminal);
+    if (action === "init" && ignored.includes("LETTA_PG_URI")) {
+      throw new Problem(
+        "USAGE",
+        "init: LETTA_PG_URI is in the process environment and does not count: a password for the bundled database would be made",
+        { next: "the same command with --from-env LETTA_PG_URI, or LETTA_PG_URI unset" },
+      );
+    }
     const place = { environment, root, processEnvironment: counted };
     const day = new Date().toISOString().slice(0, 10);
     return work({ asked, place, day, name, terminal });

@@ -1,3 +1,4 @@
+import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { SecretsText } from "../settings/secretsLayer.ts";
 import type { Asked } from "./declaration.ts";
@@ -23,29 +24,56 @@ export async function settingsOf(
   over: Readonly<Record<string, string>> = {},
   secrets?: SecretsText,
 ): Promise<Settings> {
-  const [{ countedEnvironment }, { openSecrets }, { readSettings }] = await Promise.all([
+  const [
+    { countedEnvironment },
+    { ignoredCures },
+    { noteIgnored },
+    { openSecrets },
+    { readSettings },
+  ] = await Promise.all([
     import("../settings/countedEnvironment.ts"),
+    import("../settings/ignoredCures.ts"),
+    import("./noteIgnored.ts"),
     import("../settings/openSecrets.ts"),
     import("../settings/readSettings.ts"),
   ]);
   const { environment, root: project, fromEnv } = asked;
   const { counted, ignored } = countedEnvironment(environment, process.env, fromEnv);
-  if (ignored.length > 0 && !begunWith.has(asked)) {
-    const names = ignored.join(", ");
-    terminal.note(`not taken from the process environment: ${names} (see --from-env)`);
-  }
+  const isFirst = !begunWith.has(asked);
+  if (isFirst) noteIgnored(ignored, terminal);
   const place = { environment, root: project, processEnvironment: { ...counted, ...over } };
-  const settings = readSettings({
-    ...place,
-    mayMiss,
-    secrets: secrets ?? (await openSecrets(place)),
+  const text = secrets ?? (await openSecrets(place));
+  const cures = ignoredCures(ignored, (name) => {
+    const taken = name === undefined ? {} : { [name]: process.env[name] };
+    const processEnvironment = { ...place.processEnvironment, ...taken };
+    return readSettings({ ...place, processEnvironment, secrets: text, mayMiss: true });
   });
+  const settings = readOrTell(() => readSettings({ ...place, mayMiss, secrets: text }), cures);
   if (settings.missing.length > 0) {
-    terminal.note(
-      `not set yet: ${settings.missing.join(", ")} (npm run secrets -- init ${environment})`,
-    );
+    const next = cures.length > 0 ? takingText(cures) : `npm run secrets -- init ${environment}`;
+    terminal.note(`not set yet: ${settings.missing.join(", ")} (${next})`);
   }
   terminal.hides(settings.sensitive());
+  // A rotation reads a text that differs on purpose.
+  if (isFirst && !mayMiss && secrets === undefined && ignored.length > 0) {
+    const { refuseIgnoredSecrets } = await import("../rollout/refuseIgnoredSecrets.ts");
+    refuseIgnoredSecrets(settings, ignored, process.env);
+  }
   if (!begunWith.has(asked)) begunWith.set(asked, settings);
   return settings;
+}
+
+const takingText = (names: readonly string[]) =>
+  `the same command with --from-env ${names.join(",")}`;
+
+/** Settings that cannot be used for lack of what the process environment has name that way on first. */
+function readOrTell(read: () => Settings, cures: readonly string[]): Settings {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Problem) || cures.length === 0) throw error;
+    const { code, message, details } = error;
+    const ignored = `in the process environment, which does not count here: ${cures.join(", ")}`;
+    throw new Problem(code, message, { details: [...details, ignored], next: takingText(cures) });
+  }
 }

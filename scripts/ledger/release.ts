@@ -66,6 +66,8 @@ export interface Release {
   readonly secrets: Readonly<Record<string, string>>;
   /** Of LETTA_ENCRYPTION_KEY (see fingerprint): compared whatever became of the digests' own key. */
   readonly encryptionKey?: string;
+  /** Keyed digest of where its external database is, see `databasePlace`; missing for the bundled one. */
+  readonly databasePlace?: string;
   /** The backup taken before it. */
   readonly backup: string | null;
   readonly proofs: readonly Proof[];
@@ -144,6 +146,7 @@ const formats = {
     heads: texts,
     secrets: v.record(text, text),
     encryptionKey: v.exactOptional(text),
+    databasePlace: v.exactOptional(text),
     backup: v.nullable(text),
     proofs: v.array(
       v.object({

@@ -11,6 +11,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { decide } from "./decide.ts";
 import { migrationEnded } from "./migrationEnded.ts";
 import { recover } from "./recover.ts";
+import { refuseOtherDatabase, refuseOtherPlace } from "./refuseOtherPlace.ts";
 import { refuseUnsafe } from "./refuseUnsafe.ts";
 import { rollOut, type RolloutAsked, type RolloutOutcome } from "./rollOut.ts";
 import { session, type Retaining, type Session } from "./session.ts";
@@ -27,6 +28,7 @@ export function deploy(
   tools: Tools,
 ): Promise<RolloutOutcome & Retaining> {
   return session(settings, { ...asked, command: "deploy" }, tools, async (begun) => {
+    refuseOtherPlace(settings, begun.directory);
     await recover(settings, begun);
     const { directory } = begun;
     await refuseFullDisk("run", begun.tools);
@@ -36,6 +38,8 @@ export function deploy(
     const observed = await settledContainers(settings, target.prepared.stack, begun.tools);
     const now = { ...making, observed };
     const decision = await decide(settings, target, now, { kind: "deploy" }, begun.tools);
+    const { present, isMarked = false } = decision.situation;
+    refuseOtherDatabase(settings, present, now.secretKey, isMarked);
     refuseUnsafe(decision, settings, "deploy");
     return rollOut({ kind: "deploy", settings, target, decision, making: now, asked }, begun);
   });

@@ -6,6 +6,7 @@ import type { Tools } from "../parts/tools.ts";
 import type { Target } from "../preparation/target.ts";
 import { labels } from "../stack/renderStack.ts";
 import { secretValues } from "../stack/secretValues.ts";
+import { databasePlace } from "./refuseOtherPlace.ts";
 import type { Session } from "./session.ts";
 
 export interface ReleaseParts {
@@ -38,7 +39,8 @@ export function describeRelease(
   { settings, prepared, images, restores }: Target,
   { directory, tools, by, reason }: Pick<Session, "directory" | "tools" | "by" | "reason">,
 ): Release {
-  const digestOf = secretDigests(settings, secretKey(directory, tools.randomBytes));
+  const key = secretKey(directory, tools.randomBytes);
+  const digestOf = secretDigests(settings, key);
   const services = prepared.stack.services.map((service) => {
     const { labels: carried, image } = service;
     const imageId = images.idByReference.get(image) ?? "";
@@ -54,10 +56,12 @@ export function describeRelease(
   });
   const { present, before = [], ...own } = parts;
   const encryptionKey = fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY"));
+  const place = databasePlace(settings, key);
   return {
     ...own,
     ...(before.length > 0 ? { before } : {}),
     ...(encryptionKey === undefined ? {} : { encryptionKey }),
+    ...(place === undefined ? {} : { databasePlace: place }),
     run: parts.run ?? newRun(tools),
     format: 2,
     project: settings.project,

@@ -12,6 +12,7 @@ import { chooseImages } from "../preparation/chooseImages.ts";
 import { refuseForeign } from "../preparation/preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "../preparation/prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { refuseOtherPlace } from "./refuseOtherPlace.ts";
 
 /** What the plan means for the schema. */
 export interface DatabasePlan {
@@ -35,6 +36,8 @@ export interface Observation {
  * @throws Problem ENGINE_UNREACHABLE, FOREIGN_CONTAINERS
  */
 export async function observeChanges(settings: Settings, tools: Tools): Promise<Observation> {
+  const directory = join(settings.stateDir, settings.environment);
+  refuseOtherPlace(settings, directory);
   const observed = await tools.engine.containers(settings.project);
   refuseForeign(settings.project, observed);
   const { choices, bySetting, idByReference } = await chooseImages(
@@ -42,7 +45,6 @@ export async function observeChanges(settings: Settings, tools: Tools): Promise<
     imageSettings(settings),
     tools,
   );
-  const directory = join(settings.stateDir, settings.environment);
   const key = readKey(directory);
   const prepared = prepareStack(settings, {
     release: "000000",

@@ -12,6 +12,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { decide, type Decision } from "./decide.ts";
 import { describePlan } from "./describePlan.ts";
 import { plannedCutover } from "./plannedCutover.ts";
+import { refuseOtherDatabase, refuseOtherPlace } from "./refuseOtherPlace.ts";
 import { rollbackTarget, type RollbackAsked } from "./rollback.ts";
 
 export interface RolloutPlan {
@@ -34,6 +35,7 @@ export async function planRollout(
   tools: Tools,
 ): Promise<RolloutPlan> {
   const directory = join(settings.stateDir, settings.environment);
+  if (rollback === undefined) refuseOtherPlace(settings, directory);
   const making = {
     id: nextReleaseId(directory),
     directory,
@@ -51,7 +53,8 @@ export async function planRollout(
       : [];
   const kind = rollback === undefined ? "deploy" : "rollback";
   const decision = await decide(settings, target, making, { kind, way: rollback?.way }, tools);
-  const { present } = decision.situation;
+  const { present, isMarked = false } = decision.situation;
+  if (rollback === undefined) refuseOtherDatabase(settings, present, making.secretKey, isMarked);
   return {
     target,
     decision,

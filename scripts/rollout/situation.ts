@@ -25,6 +25,8 @@ export interface Situation {
   readonly roles: Roles | undefined;
   /** The fingerprint of LETTA_ENCRYPTION_KEY that the live database is marked with. */
   readonly encryptionKey?: string | undefined;
+  /** Whether the live database carries a mark, which is this installation's then. */
+  readonly isMarked?: boolean;
   /** What it holds without saying any revision; undefined wherever it says one or is empty. */
   readonly unmarked: string | undefined;
 }
@@ -63,6 +65,7 @@ export async function situation(
     revision: at,
     roles: await database?.roles(),
     encryptionKey: mark?.encryptionKey,
+    isMarked: mark !== undefined,
     unmarked: unmarked(tables, present !== undefined && present.revision.length > 0),
   };
 }

@@ -29,6 +29,7 @@ import type { Check } from "../verification/verify.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { markLive } from "./markLive.ts";
 import { recover } from "./recover.ts";
+import { refuseOtherPlace } from "./refuseOtherPlace.ts";
 import { runMarks } from "./runMarks.ts";
 import { session, type Retaining, type Session } from "./session.ts";
 import { settingsText } from "./settingsText.ts";
@@ -66,6 +67,7 @@ export function up(
 
 async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Promise<UpOutcome> {
   const { directory, tools } = begun;
+  refuseOtherPlace(settings, directory);
   await recover(settings, begun);
   const observed = await tools.engine.containers(settings.project);
   refuseForeign(settings.project, observed);

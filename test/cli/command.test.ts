@@ -222,6 +222,20 @@ test("--from-env with a name that is no setting, or is not set, is bad input", (
   }
 });
 
+test("where a database outside is given in vain, --from-env is the way on, not a new password", () => {
+  const uri = "postgresql://letta:outside-secret@db.example/letta";
+  const { LETTA_PG_PASSWORD: _, ...others } = exampleSecrets;
+  const given = { ...others, LETTA_PG_URI: uri, ...nowhere };
+  const words = ["prod", "--json", "--yes", "--from-env", Object.keys(others).join(",")];
+  const { status, stdout } = runAsTyped("deploy", words, given);
+  assert.equal(status, 2);
+  assert.equal(object(stdout)["next"], "the same command with --from-env LETTA_PG_URI");
+  const init = runAsTyped("secrets", ["init", "prod", "--json"], { LETTA_PG_URI: uri });
+  assert.equal(init.status, 2);
+  assert.match(String(object(init.stdout)["next"]), /--from-env LETTA_PG_URI/);
+  assert.ok(!`${stdout}${init.stdout}${init.stderr}`.includes("outside-secret"));
+});
+
 test("an ignored HOST does not end a rollback with bad input", () => {
   const words = ["--json", "--yes", "--from-env", Object.keys(exampleSecrets).join(",")];
   const { status } = runAsTyped("rollback", words, { ...shell, ...nowhere });
