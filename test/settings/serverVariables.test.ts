@@ -7,6 +7,7 @@ import { safeParse } from "valibot";
 import { ownedVariables, serverVariables } from "../../scripts/settings/serverVariables.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
 import { project } from "./project.ts";
 
 const secrets = "LETTA_PG_PASSWORD=kR7mQ2vX9bT4nL6w\nLETTA_SERVER_PASSWORD=uT5pW8zE3cH1\n";
@@ -78,4 +79,10 @@ test("no variable is both passed and owned", () => {
   const both = Object.keys(ownedVariables).filter((name) => names.includes(name));
   assert.deepEqual(both, []);
   assert.ok(Object.keys(serverVariables).length > 130);
+});
+
+test("every variable of the server is part of a release", () => {
+  const names = Object.keys(serverVariables) as SettingName[];
+  assert.deepEqual(names.filter(isOwnSetting), []);
+  assert.ok(isOwnSetting("SERVER_WAIT_SECONDS"));
 });
