@@ -126,7 +126,7 @@ export function scratchProjects(project: string, purpose: string): string[] {
 
 /** Asks the engine, through its CLI, as an operator would. */
 export function docker(...args: string[]): string {
-  const done = spawnSync("docker", args);
+  const done = spawnSync("docker", args, { maxBuffer: 2 ** 28 });
   if (done.status !== 0) throw new Error(`docker ${args.join(" ")}: ${done.stderr.toString()}`);
   return done.stdout.toString().trim();
 }
