@@ -51,7 +51,7 @@ export function planChanges(
     if (stack.services.some((one) => one.name === service)) return [];
     return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
   });
-  // Somebody's `docker container prune` takes jobs that have ended; what runs has needed them.
+  // `docker container prune` removes jobs that have ended; the services that run did not start without them.
   const runs = [...changes.filter((one) => !isJob(one.service)), ...removals];
   const isAsItWas = runs.every((one) => one.action === "none");
   return [

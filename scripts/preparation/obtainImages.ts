@@ -26,7 +26,7 @@ export async function obtainImages(
     const failed = await pullAll(pulls, tools);
     const mayBuild = (one: FailedPull) =>
       settings.get("IMAGES") === "auto" &&
-      noRegistry.test(one.words) &&
+      isWithoutRegistry(one.words) &&
       !questions.some(({ role, isOwn }) => role === one.role && isOwn);
     const final = failed.filter((one) => !mayBuild(one));
     if (final.length > 0) throw pullProblem(final, wanted);
@@ -50,12 +50,18 @@ interface FailedPull {
   readonly words: string;
 }
 
+/** Of the network, or of a gateway that stands for a registry. */
+const noAnswer =
+  /no such host|connection refused|network is unreachable|no route to host|timeout|deadline exceeded|server misbehaving|temporary failure|proxyconnect|connection reset|\bEOF\b|certificate|\b50[23] [A-Z]/i;
+
 /**
- * How the engine says that nothing answers, or only something that is no registry; a registry that
- * refuses says denied, not found, unauthorized or toomanyrequests.
+ * Whether a pull failed as no registry answers. One that refuses says denied, not found, unauthorized or
+ * toomanyrequests, and is no reason to build.
+ * @param words the engine's own
  */
-const noRegistry =
-  /no such host|connection refused|network is unreachable|no route to host|timeout|deadline exceeded|server misbehaving|temporary failure|proxyconnect|connection reset|EOF|certificate|503|502/i;
+export function isWithoutRegistry(words: string): boolean {
+  return noAnswer.test(words) && !cures.some(([refusal]) => refusal.test(words));
+}
 
 const cures: readonly (readonly [RegExp, (pull: FailedPull, setting: string) => string])[] = [
   [

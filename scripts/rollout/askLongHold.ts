@@ -34,7 +34,7 @@ export function expectedPause(
  * Says how long requests will be held, as the rehearsal measured it, and asks where that is
  * longer than HOLD_MAX.
  * @returns in seconds, how long requests may wait, as the operator agreed, and how long they are expected
- *   to; null where nothing was rehearsed or nobody waits
+ *   to; null where nothing was rehearsed or no request is paused
  * @throws Problem CONFIRMATION_NEEDED where nobody can be asked
  */
 export async function askLongHold(

@@ -60,7 +60,7 @@ export function refuseForeign(
 }
 
 /**
- * What the server stored encrypted nobody can read under another key.
+ * A server with another key cannot decrypt what was stored under the old one.
  * @throws Problem KEY_CHANGED
  */
 export function refuseOtherKey({ id, encryptionKey }: Backup, settings: Settings): void {
