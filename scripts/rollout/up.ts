@@ -29,6 +29,7 @@ import type { Check } from "../verification/verify.ts";
 import { describeRelease } from "./describeRelease.ts";
 import { markLive } from "./markLive.ts";
 import { recover } from "./recover.ts";
+import { refuseWrongPassword } from "./refuseGuarded.ts";
 import { refuseOtherPlace } from "./refuseOtherPlace.ts";
 import { runMarks } from "./runMarks.ts";
 import { session, type Retaining, type Session } from "./session.ts";
@@ -101,6 +102,8 @@ async function bringUp(settings: Settings, asked: UpAsked, begun: Session): Prom
       images.idByReference.get(images.bySetting.get("COLLECTOR_IMAGE") ?? "") &&
     readReleaseFile(directory, last?.id ?? "", "collector.yaml") === prepared.collector;
   const rollout = { settings, prepared, changes, images, recreate: asked.recreate, judged };
+  const database = observed.find((one) => one.service === "postgres" && one.health === "healthy");
+  await refuseWrongPassword(settings, database?.id, tools);
   await checkRollout(rollout, tools);
   const postgres = images.bySetting.get("POSTGRES_IMAGE")!;
   const external = await judgeExternalDatabase(settings, postgres, tools);

@@ -94,6 +94,21 @@ test("after kill -9 in the middle the next up finds out what is and finishes it"
   }
 });
 
+test("another password is refused where the database runs, and what runs goes on", async () => {
+  const ids = containerIds(place.project);
+  const file = join(place.root, "env/dev.secrets.env");
+  const text = readFileSync(file, "utf8");
+  const other = text.replace(/^LETTA_PG_PASSWORD=.*$/m, "LETTA_PG_PASSWORD=another1password2");
+  writeFileSync(file, other);
+  const { ran, said } = await up();
+  writeFileSync(file, text);
+  assert.equal(ran.code, 3, JSON.stringify(said));
+  assert.equal(said["code"], "DATABASE_REFUSED");
+  assert.match(String(said["next"]), /former password/);
+  assert.ok(!ran.stdout.includes("another1password2"));
+  assert.deepEqual(containerIds(place.project), ids);
+});
+
 test("a volume made with another password is told at once, and the way on works", async () => {
   // A run that was cut off is no reason to start the database of the release before it.
   await place.run("down", ["dev"]);
