@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { spanLoad } from "../test/rigs/load/spanLoad.ts";
-import { clickHouse, type ClickHouse } from "../test/rigs/otlp/clickHouse.ts";
-import { collector, type Collector } from "../test/rigs/otlp/collector.ts";
-import { builtCollector, composed } from "../test/rigs/otlp/composed.ts";
+import { spanLoad } from "../test/fakes/load/spanLoad.ts";
+import { clickHouse, type ClickHouse } from "../test/fakes/otlp/clickHouse.ts";
+import { collector, type Collector } from "../test/fakes/otlp/collector.ts";
+import { builtCollector, composed } from "../test/fakes/otlp/composed.ts";
 import { original } from "./originals.ts";
 import type { Row } from "./releases.ts";
 import { spanLateness, spanTable } from "./spanTable.ts";
@@ -15,7 +15,7 @@ const perSecond = 500;
 const leadMs = 15_000;
 const network = "letta-bench-loss";
 
-/** One collector under load: ours, or the original configuration beside it. */
+/** One collector under load: ours, or the original configuration alongside it. */
 interface Subject {
   readonly database: string;
   readonly collector: Collector;
@@ -63,7 +63,7 @@ const faults: readonly (readonly [what: string, fault: Fault, before?: "away"])[
 
 /**
  * What is lost, doubled and delayed on the way from a server to ClickHouse, for prod's
- * configuration and the original one beside it: the same spans at the same rate, the same
+ * configuration and the original one alongside it: the same spans at the same rate, the same
  * outage of the same ClickHouse. Counted by the ids that are read back with SQL.
  */
 export async function loss(): Promise<Row[]> {
@@ -78,8 +78,8 @@ export async function loss(): Promise<Row[]> {
       const claim = what.startsWith("kill")
         ? "ours: one batch buffer (10 s) at most"
         : "ours: none lost";
-      rows.push({ what, ours: told(ours!), theirs: told(theirs!), claim });
-      process.stderr.write(`  ${what}: ${told(ours!)} | ${told(theirs!)}\n`);
+      rows.push({ what, ours: reported(ours!), theirs: reported(theirs!), claim });
+      process.stderr.write(`  ${what}: ${reported(ours!)} | ${reported(theirs!)}\n`);
     }
     return rows;
   } finally {
@@ -168,7 +168,7 @@ async function restart(store: ClickHouse): Promise<void> {
   if (!(await store.answers())) throw new Error("ClickHouse does not come back");
 }
 
-/** Whoever asks first takes it away and brings it back; the others wait for the same. */
+/** Anyone who asks first takes it away and brings it back; the others wait for the same. */
 function sharedStore(store: ClickHouse): Store {
   let under: Promise<void> | undefined;
   const away = async (work: () => Promise<void>) => {
@@ -194,7 +194,7 @@ async function fateOf(store: ClickHouse, database: string, made: number): Promis
   return { made, lost: made - unique, twice: all - unique, median, worst };
 }
 
-function told({ made, lost, twice, median, worst }: Fate): string {
+function reported({ made, lost, twice, median, worst }: Fate): string {
   const counted = `${lost} lost of ${made}, ${twice} twice`;
   if (lost === made) return counted;
   return `${counted}; ${median.toFixed(1)} s, at worst ${worst.toFixed(1)} s`;

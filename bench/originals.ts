@@ -15,7 +15,7 @@ export type OriginalName =
 
 /**
  * The six configurations that Letta shipped (otel/otel-collector-config-*.yaml), written anew
- * from their description in Letta's documentation of its collector, to be measured beside
+ * from their description in Letta's documentation of its collector, to be measured alongside
  * ours. What differs: values stand where `${NAME}` stood; the files go where the container may
  * write; the receivers of the dev ones listen on all addresses instead of localhost, or nothing
  * would reach them; clickhouse-prod is without Datadog.

@@ -3,14 +3,14 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromEnv } from "../test/rigs/fromEnv.ts";
-import { gateway } from "../test/rigs/otlp/collector.ts";
-import { request } from "../scripts/verification/request.ts";
+import { fromEnv } from "../test/fakes/fromEnv.ts";
+import { gateway } from "../test/fakes/otlp/collector.ts";
+import { request } from "../scripts/checks/request.ts";
 
 const root = join(import.meta.dirname, "..");
 export const project = "letta-bench-prod";
 const port = "18443";
-const door = `https://127.0.0.1:${port}`;
+const proxyUrl = `https://127.0.0.1:${port}`;
 const password = "benchBenchBenchBenchBenchBenchBench2";
 
 export interface Ran {
@@ -19,9 +19,9 @@ export interface Ran {
   readonly said: {
     readonly steps?: { name: string; seconds: number }[];
     readonly code?: string;
-    readonly cutover?: string;
+    readonly strategy?: string;
   };
-  /** For how long nobody answered at the door. */
+  /** For how long no one answered at the proxy. */
   readonly away: number;
 }
 
@@ -35,8 +35,8 @@ export function prodBench() {
     LETTA_ENCRYPTION_KEY: "benchBenchBenchBenchBenchBenchBench3",
     STACK_PROJECT: project,
     STATE_DIR: join(folder, "state"),
-    IMAGES: "auto",
-    BAKE_SECONDS: "1",
+    IMAGE_SOURCE: "auto",
+    BAKE_TIME: "1s",
     PROXY_PUBLISH_HOST: "0.0.0.0",
     PROXY_HTTPS_PORT: port,
     OTEL_GRPC_PORT: "18444",
@@ -51,7 +51,7 @@ export function prodBench() {
     folder,
     state,
     /** As from another machine: by loopback each connection takes six files of the engine's proxy. */
-    door: () => `https://${gateway()}:${port}`,
+    proxyUrl: () => `https://${gateway()}:${port}`,
     password,
     run,
     /** Runs what has to go well. */
@@ -83,7 +83,7 @@ export function prodBench() {
 export type Environment = NodeJS.ProcessEnv;
 
 function start(environment: Environment, entry: string, args: readonly string[]) {
-  const argv = ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`];
+  const argv = ["--import", "./scripts/commands/start.mjs", `scripts/commands/${entry}.ts`];
   argv.push(...fromEnv(args, environment));
   return spawn(process.execPath, argv, { cwd: root, env: environment });
 }
@@ -111,7 +111,7 @@ async function compose(environment: Environment, args: readonly string[]): Promi
   return new Promise((resolve) => child.once("close", resolve));
 }
 
-/** Asks at the door fifty times a second while something is done. */
+/** Asks at the proxy fifty times a second while something is done. */
 export async function watched(work: () => Promise<number | null>) {
   let ended = false;
   let first: number | undefined;
@@ -137,7 +137,7 @@ export async function watched(work: () => Promise<number | null>) {
 
 async function answers(): Promise<boolean> {
   try {
-    return (await request(`${door}/v1/health/`, { timeoutMs: 1000 })).status === 200;
+    return (await request(`${proxyUrl}/v1/health/`, { timeoutMs: 1000 })).status === 200;
   } catch {
     return false;
   }
@@ -145,11 +145,11 @@ async function answers(): Promise<boolean> {
 
 /** How long the server took that was started last: from its start to its first good health. */
 function lastBoot(): number {
-  const wanted = [
+  const requested = [
     `label=com.docker.compose.project=${project}`,
     "label=com.docker.compose.service=server",
   ];
-  const list = ["ps", "-q", ...wanted.flatMap((one) => ["--filter", one])];
+  const list = ["ps", "-q", ...requested.flatMap((one) => ["--filter", one])];
   const id = spawnSync("docker", list, { encoding: "utf8" }).stdout.trim();
   const argv = ["inspect", "-f", "{{json .State}}", id];
   const state = JSON.parse(spawnSync("docker", argv, { encoding: "utf8" }).stdout) as {

@@ -25,7 +25,7 @@ const settings = {
 };
 
 /**
- * What a request costs through the proxy, beside the server's own port: its health, in turns, over
+ * What a request costs through the proxy, alongside the server's own port: its health, in turns, over
  * one connection each.
  */
 export async function proxy(): Promise<Row[]> {

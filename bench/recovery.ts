@@ -1,18 +1,18 @@
 import { performance } from "node:perf_hooks";
 import { killAt, seenOf } from "../test/real/killAt.ts";
 import { portsOf } from "../test/real/portsOf.ts";
-import { standinWorkspace } from "../test/real/standinWorkspace.ts";
+import { fakeServerWorkspace } from "../test/real/fakeServerWorkspace.ts";
 import type { Row } from "./releases.ts";
 
 const every = 3;
 
 /**
  * How long the same deploy takes when the one before it was killed (`kill -9`) at every third line
- * of its journal: to find out what is, take it back or go on, and end proven. Beside it the
- * deploy that nobody kills. With the stand-in server, so that the figures are the tool's.
+ * of its journal: to find out what is, take it back or go on, and end verified. Alongside it the
+ * deploy that no one kills. With the fake server server, so that the figures are the tool's.
  */
 export async function recovery(): Promise<Row[]> {
-  const place = await standinWorkspace("recovery", portsOf("recovery"));
+  const place = await fakeServerWorkspace("recovery", portsOf("recovery"));
   const good = async (entry: string, ...args: string[]) => {
     const started = performance.now();
     const { code, said } = await place.tell(entry, [...args, "--yes"]);
@@ -38,7 +38,7 @@ export async function recovery(): Promise<Row[]> {
       what: `1.0.0 → ${tag} again after kill -9, ${seconds.length} moments / unharmed`,
       ours: `p50 ${at(0.5)} s, p95 ${at(0.95)} s`,
       theirs: `${whole.toFixed(1)} s`,
-      claim: "ends proven, each",
+      claim: "ends verified, each",
     };
   };
   try {

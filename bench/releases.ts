@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { appendEntry } from "../scripts/ledger/journal.ts";
+import { appendEntry } from "../scripts/state/journal.ts";
 import { down, prodBench, ran, watched, type Environment, type Ran } from "./prodBench.ts";
 
 export interface Row {
@@ -12,7 +12,7 @@ export interface Row {
 }
 
 /**
- * Deploys, rollbacks and refusals with real Letta releases, each beside what plain Compose does
+ * Deploys, rollbacks and refusals with real Letta releases, each alongside what plain Compose does
  * with the very same file. Takes some eight minutes.
  */
 export async function releases(): Promise<Row[]> {
@@ -27,10 +27,10 @@ export async function releases(): Promise<Row[]> {
     const back = await good("rollback", []);
     const bootOlder = lastBoot();
     rows.push({
-      what: "rollback 0.16.8 → 0.15.1 by the proven keep / the server's own boot",
+      what: "rollback 0.16.8 → 0.15.1 by the verified keep / the server's own boot",
       ours: back.seconds,
       theirs: bootOlder,
-      claim: lastOfFormer,
+      claim: lastOfPrevious,
     });
     rows.push({
       what: "  of it until requests are let to it",
@@ -39,16 +39,16 @@ export async function releases(): Promise<Row[]> {
       claim: "",
     });
     await good("deploy", ["prod", "0.16.8"]);
-    const forgotten = withoutProofs(state);
+    const forgotten = withoutVerifications(state);
     const refused = await run("rollback", "--yes", "--json");
     forgotten();
     rows.push({
-      what: `rollback without a proof: refused (exit ${refused.code})`,
+      what: `rollback without a verification: refused (exit ${refused.code})`,
       ours: refused.seconds,
       theirs: "",
       claim: "at most 5 s",
     });
-    const [few, many] = await withLedgers(environment, folder, state);
+    const [few, many] = await withStates(environment, folder, state);
     rows.push({
       what: "history, 10,000 releases / 10",
       ours: many!.history,
@@ -68,7 +68,7 @@ export async function releases(): Promise<Row[]> {
       what: "rollback 0.16.8 → 0.16.7, the same schema / the server's own boot",
       ours: swapped.seconds,
       theirs: lastBoot(),
-      claim: lastOfFormer,
+      claim: lastOfPrevious,
     });
     rows.push({
       what: "  of it until requests go to it",
@@ -82,7 +82,7 @@ export async function releases(): Promise<Row[]> {
     const upgraded = await watched(() => plain(newer));
     const theirBack = await watched(() => plain(older));
     rows.push({
-      what: "deploy 0.15.1 → 0.16.8, dump, proof and rehearsal included / compose up -d --wait",
+      what: "deploy 0.15.1 → 0.16.8, dump, verification and rehearsal included / compose up -d --wait",
       ours: deployed.seconds,
       theirs: upgraded.seconds,
       claim: "",
@@ -91,7 +91,7 @@ export async function releases(): Promise<Row[]> {
       what: "  of it the server away / of compose's",
       ours: deployed.away,
       theirs: upgraded.away,
-      claim: "beside 43.7 s",
+      claim: "alongside 43.7 s",
     });
     rows.push({
       what: "back again with plain Compose",
@@ -106,35 +106,35 @@ export async function releases(): Promise<Row[]> {
 }
 
 /** What a rollback takes beyond a boot: no request fails by it, and no span is lost. */
-const lastOfFormer = "more by its proof and the former one's last answers and spans";
+const lastOfPrevious = "more by its verification and the previous one's last answers and spans";
 
 /** @returns seconds from the command on */
 function untilServed({ seconds, said }: Ran): number {
   const steps = said.steps ?? [];
   const shifts = ["let requests go on", "requests go to the new server"];
   const last = steps.findIndex((one) => shifts.includes(one.name));
-  if (last === -1) throw new Error(`no step lets requests in: ${JSON.stringify(steps)}`);
+  if (last === -1) throw new Error(`no step lets requests through: ${JSON.stringify(steps)}`);
   const after = steps.slice(last + 1).reduce((sum, one) => sum + one.seconds, 0);
   return seconds - after;
 }
 
-/** Takes the proven ways back out of all sheets. @returns puts them back */
-function withoutProofs(state: string): () => void {
+/** Takes the verified rollbacks out of all manifests. @returns puts them back */
+function withoutVerifications(state: string): () => void {
   const folder = join(state, "releases");
-  const kept = readdirSync(folder).map((id) => {
+  const retained = readdirSync(folder).map((id) => {
     const path = join(folder, id, "release.json");
     const text = readFileSync(path, "utf8");
-    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), proofs: [] }));
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), verifications: [] }));
     return { path, text };
   });
-  return () => kept.forEach(({ path, text }) => writeFileSync(path, text));
+  return () => retained.forEach(({ path, text }) => writeFileSync(path, text));
 }
 
-/** What a long past costs: the same ledger behind ten and behind ten thousand others. */
-async function withLedgers(environment: Environment, folder: string, state: string) {
+/** What a long past costs: the same state behind ten and behind ten thousand others. */
+async function withStates(environment: Environment, folder: string, state: string) {
   const figures: { history: number; decision: number }[] = [];
   for (const count of [10, 10_000]) {
-    const copy = join(folder, `ledger-${count}`);
+    const copy = join(folder, `state-${count}`);
     pad(state, join(copy, "prod"), count);
     const own = { ...environment, STATE_DIR: copy };
     const median = async (entry: string, ...args: string[]) => {
@@ -171,14 +171,14 @@ function pad(state: string, copy: string, count: number): void {
   for (let number = 1; number <= count; number += 1) {
     const id = String(number).padStart(6, "0");
     mkdirSync(join(folder, id), { mode: 0o700 });
-    const sheet = {
+    const manifest = {
       ...(JSON.parse(template) as object),
       id,
       restores: id,
       from: null,
       outcome: "good",
     };
-    writeFileSync(join(folder, id, "release.json"), JSON.stringify(sheet));
+    writeFileSync(join(folder, id, "release.json"), JSON.stringify(manifest));
   }
   const lines = readFileSync(join(state, "journal.jsonl"), "utf8");
   writeFileSync(join(copy, "journal.jsonl"), lines.repeat(Math.ceil(count / ids.length)));

@@ -6,8 +6,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
-import { table } from "../scripts/cli/table.ts";
-import { cutover } from "./cutover.ts";
+import { table } from "../scripts/commands/table.ts";
+import { strategies } from "./strategies.ts";
 import { loss } from "./loss.ts";
 import { proxy } from "./proxy.ts";
 import { recovery } from "./recovery.ts";
@@ -21,8 +21,8 @@ process.once("exit", () => rmSync(state, { recursive: true, force: true }));
 const environment = { ...process.env, STACK_PROJECT: "letta-bench", STATE_DIR: state };
 const entry = (name: string, ...args: string[]) => [
   "--import",
-  "./scripts/cli/start.mjs",
-  `scripts/${name}.ts`,
+  "./scripts/commands/start.mjs",
+  `scripts/commands/${name}.ts`,
   ...args,
 ];
 
@@ -60,7 +60,7 @@ const down = () => timed(process.execPath, entry("down", "dev"));
 
 const benches: Record<string, () => Row | Promise<Row[]>> = {
   releases,
-  cutover,
+  strategies,
   proxy,
   recovery,
   loss,
@@ -92,7 +92,7 @@ const benches: Record<string, () => Row | Promise<Row[]>> = {
       theirs.push(plain("up", "-d", "--wait"));
     }
     down();
-    const what = "up:dev with proof, images present / compose up -d --wait";
+    const what = "up:dev with verification, images present / compose up -d --wait";
     return { what, ours: median(ours), theirs: median(theirs), claim: "at most 1.10" };
   },
   bare() {
@@ -110,7 +110,7 @@ const shown = (figure: number | string) =>
   typeof figure === "number" ? `${figure.toFixed(3)} s` : figure;
 const asked = process.argv.slice(2).filter((word) => !word.includes("="));
 const names = asked.length > 0 ? asked : ["help", "noop", "start"];
-const rows = [["figure", "ours", "beside it", "ratio", "claim"]];
+const rows = [["figure", "ours", "alongside it", "ratio", "claim"]];
 for (const name of names) {
   const bench = benches[name];
   if (bench === undefined)

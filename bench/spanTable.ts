@@ -1,6 +1,6 @@
 /**
  * The table that ClickHouse's exporter writes spans to, made before it starts, with the moment at
- * which a row came in beside the exporter's own columns: it names those it writes.
+ * which a row came in alongside the exporter's own columns: it names those it writes.
  */
 export function spanTable(database: string): string {
   return `CREATE TABLE ${database}.otel_traces (

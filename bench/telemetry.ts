@@ -3,15 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials } from "@grpc/grpc-js";
-import { readDelivery } from "../scripts/collector/readDelivery.ts";
-import { triedVersions } from "../scripts/collector/triedVersions.ts";
-import type { CollectorMetrics } from "../scripts/verification/collectorMetrics.ts";
-import { isTaken, requestOf, spanLoad } from "../test/rigs/load/spanLoad.ts";
-import { authority, type Authority } from "../test/rigs/otlp/authority.ts";
-import { clickHouse, type ClickHouse } from "../test/rigs/otlp/clickHouse.ts";
-import { collector, gateway, hostName, type Collector } from "../test/rigs/otlp/collector.ts";
-import { builtCollector, composed, isHere, type Composed } from "../test/rigs/otlp/composed.ts";
-import { signoz, type SigNoz } from "../test/rigs/signoz/signoz.ts";
+import { readDelivery } from "../scripts/stack/readDelivery.ts";
+import { triedVersions } from "../scripts/stack/triedVersions.ts";
+import type { CollectorMetrics } from "../scripts/checks/collectorMetrics.ts";
+import { isTaken, requestOf, spanLoad } from "../test/fakes/load/spanLoad.ts";
+import {
+  certificateAuthority,
+  type CertificateAuthority,
+} from "../test/fakes/otlp/certificateAuthority.ts";
+import { clickHouse, type ClickHouse } from "../test/fakes/otlp/clickHouse.ts";
+import { collector, gateway, hostName, type Collector } from "../test/fakes/otlp/collector.ts";
+import { builtCollector, composed, isHere, type Composed } from "../test/fakes/otlp/composed.ts";
+import { signoz, type SigNoz } from "../test/fakes/signoz/signoz.ts";
 import { original, type OriginalName } from "./originals.ts";
 import type { Row } from "./releases.ts";
 import { spanLateness, spanTable } from "./spanTable.ts";
@@ -41,25 +44,25 @@ type Profile = "file" | "clickhouse" | "signoz";
 
 interface Sinks {
   readonly store: ClickHouse;
-  readonly rig: SigNoz;
-  readonly made: Authority;
+  readonly fake: SigNoz;
+  readonly made: CertificateAuthority;
 }
 
 type Run = Pick<Composed, "configuration" | "secrets" | "image">;
 
 /**
- * How many spans a second go through each profile for as long as one likes, beside the original
+ * How many spans a second go through each profile for as long as one likes, alongside the original
  * configuration of the same name, at 0.96.0 and at the newest version; and how long a span is
- * under way to its row. Nothing is sampled. SigNoz' stand-in throws away what it is given, and
+ * under way to its row. Nothing is sampled. SigNoz' fake server throws away what it is given, and
  * ClickHouse's engine runs one query at a time: the figures are the collector's and the sink's.
  */
 export async function telemetry(): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), "telemetry-"));
-  const made = authority(folder, hostName);
-  const rig = await signoz({ host: gateway(), port: 0, key, authority: made });
-  rig.mood = { does: "lie" };
+  const made = certificateAuthority(folder, hostName);
+  const fake = await signoz({ host: gateway(), port: 0, key, caCertificate: made });
+  fake.mood = { does: "lie" };
   const store = clickHouse({ name: `${network}-clickhouse`, network, port: 24210 });
-  const sinks = { store, rig, made };
+  const sinks = { store, fake, made };
   const rows: Row[] = [];
   const add = (row: Row) => {
     rows.push(row);
@@ -78,13 +81,13 @@ export async function telemetry(): Promise<Row[]> {
       newest: oursAt(environment, profile, sinks, triedVersions.newest),
     }));
     for (const run of runs) {
-      const ours = told(await sustained(run.ours, sinks));
-      const theirs = told(await sustained(run.theirs, sinks));
+      const ours = reported(await sustained(run.ours, sinks));
+      const theirs = reported(await sustained(run.theirs, sinks));
       const what = `${run.what}, ${triedVersions.oldest} / ${run.name}: spans a second`;
       add({ what, ours, theirs, claim: "none lost, memory held" });
     }
     for (const { what, newest } of runs.filter((run) => isHere(run.newest.image))) {
-      const ours = told(await sustained(newest, sinks));
+      const ours = reported(await sustained(newest, sinks));
       add({
         what: `${what}, ${triedVersions.newest}: spans a second`,
         ours,
@@ -95,17 +98,17 @@ export async function telemetry(): Promise<Row[]> {
     for (const environment of ["dev", "prod"] as const) add(await delay(environment, image, sinks));
     return rows;
   } finally {
-    rig.close();
+    fake.close();
     await store.remove();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function settingsOf(profile: Profile, { store, rig }: Sinks): Record<string, string> {
+function settingsOf(profile: Profile, { store, fake }: Sinks): Record<string, string> {
   const common = { OTEL_SAMPLING_PERCENT: "100", OTEL_LOG_FILE: "false" };
   if (profile === "file") return common;
   if (profile === "clickhouse") return { ...common, ...store.settings };
-  const endpoint = `https://${hostName}:${rig.port}`;
+  const endpoint = `https://${hostName}:${fake.port}`;
   return { ...common, SIGNOZ_ENDPOINT: endpoint, SIGNOZ_INGESTION_KEY: key };
 }
 
@@ -118,8 +121,8 @@ function oursAt(
   return composed(environment, { ...settingsOf(profile, sinks), OTEL_VERSION: version });
 }
 
-function theirsOf(name: OriginalName, { store, rig }: Sinks): Omit<Run, "image"> {
-  const endpoint = `https://${hostName}:${rig.port}`;
+function theirsOf(name: OriginalName, { store, fake }: Sinks): Omit<Run, "image"> {
+  const endpoint = `https://${hostName}:${fake.port}`;
   const parts = { clickHouse: store.settings, database: "otel", signoz: { endpoint, key } };
   return { configuration: original(name, parts), secrets: {} };
 }
@@ -196,7 +199,7 @@ function fullLoad(one: Collector) {
   });
 }
 
-function told({ perSecond, lost, peakMiB, restarted }: Figure): string {
+function reported({ perSecond, lost, peakMiB, restarted }: Figure): string {
   const held = peakMiB <= limitMiB && !restarted ? "" : ", NOT HELD";
   const rate = Math.round(perSecond).toLocaleString("en");
   return `${rate} (${Math.round(peakMiB)} MiB${held}${lost > 0 ? `, ${lost} LOST` : ""})`;

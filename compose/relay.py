@@ -60,7 +60,7 @@ def listen():
     own = socket.getaddrinfo(socket.gethostname(), port, type=socket.SOCK_STREAM)
     for family, _, _, _, address in own:
         listener = socket.socket(family, socket.SOCK_STREAM)
-        # The proxy's listener has it too; without it nobody may listen beside it.
+        # The proxy's listener has it too; without it nothing else may listen next to it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.setblocking(False)
         listener.bind(address)
@@ -69,22 +69,22 @@ def listen():
 
 
 async def main():
-    told, listening = asyncio.Queue(), asyncio.Event()
+    reported, listening = asyncio.Queue(), asyncio.Event()
 
     async def tell(reader, writer):
         word = (await reader.readline()).strip()
-        told.put_nowait(word)
+        reported.put_nowait(word)
         if word == b"begin":
             await listening.wait()
             writer.write(b"ready\n")
         writer.close()
 
     async def ended():
-        while await told.get() != b"end":
+        while await reported.get() != b"end":
             pass  # a reload that got no answer in time says "begin" again
 
     server = await asyncio.start_server(tell, "127.0.0.1", control)
-    if await asyncio.wait_for(told.get(), begin_seconds) != b"begin":
+    if await asyncio.wait_for(reported.get(), begin_seconds) != b"begin":
         return  # it came too late
     changed, connections = asyncio.Event(), set()
 
@@ -99,7 +99,7 @@ async def main():
     for listener in listeners:
         asyncio.get_running_loop().add_reader(listener, accept, listener)
     listening.set()
-    with contextlib.suppress(TimeoutError):  # a reload that was killed tells nobody
+    with contextlib.suppress(TimeoutError):  # a reload that was killed sends nothing
         await asyncio.wait_for(ended(), hold_seconds)
     changed.set()
     server.close()  # this program may run for hours yet, and the next reload has a relay of its own

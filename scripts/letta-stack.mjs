@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const here = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
-const entry = ["--import", join(here, "cli/start.mjs"), join(here, "letta-stack.ts")];
+const entry = ["--import", join(here, "commands/start.mjs"), join(here, "letta-stack.ts")];
 const pinned = ["linux-x64", "linux-arm64", "darwin-x64"]
   .map((platform) => join(here, `../node_modules/node-${platform}/bin/node`))
   .find((path) => existsSync(path));

@@ -6,34 +6,49 @@ type Load = () => Promise<unknown>;
 
 const groups: Readonly<Record<string, Readonly<Record<string, readonly [string, Load]>>>> = {
   "Local stacks": {
-    up: ["bring a stack up and verify it", () => import("./up.ts")],
-    down: ["stop a stack; its volumes stay", () => import("./down.ts")],
+    up: ["bring a stack up and verify it", () => import("./commands/up.ts")],
+    down: ["stop a stack; its volumes stay", () => import("./commands/down.ts")],
   },
   Releases: {
-    plan: ["what a deploy would do and why; changes nothing", () => import("./plan.ts")],
-    deploy: ["deploy a release; rolls back automatically on failure", () => import("./deploy.ts")],
-    rollback: ["return to an earlier release", () => import("./rollback.ts")],
-    releases: ["releases that can be restored", () => import("./releases.ts")],
-    history: ["who did what, when and why", () => import("./history.ts")],
-    drill: ["rehearse a deploy and a rollback on a copy, timed", () => import("./drill.ts")],
+    plan: ["what a deploy would do and why; changes nothing", () => import("./commands/plan.ts")],
+    deploy: [
+      "deploy a release; rolls back automatically on failure",
+      () => import("./commands/deploy.ts"),
+    ],
+    rollback: ["return to an earlier release", () => import("./commands/rollback.ts")],
+    releases: ["releases that can be restored", () => import("./commands/releases.ts")],
+    history: ["who did what, when and why", () => import("./commands/history.ts")],
+    drill: [
+      "rehearse a deploy and a rollback on a copy, timed",
+      () => import("./commands/drill.ts"),
+    ],
   },
   "What runs": {
-    status: ["services, versions, health", () => import("./status.ts")],
-    verify: ["verify what runs and compare it with its release", () => import("./verify.ts")],
-    doctor: ["every preflight check, each finding with its cure", () => import("./doctor.ts")],
-    logs: ["what the services print", () => import("./logs.ts")],
-    traces: ["the newest traces, or one with its spans", () => import("./traces.ts")],
+    status: ["services, versions, health", () => import("./commands/status.ts")],
+    verify: [
+      "verify what runs and compare it with its release",
+      () => import("./commands/verify.ts"),
+    ],
+    doctor: [
+      "every preflight check, each finding with its cure",
+      () => import("./commands/doctor.ts"),
+    ],
+    logs: ["what the services print", () => import("./commands/logs.ts")],
+    traces: ["the newest traces, or one with its spans", () => import("./commands/traces.ts")],
   },
   Data: {
-    backup: ["dump the database and verify the dump", () => import("./backup.ts")],
-    restore: ["put a backup live; the present database is retained", () => import("./restore.ts")],
+    backup: ["dump the database and verify the dump", () => import("./commands/backup.ts")],
+    restore: [
+      "put a backup live; the present database is retained",
+      () => import("./commands/restore.ts"),
+    ],
   },
   Configuration: {
-    settings: ["every setting with its origin", () => import("./settings.ts")],
-    secrets: ["generate, seal, change and rotate secrets", () => import("./secrets.ts")],
-    render: ["the stack as YAML; needs no engine", () => import("./render.ts")],
-    images: ["build the images of docker/", () => import("./images.ts")],
-    collector: ["run the collector without Docker", () => import("./collector.ts")],
+    settings: ["every setting with its origin", () => import("./commands/settings.ts")],
+    secrets: ["generate, seal, change and rotate secrets", () => import("./commands/secrets.ts")],
+    render: ["the stack as YAML; needs no engine", () => import("./commands/render.ts")],
+    images: ["build the images of docker/", () => import("./commands/images.ts")],
+    collector: ["run the collector without Docker", () => import("./commands/collector.ts")],
   },
 };
 
@@ -44,7 +59,7 @@ function help(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length)) + 2;
   const sections = Object.entries(groups).map(([title, members]) => {
     const lines = Object.entries(members).map(
-      ([name, [about]]) => `  ${name.padEnd(width)}${about}\n`,
+      ([name, [description]]) => `  ${name.padEnd(width)}${description}\n`,
     );
     return `${title}\n${lines.join("")}\n`;
   });
@@ -91,8 +106,8 @@ else if (Object.hasOwn(commands, name)) {
   process.argv.splice(2, process.argv.length, ...reordered(name, typed));
   await commands[name]![1]();
 } else {
-  const { nearest } = await import("./common/nearest.ts");
-  const meant = nearest(name, Object.keys(commands));
+  const { didYouMean } = await import("./common/didYouMean.ts");
+  const meant = didYouMean(name, Object.keys(commands));
   const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
   process.stderr.write(
     `expected a command, got ${JSON.stringify(name)}${hint}\nnext: letta-stack --help\n`,

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
-import { table } from "../scripts/cli/table.ts";
+import { table } from "../scripts/commands/table.ts";
 import { catalogue, type Fault } from "./faults/catalogue.ts";
 import { numberOptions } from "./numberOptions.ts";
 

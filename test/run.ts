@@ -9,10 +9,10 @@ import { othersOnEngine } from "./real/othersOnEngine.ts";
 const root = join(import.meta.dirname, "..");
 const words = process.argv.slice(2);
 const isLong = words.includes("long");
-const wanted = words.filter((one) => one !== "long");
+const requested = words.filter((one) => one !== "long");
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
 /**
- * What `npm run test:long` runs beside (half an hour on two cores): suites that repeat others on real
+ * What `npm run test:long` runs alongside (half an hour on two cores): suites that repeat others on real
  * Letta, and those of telemetry's backends, registries and the engine itself.
  */
 const deep = [
@@ -32,7 +32,7 @@ const deep = [
 ];
 const isDeep = (file: string) => deep.some((one) => file === join("test/real", `${one}.test.ts`));
 const chosen = all.filter((file) =>
-  wanted.length === 0 ? isLong || !isDeep(file) : wanted.some((part) => file.includes(part)),
+  requested.length === 0 ? isLong || !isDeep(file) : requested.some((part) => file.includes(part)),
 );
 if (isLong) process.env["KILLED"] = "all";
 /** On the real parts, or minutes of one core: each is run by itself. */
@@ -45,7 +45,7 @@ const quick = chosen.filter((file) => !isSlow(file));
 
 /** Builds images that are missing, with its progress to be seen; what is there costs nothing. */
 function build(args: readonly string[], settings: Readonly<Record<string, string>>): void {
-  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/images.ts", "build"];
+  const entry = ["--import", "./scripts/commands/start.mjs", "scripts/commands/images.ts", "build"];
   const { status } = spawnSync(process.execPath, [...entry, ...args, "--yes"], {
     cwd: root,
     env: { ...process.env, ...settings },
@@ -73,7 +73,7 @@ if (
 }
 
 /** What takes minutes comes first, for no lane to be left alone with it at the end. */
-const longest = ["letta", "exits", "killed", "faults", "up", "cutover", "mutants", "canary"];
+const longest = ["letta", "exits", "killed", "faults", "up", "strategies", "mutants", "canary"];
 const rank = (file: string) => {
   const place = longest.indexOf(basename(file, ".test.ts"));
   return place === -1 ? longest.length : place;
@@ -93,7 +93,7 @@ function run(files: readonly string[], flags: readonly string[], shows: boolean)
 }
 
 const failed: string[] = [];
-/** What the failed ones came to, once more for the end: whoever looks has minutes of others' lines above. */
+/** What the failed ones came to, once more for the end: anyone who looks has minutes of others' lines above. */
 const failures: string[] = [];
 /** Runs one file after the other, and shows what each wrote when it has ended. */
 async function lane(queue: string[]): Promise<void> {
@@ -119,7 +119,7 @@ if (quick.length > 0) {
 const queue = slow.toSorted((one, other) => rank(one) - rank(other));
 await Promise.all([1, 2].map(() => lane(queue)));
 const alone = chosen.filter(isAlone);
-const others = alone.length > 0 && wanted.length === 0 ? othersOnEngine() : [];
+const others = alone.length > 0 && requested.length === 0 ? othersOnEngine() : [];
 if (others.length === 0) await lane(alone);
 else {
   process.stdout.write(
@@ -127,7 +127,7 @@ else {
       "  all the same: END_ENGINE=true npm test -- real/engineRestart\n",
   );
 }
-if (chosen.length === 0) process.stderr.write(`no test file matches ${wanted.join(", ")}\n`);
+if (chosen.length === 0) process.stderr.write(`no test file matches ${requested.join(", ")}\n`);
 process.stderr.write(failures.join(""));
 if (failed.length > 0) process.stderr.write(`failed: ${failed.join(", ")}\n`);
 process.exitCode = chosen.length > 0 && failed.length === 0 ? 0 : 1;

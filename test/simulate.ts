@@ -1,4 +1,4 @@
-// `npm run simulate -- --runs 100000 --seed N`: the real rollout, recovery and ledger on a
+// `npm run simulate -- --runs 100000 --seed N`: the real rollout, recovery and state on a
 // simulated machine, see test/simulation/. `--seed N --runs 1` runs a failing seed again and
 // tells all that happened.
 import { availableParallelism } from "node:os";
@@ -25,36 +25,37 @@ const {
   store: 0,
   mutants: 0,
 });
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const reporter = (text: string) => void process.stdout.write(`${text}\n`);
 const shownFailures = 20;
 const shownSteps = 60;
 
 process.exitCode = (await (mutantRuns > 0 ? storeMutants() : simulateRuns())) ? 0 : 1;
 
 async function simulateRuns(): Promise<boolean> {
-  say(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
-  let told = performance.now();
+  reporter(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
+  let reported = performance.now();
   const { failures, ends, ...done } = await simulate({
     seed,
     runs,
     workers,
     onProgress(count) {
-      if (performance.now() - told < 30_000) return;
-      told = performance.now();
-      say(`${count} runs`);
+      if (performance.now() - reported < 30_000) return;
+      reported = performance.now();
+      reporter(`${count} runs`);
     },
   });
   for (const one of failures.slice(0, shownFailures)) show(one);
   for (const { seed: failed, named } of store > 0 ? failures : []) {
     if (named !== undefined)
-      say(storeSchedule("once", { once: `seed ${failed}`, schedule: named }));
+      reporter(storeSchedule("once", { once: `seed ${failed}`, schedule: named }));
   }
-  if (runs === 1 || failures.length > 0) say("");
+  if (runs === 1 || failures.length > 0) reporter("");
   const most = [...ends].sort((a, b) => b[1] - a[1]);
-  for (const [end, count] of most.slice(0, runs === 1 ? most.length : 0)) say(`${count} ${end}`);
+  for (const [end, count] of most.slice(0, runs === 1 ? most.length : 0))
+    reporter(`${count} ${end}`);
   const perRun = (done.effects / Math.max(1, done.runs)).toFixed(0);
   const rate = (done.runs / done.seconds).toFixed(1);
-  say(
+  reporter(
     `${done.runs} runs in ${done.seconds.toFixed(1)} s (${rate} a second, ${perRun} effects each), ` +
       `${failures.length} violated an invariant`,
   );
@@ -77,17 +78,17 @@ async function storeMutants(): Promise<boolean> {
     const named = failures[0]?.named;
     const isFound = named !== undefined && (await finds(named));
     areFound &&= isFound;
-    say(`${mutant.name}: ${isFound ? "" : "NOT FOUND"}`);
-    if (isFound) say(`  ${storeSchedule("mutants", { once: mutant.name, schedule: named })}`);
+    reporter(`${mutant.name}: ${isFound ? "" : "NOT FOUND"}`);
+    if (isFound) reporter(`  ${storeSchedule("mutants", { once: mutant.name, schedule: named })}`);
   }
   return areFound;
 }
 
 function show({ seed: failed, violations, shortest, trace, ends: ended }: Failure): void {
-  say(`\nseed ${failed}: ${violations.join("\n  ")}`);
-  say(`  again: npm run simulate -- --seed ${failed} --runs 1`);
-  say(`  shortest schedule: ${JSON.stringify(shortest)}`);
-  say(`  its commands: ${ended.join(" | ")}`);
+  reporter(`\nseed ${failed}: ${violations.join("\n  ")}`);
+  reporter(`  again: npm run simulate -- --seed ${failed} --runs 1`);
+  reporter(`  shortest schedule: ${JSON.stringify(shortest)}`);
+  reporter(`  its commands: ${ended.join(" | ")}`);
   const from = runs === 1 ? 0 : Math.max(0, trace.length - shownSteps);
-  for (const line of trace.slice(from)) say(`    ${line}`);
+  for (const line of trace.slice(from)) reporter(`    ${line}`);
 }

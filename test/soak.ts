@@ -1,4 +1,4 @@
-// `npm run soak -- --cycles 100 --seed N [--from K]`: deploys and rollbacks of the stand-in's
+// `npm run soak -- --cycles 100 --seed N [--from K]`: deploys and rollbacks of the fake server's
 // releases on the real engine, each with a fault that the seed throws; what must hold is looked at
 // after each. It stops at the first violation: the same seed and cycles do the same again. Needs
 // root, as the state is put on a small file system that can be filled.
@@ -24,7 +24,7 @@ const started = performance.now();
 tell(`seed ${seed}, cycles ${from} to ${cycles}`);
 const story = await Story.begin("soak", portsOf("soak"), {
   LETTA_IMAGE: image,
-  SERVER_WAIT_SECONDS: "60",
+  SERVER_TIMEOUT: "60s",
 });
 let reached = from;
 try {

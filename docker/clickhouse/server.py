@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        body = self.body()  # read even where nobody wants it: the connection is used again
+        body = self.body()  # read also when unused, so that the connection can be reused
         path, query = urlsplit(self.path).path, urlsplit(self.path).query
         if path == "/ping":
             return self.reply(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The manners of the official image: initialises an empty data directory, then becomes the
 # server. A data directory counts as made once PG_VERSION stands in it, which comes last:
-# until then all work is done in folders beside it that nobody could take for one.
+# until then all work is done in sibling folders that cannot be mistaken for one.
 set -euo pipefail
 shopt -s nullglob
 

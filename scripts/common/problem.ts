@@ -111,10 +111,7 @@ export interface ProblemParts {
 /** What to do about what an engine or a database says it has run out of, wherever it says so. */
 const remedies: readonly (readonly [words: RegExp, next: string])[] = [
   [/no space left on device/i, "docker system df"],
-  [
-    /non-overlapping IPv4 address pool/,
-    "docker network ls   (those nobody needs: docker network rm)",
-  ],
+  [/non-overlapping IPv4 address pool/, "docker network ls   (unused ones: docker network rm)"],
 ];
 
 /** The one class for expected failures: anything else that is thrown is a bug in the tool. */
@@ -131,8 +128,8 @@ export class Problem extends Error {
     this.code = code;
     this.details = parts.details ?? [];
     this.facts = parts.facts ?? {};
-    const told = [message, ...this.details].join("\n");
-    this.next = parts.next ?? remedies.find(([words]) => words.test(told))?.[1];
+    const reported = [message, ...this.details].join("\n");
+    this.next = parts.next ?? remedies.find(([words]) => words.test(reported))?.[1];
     this.exit = parts.exit ?? exitOf[code];
   }
 }

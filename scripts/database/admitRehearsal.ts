@@ -6,7 +6,7 @@ import { givers, isAdministered, rehearsalRole } from "./roles.ts";
 import { scramVerifier } from "./scramVerifier.ts";
 import type { DatabaseServer } from "./sql.ts";
 
-/** Two servers that boot beside each other and a migration need no more. */
+/** Two servers that boot side by side and a migration need no more. */
 const mostConnections = 30;
 
 /**
@@ -35,7 +35,7 @@ ALTER DATABASE ${name} OWNER TO ${rehearsalRole};
 REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC, ${quoteName(roles.application)};
 ALTER DATABASE ${name} CONNECTION LIMIT -1;
 ${giveObjects(rehearsalRole, givers(roles))};
-${settingsOf(roles.application, copy)};
+${loadSettings(roles.application, copy)};
 COMMIT`);
   if (state === "") return server.uri(copy, { user: rehearsalRole, password });
   throw new Problem("DATABASE_REFUSED", `${copy} could not be given to a rehearsal`, {
@@ -47,7 +47,7 @@ COMMIT`);
  * The application's own settings, and where it finds its tables: without any search_path a role looks
  * into a schema of its name first ("$user").
  */
-function settingsOf(application: string, copy: string): string {
+function loadSettings(application: string, copy: string): string {
   const role = quoteText(application);
   const where = `(s.setdatabase = 0 OR d.datname = ${quoteText(copy)})`;
   return `ALTER ROLE ${rehearsalRole} RESET ALL;

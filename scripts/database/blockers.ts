@@ -27,7 +27,7 @@ export interface Unblocking {
 
 interface Surroundings {
   readonly now: () => number;
-  readonly say: { note(text: string): void };
+  readonly reporter: { note(text: string): void };
 }
 
 const pollMs = 500;
@@ -42,8 +42,8 @@ const stopAfterMs = 10_000;
  * @throws Problem STEP_FAILED naming who blocked it; what the work throws
  */
 export async function withoutBlockers<Result>(
-  asked: Unblocking,
-  { now, say }: Surroundings,
+  input: Unblocking,
+  { now, reporter }: Surroundings,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const done = new AbortController();
@@ -52,21 +52,21 @@ export async function withoutBlockers<Result>(
     let since: number | undefined;
     while (stoppedBy.length === 0) {
       await sleep(pollMs, undefined, { signal: done.signal });
-      const found = await blockers(asked).catch(() => []);
+      const found = await blockers(input).catch(() => []);
       if (done.signal.aborted) return;
       since = found.length === 0 ? undefined : (since ?? now());
       const waited = since === undefined ? 0 : now() - since;
-      const endable = found.filter((one) => one.mayEnd && (asked.mayEnd || one.isVacuum));
+      const endable = found.filter((one) => one.mayEnd && (input.mayEnd || one.isVacuum));
       if (waited >= endAfterMs && endable.length > 0) {
         await end(
-          asked.server,
+          input.server,
           endable.map(({ pid }) => pid),
         ).catch(() => undefined);
-        say.note(`ended sessions that blocked the migration: ${textsOf(endable).join("; ")}`);
+        reporter.note(`ended sessions that blocked the migration: ${textsOf(endable).join("; ")}`);
       } else if (waited >= stopAfterMs) {
         stoppedBy = found;
         await end(
-          asked.server,
+          input.server,
           found.map(({ waiting }) => waiting),
         ).catch(() => undefined);
       }
@@ -77,7 +77,7 @@ export async function withoutBlockers<Result>(
     return await work();
   } catch (error) {
     if (stoppedBy.length === 0) throw error;
-    throw blocked(stoppedBy, asked, error);
+    throw blocked(stoppedBy, input, error);
   } finally {
     done.abort();
     await watching;

@@ -27,7 +27,7 @@ const variables: Readonly<Record<string, string>> = {
   target_session_attrs: "PGTARGETSESSIONATTRS",
 };
 
-/** Only the stack's server gets it: the tool's sessions have a name of their own, by which they are told from others. */
+/** Only the stack's server gets it: the tool's sessions have a name of their own, by which they are distinguished from others. */
 const ownName = "application_name";
 
 export interface ClientEnvironment {

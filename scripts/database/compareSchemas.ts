@@ -31,7 +31,7 @@ export function compareSchemas(before: Schema, after: Schema): SchemaDifference 
   const isGone = (table: string) => after.tables[table] === undefined;
   const parts = <Part extends { readonly table: string }>(all: Readonly<Record<string, Part>>) =>
     Object.fromEntries(
-      // What comes and goes with its table is not told again.
+      // What comes and goes with its table is not reported again.
       Object.entries(all).filter(([, { table }]) => !isNewTable(table) && !isGone(table)),
     );
   const lines = [
@@ -137,7 +137,7 @@ function compareEnums(name: string, before: readonly string[], after: readonly s
   ];
 }
 
-/** Most live in `public`, which then tells nobody anything. */
+/** Most live in `public`, which then adds nothing. */
 function shown(name: string): string {
   return name.replace(/^(function )?public\./u, "$1");
 }

@@ -30,16 +30,16 @@ export function releaseInName(live: string, name: string): string | undefined {
   const start = `${stem(live)}_`;
   if (!name.startsWith(start)) return undefined;
   // The last three are what earlier versions wrote.
-  const ending = /^(?:incoming|snapshot|retained|next|before|kept)_(\d{6,8})$/u;
+  const ending = /^(?:incoming|snapshot|retained)_(\d{6,8})$/u;
   return ending.exec(name.slice(start.length))?.[1];
 }
 
 /** Two long names that begin alike must not become one. */
 function stem(database: string): string {
-  const room = longestName - longestEnding;
-  if (Buffer.byteLength(database) <= room) return database;
+  const space = longestName - longestEnding;
+  if (Buffer.byteLength(database) <= space) return database;
   const digest = createHash("sha256").update(database).digest("hex").slice(0, 8);
   let start = database;
-  while (Buffer.byteLength(start) > room - digest.length - 1) start = start.slice(0, -1);
+  while (Buffer.byteLength(start) > space - digest.length - 1) start = start.slice(0, -1);
   return `${start}_${digest}`;
 }

@@ -7,7 +7,7 @@ import { quoteName } from "./quote.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /** What is made for a run alone. What served, or was set aside, is data that the tool never drops. */
-const scratch: readonly Purpose[] = ["rehearsal", "proof", "incoming", "snapshot"];
+const scratch: readonly Purpose[] = ["rehearsal", "verification", "incoming", "snapshot"];
 
 /** Whether an installation may drop the database with this mark. */
 export function isScratch(mark: Mark | undefined, installation: string): boolean {

@@ -8,10 +8,10 @@ import { factsScript, parseFacts, type Facts } from "./facts.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
 import type { DatabaseServer } from "./sql.ts";
-import { withRoom } from "./withRoom.ts";
+import { retryWhenFull } from "./retryWhenFull.ts";
 
-/** What a dump holds and how to tell that it is whole; kept beside it. */
-export interface DumpSheet extends Facts {
+/** What a dump holds and how to know that it is complete; stored next to it. */
+export interface DumpManifest extends Facts {
   /** The database it was taken of. */
   readonly database: string;
   /** Of the dump, in hex. */
@@ -25,7 +25,7 @@ export interface DumpSheet extends Facts {
 
 /**
  * gzip, as any pg_restore reads it, at its fastest: a deploy waits for it. No subscriptions:
- * they hold passwords, and a restored one would begin to replicate. A table that somebody has
+ * they hold passwords, and a restored one would begin to replicate. A table that another session has
  * locked is waited for a minute.
  */
 const pgDump =
@@ -33,27 +33,27 @@ const pgDump =
 
 /**
  * Dumps a database into a file of the host (0600), which appears whole or not at all. The
- * counts on the sheet are of the very snapshot that is dumped: psql holds it open, counts, and
+ * counts in the manifest are of the very snapshot that is dumped: psql holds it open, counts, and
  * runs pg_dump on it.
- * @param asked.revisionQuery the role's own, see x-server in compose/server.yaml
- * @param asked.onBytes told how much is written, as it goes
+ * @param asked.revisionQuery the role's own, see x-app in compose/server.yaml
+ * @param asked.onBytes called with how much is written, as it goes
  * @throws Problem DATABASE_REFUSED with the words of pg_dump or psql, DISK_TOO_SMALL
  */
 export async function dump(
   server: DatabaseServer,
-  asked: {
+  input: {
     readonly database: string;
     readonly path: string;
     readonly revisionQuery: string;
     readonly onBytes?: (written: number) => void;
   },
-): Promise<DumpSheet> {
-  const { database, path } = asked;
+): Promise<DumpManifest> {
+  const { database, path } = input;
   // `\!` sees psql's environment: a snapshot's name is the only thing that goes through a shell.
   const script = `${openSnapshot}
 SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv SNAPSHOT :snapshot
-${factsScript(asked.revisionQuery, "warn")}
+${factsScript(input.revisionQuery, "warn")}
 \\! ${pgDump} --snapshot="$SNAPSHOT" </dev/null
 \\warn pg_dump ended with :SHELL_EXIT_CODE
 COMMIT;
@@ -66,16 +66,16 @@ COMMIT;
     });
   };
   const globals = await dumpGlobals(server, database);
-  const written = await withRoom(() => writeWhole(path, fill, asked.onBytes));
+  const written = await retryWhenFull(() => writeWhole(path, fill, input.onBytes));
   const { sha256, bytes, result } = written;
   return { database, sha256, bytes, ...parseFacts(result), ...globals };
 }
 
-/** What the server knows beside its databases. A managed server may not tell: that is no failure. */
+/** What the server knows besides its databases. A managed server may not show it: that is no failure. */
 async function dumpGlobals(
   server: DatabaseServer,
   database: string,
-): Promise<Pick<DumpSheet, "globals" | "globalsFault">> {
+): Promise<Pick<DumpManifest, "globals" | "globalsFault">> {
   const name = database.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
   const ran = await server.client(database, [
     "pg_dumpall",
@@ -96,15 +96,15 @@ function wordsOf(stderr: string): string[] {
   return postgresWords(lines.slice(last + 1).join("\n")).words;
 }
 
-/** Lets work write a file: beside it, to the disk, then renamed; nothing stays where it fails. */
+/** Lets work write a file: next to it, to the disk, then renamed; nothing stays where it fails. */
 async function writeWhole<Result>(
   path: string,
   work: (sink: Writable) => Promise<Result>,
   onBytes: (written: number) => void = () => undefined,
 ) {
-  const beside = `${path}.new`;
-  await rm(beside, { force: true });
-  const file = await open(beside, "wx", 0o600);
+  const temporary = `${path}.new`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, "wx", 0o600);
   const hash = createHash("sha256");
   let bytes = 0;
   const sink = new Writable({
@@ -119,13 +119,13 @@ async function writeWhole<Result>(
     const result = await work(sink);
     await file.sync();
     await file.close();
-    await rename(beside, path);
+    await rename(temporary, path);
     const folder = await open(dirname(path), "r");
     await folder.sync().finally(() => folder.close());
     return { sha256: hash.digest("hex"), bytes, result };
   } catch (error) {
     await file.close().catch(() => undefined);
-    await rm(beside, { force: true });
+    await rm(temporary, { force: true });
     if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
     throw new Problem("DISK_TOO_SMALL", `${path}: the disk is full, ${bytes} bytes did fit`, {
       cause: error,

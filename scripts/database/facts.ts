@@ -49,7 +49,7 @@ ROLLBACK TO asked;
 
 /**
  * Takes apart what factsScript printed.
- * @throws Problem DATABASE_REFUSED where the revision is not told
+ * @throws Problem DATABASE_REFUSED where the revision is unknown
  */
 export function parseFacts(printed: string): Facts {
   const [rows = "", facts = "", last = ""] = printed
@@ -76,7 +76,7 @@ export function parseFacts(printed: string): Facts {
 
 /**
  * What a database holds now, read in one session and of one moment.
- * @param revisionQuery the role's own, see x-server in compose/server.yaml
+ * @param revisionQuery the role's own, see x-app in compose/server.yaml
  * @throws Problem DATABASE_REFUSED
  */
 export async function readFacts(database: Database, revisionQuery: string): Promise<Facts> {

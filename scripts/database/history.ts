@@ -51,9 +51,9 @@ export function between(
 ): Revision[] {
   const done = ancestorsOf(history, from);
   const upTo = ancestorsOf(history, to);
-  const wanted = history.filter((one) => upTo.has(one.id) && !done.has(one.id));
+  const requested = history.filter((one) => upTo.has(one.id) && !done.has(one.id));
   const ordered: Revision[] = [];
-  const waiting = new Map(wanted.map((one) => [one.id, one]));
+  const waiting = new Map(requested.map((one) => [one.id, one]));
   while (waiting.size > 0) {
     const ready = [...waiting.values()]
       .filter((one) => one.down.every((id) => !waiting.has(id)))

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CommandResult } from "../engine/engine.ts";
+import type { CommandResult } from "../docker/engine.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /** A client that has not connected yet when it is interrupted is ended after this. */

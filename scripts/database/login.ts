@@ -1,6 +1,6 @@
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../docker/engine.ts";
 import { systemUser, type BundledPlace } from "./sql.ts";
-import { withRoom } from "./withRoom.ts";
+import { retryWhenFull } from "./retryWhenFull.ts";
 
 /**
  * Logs into the bundled database over its container's own address, where it asks for the
@@ -15,7 +15,7 @@ export async function login(engine: Engine, place: BundledPlace): Promise<string
     PGDATABASE: place.name,
     LC_ALL: "C",
   };
-  const { code, stderr } = await withRoom(
+  const { code, stderr } = await retryWhenFull(
     () => engine.exec(place.container, argv, { environment, user: systemUser }),
     (ran) => ran.stderr,
   );

@@ -31,9 +31,9 @@ export interface NewDatabase {
  */
 export async function makeDatabase(
   server: DatabaseServer,
-  wanted: NewDatabase,
+  requested: NewDatabase,
 ): Promise<readonly Session[]> {
-  const { mark, clause, from, own, failure, signal } = wanted;
+  const { mark, clause, from, own, failure, signal } = requested;
   const name = databaseName(server.name, mark);
   // CREATE DATABASE runs in no transaction, so a kill can leave a database without a mark. It is made
   // under a name that only this installation gives, where the next one is made and which is never needed.

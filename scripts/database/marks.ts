@@ -1,12 +1,19 @@
 import { quoteName, quoteText } from "./quote.ts";
 
 /** What a database that the tool made, or set aside, is for. */
-export const purposes = ["live", "rehearsal", "proof", "incoming", "snapshot", "retained"] as const;
+export const purposes = [
+  "live",
+  "rehearsal",
+  "verification",
+  "incoming",
+  "snapshot",
+  "retained",
+] as const;
 export type Purpose = (typeof purposes)[number];
 
 /**
  * Who made a database, and for what. It is the database's comment in the server's shared catalogue,
- * which stays with the database when it is renamed. A name proves nothing: anyone can give it.
+ * which stays with the database when it is renamed. A name is no evidence: anyone can give it.
  */
 export interface Mark {
   /** The installation's id, see installationId. */
@@ -20,10 +27,10 @@ export interface Mark {
   readonly encryptionKey?: string | undefined;
 }
 
-/** A run of a command that makes databases: a release's sheet, or what will be one. */
+/** A run of a command that makes databases: a release's manifest, or what will be one. */
 export interface MarkingRun {
   readonly id: string;
-  /** Unknown in sheets of earlier versions, which marked nothing. */
+  /** Unknown in manifests of earlier versions, which marked nothing. */
   readonly run?: string;
 }
 

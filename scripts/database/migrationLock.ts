@@ -1,5 +1,5 @@
 import { Problem } from "../common/problem.ts";
-import type { Release } from "../engine/engine.ts";
+import type { Release } from "../docker/engine.ts";
 import type { Database } from "./sql.ts";
 
 /** "letta" as a number: any two tools that migrate this server must use the same. */
@@ -19,7 +19,7 @@ export const migrationSince = `(SELECT max(holder.backend_start)
  * Runs work while a session of ours holds the advisory lock that keeps a second migration
  * out. Session-level and outside a transaction, so that CREATE INDEX CONCURRENTLY does not
  * wait for it; it goes with the session, also when this process is killed.
- * @throws Problem DATABASE_REFUSED where somebody else holds it for longer than a minute
+ * @throws Problem DATABASE_REFUSED where another session holds it for longer than a minute
  */
 export async function withMigrationLock<Result>(
   database: Database,

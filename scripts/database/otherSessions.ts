@@ -23,7 +23,7 @@ export interface OtherUses {
 }
 
 /**
- * Who uses a database beside the stack's own server and this tool.
+ * The sessions of a database other than the stack's own server and this tool.
  * @param own the addresses of the stack's servers
  * @throws Problem DATABASE_REFUSED
  */
@@ -45,12 +45,12 @@ export async function otherSessions(
   return { ...named!, sessions: all.filter((one) => !isOwn(one, own)) };
 }
 
-/** Postgres has told it since 15; a query of text is parsed only where it is run. */
+/** Postgres has reported it since 15; a query of text is parsed only where it is run. */
 function otherCollation(name: string): string {
-  const asked =
+  const input =
     "query_to_xml(format('SELECT pg_database_collation_actual_version(%s) AS now', oid), true, true, '')";
   const now = `CASE WHEN current_setting('server_version_num')::int >= 150000
-    THEN (xpath('/row/now/text()', ${asked}))[1]::text END`;
+    THEN (xpath('/row/now/text()', ${input}))[1]::text END`;
   return `, (SELECT jsonb_build_object('made', made, 'now', now) FROM (
     SELECT to_jsonb(d) ->> 'datcollversion' AS made, ${now} AS now FROM pg_database d
       WHERE datname = ${quoteText(name)}) versions

@@ -17,7 +17,7 @@ const words = (all: string) =>
   });
 
 /**
- * What a database owned, out of the SQL that backups of format 1 kept it as. It is taken apart and made
+ * What a database owned, out of the SQL in which backups of format 1 stored it. It is taken apart and made
  * again: only where that gives the very same text is it what this tool wrote, and none of the text is run.
  * @returns undefined where it is anything else
  */

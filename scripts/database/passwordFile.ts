@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../docker/engine.ts";
 
 /** Where Compose put it when it started the container; the health check reads it there. */
 const path = "/run/secrets/postgres_password";

@@ -9,9 +9,9 @@ const noise =
 
 /**
  * What Postgres or one of its clients said when it failed, without the contents of rows:
- * those are nobody's business in a log.
+ * those do not belong into a log.
  * @param stderr of psql (verbose, any language), pg_dump or pg_restore
- * @returns the SQLSTATE where psql told it, else 08000; and the words, a line each
+ * @returns the SQLSTATE where psql printed it, else 08000; and the words, a line each
  */
 export function postgresWords(stderr: string): { state: string; words: string[] } {
   const stated = /^\S+: {2}([0-9A-Z]{5}): /mu.exec(stderr);

@@ -110,7 +110,7 @@ ${object(
  * @throws Problem DATABASE_REFUSED
  */
 export async function readSchema(database: Database): Promise<Schema> {
-  // Without a search path every name is told with its schema, here as on any other database.
+  // Without a search path every name is printed with its schema, here as on any other database.
   const before = "SET search_path = '';";
   const [schema] = await askRows<Schema>(database, query, "its schema", before);
   return schema!;

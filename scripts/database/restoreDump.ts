@@ -5,20 +5,20 @@ import { Problem } from "../common/problem.ts";
 import { createDatabase } from "./createDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
 import { dropScratch } from "./dropScratch.ts";
-import type { DumpSheet } from "./dump.ts";
+import type { DumpManifest } from "./dump.ts";
 import { interruptible } from "./interruptible.ts";
 import type { Mark } from "./marks.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { ownClosed } from "./roles.ts";
 import type { DatabaseServer } from "./sql.ts";
-import { withRoom } from "./withRoom.ts";
+import { retryWhenFull } from "./retryWhenFull.ts";
 
-/** A dump in a file of the host, and its sheet. */
+/** A dump in a file of the host, and its manifest. */
 export interface DumpFile {
   readonly path: string;
-  /** Told how much of the file pg_restore has read, as it goes. */
+  /** Called with how much of the file pg_restore has read, as it goes. */
   readonly onBytes?: (read: number) => void;
-  readonly sheet: Pick<DumpSheet, "sha256" | "bytes" | keyof DatabaseOwn>;
+  readonly manifest: Pick<DumpManifest, "sha256" | "bytes" | keyof DatabaseOwn>;
 }
 
 /**
@@ -36,11 +36,11 @@ export async function restoreDump(
   signal?: AbortSignal,
 ): Promise<void> {
   await checkDump(dump, signal);
-  const into = await createDatabase(server, mark, dump.sheet.locale);
+  const into = await createDatabase(server, mark, dump.manifest.locale);
   const working = interruptible(server, signal);
   try {
     await pgRestore(working, into, dump.path, [], dump.onBytes);
-    await finishDatabase(working, into, dump.sheet);
+    await finishDatabase(working, into, dump.manifest);
   } catch (error) {
     await dropScratch(server, mark);
     throw error;
@@ -59,7 +59,7 @@ export async function readDump(
 ): Promise<void> {
   await checkDump(dump, signal);
   const stdin = Readable.from(
-    readTold(dump.path, () => undefined),
+    readReported(dump.path, () => undefined),
     { objectMode: false },
   );
   // This client has no session that could be ended, but it ends with its input.
@@ -75,7 +75,7 @@ export async function readDump(
  * Whether a dump is byte for byte what was written.
  * @throws Problem BACKUP_DAMAGED
  */
-export async function checkDump({ path, sheet }: DumpFile, signal?: AbortSignal): Promise<void> {
+export async function checkDump({ path, manifest }: DumpFile, signal?: AbortSignal): Promise<void> {
   const hash = createHash("sha256");
   let bytes = 0;
   try {
@@ -88,12 +88,12 @@ export async function checkDump({ path, sheet }: DumpFile, signal?: AbortSignal)
     signal?.throwIfAborted();
     throw damaged(path, [(error as Error).message]);
   }
-  if (bytes !== sheet.bytes) {
-    throw damaged(path, [`expected ${sheet.bytes} bytes, got ${bytes}`]);
+  if (bytes !== manifest.bytes) {
+    throw damaged(path, [`expected ${manifest.bytes} bytes, got ${bytes}`]);
   }
   const sha256 = hash.digest("hex");
-  if (sha256 === sheet.sha256) return;
-  throw damaged(path, [`expected the SHA-256 ${sheet.sha256}, got ${sha256}`]);
+  if (sha256 === manifest.sha256) return;
+  throw damaged(path, [`expected the SHA-256 ${manifest.sha256}, got ${sha256}`]);
 }
 
 /**
@@ -103,7 +103,7 @@ export async function checkDump({ path, sheet }: DumpFile, signal?: AbortSignal)
 const restoreOptions =
   "-c synchronous_commit=off -c maintenance_work_mem=256MB -c max_parallel_maintenance_workers=0";
 
-async function* readTold(path: string, onBytes: (read: number) => void) {
+async function* readReported(path: string, onBytes: (read: number) => void) {
   let read = 0;
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
     onBytes((read += chunk.length));
@@ -126,11 +126,11 @@ export async function pgRestore(
   const argv = ["pg_restore", "--exit-on-error", "--no-owner", "--no-password", "--dbname="];
   const restore = () =>
     server.client(into, [...argv, ...flags], {
-      stdin: Readable.from(readTold(path, onBytes), { objectMode: false }),
-      // Whoever uses the new database commits first, and that brings all before it to the disk.
+      stdin: Readable.from(readReported(path, onBytes), { objectMode: false }),
+      // The first user of the new database commits, and that brings all before it to the disk.
       environment: { PGOPTIONS: restoreOptions },
     });
-  const { code, stderr } = await withRoom(restore, (ran) => ran.stderr);
+  const { code, stderr } = await retryWhenFull(restore, (ran) => ran.stderr);
   if (code === 0) return;
   throw new Problem("DATABASE_REFUSED", `the dump could not be restored into ${into}`, {
     details: postgresWords(stderr).words,

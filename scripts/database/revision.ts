@@ -6,7 +6,7 @@ const undefinedTable = "42P01";
 
 /**
  * The revisions that a database says it is at; none for one that was never migrated.
- * @param query the role's own, see x-server in compose/server.yaml
+ * @param query the role's own, see x-app in compose/server.yaml
  * @throws Problem DATABASE_REFUSED where it does not answer
  */
 export async function revision(database: Database, query: string): Promise<string[]> {

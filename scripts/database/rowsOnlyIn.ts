@@ -28,15 +28,15 @@ export interface RetainedRows {
 /**
  * How many rows a retained database has that the live one lacks, or has with other contents. Small tables are
  * compared by their keys and contents, large ones by their numbers of rows. Takes seconds, whatever the size;
- * where it cannot be compared that is told instead.
+ * where it cannot be compared that is reported instead.
  * @param retained the name of the database that was live before
  */
 export async function rowsOnlyIn(server: DatabaseServer, retained: string): Promise<RetainedRows> {
   try {
     // Requests may be paused meanwhile, and each question to an external database starts a container.
     const both = [server.database(), server.database(retained)];
-    const [live, former] = await Promise.all(both.map(knownRows));
-    return compareKnown(retained, live!, former!);
+    const [live, previous] = await Promise.all(both.map(knownRows));
+    return compareKnown(retained, live!, previous!);
   } catch (error) {
     const fault = (error as Error).message;
     return { database: retained, rows: null, changed: null, counted: [], unread: [], fault };
@@ -49,14 +49,14 @@ async function knownRows(database: Database): Promise<KnownRows> {
 }
 
 /** The same, of what was found in both. Pure. */
-export function compareKnown(retained: string, live: KnownRows, former: KnownRows): RetainedRows {
+export function compareKnown(retained: string, live: KnownRows, previous: KnownRows): RetainedRows {
   const counts = new Map(live.tables.map((one) => [one.table, one.rows]));
   const counted: string[] = [];
   const unread: string[] = [];
   const missing: Record<string, number> = {};
   const changed: Record<string, number> = {};
-  for (const { table, rows, isEstimate } of former.tables) {
-    const [own, other] = [former.keys.get(table), live.keys.get(table)];
+  for (const { table, rows, isEstimate } of previous.tables) {
+    const [own, other] = [previous.keys.get(table), live.keys.get(table)];
     let lacking = 0;
     if (own !== undefined && other !== undefined) {
       const there = new Set(other.keys);
@@ -84,8 +84,8 @@ function changedRows(own: TableKeys, other: TableKeys): number | undefined {
   if (places.length === 0) return undefined;
   const contents = new Map(other.keys.map((key, row) => [key, other.contents![row]!]));
   return own.keys.filter((key, row) => {
-    const [former, live] = [own.contents![row]!, contents.get(key)];
-    return live !== undefined && places.some(([mine, theirs]) => former[mine] !== live[theirs]);
+    const [previous, live] = [own.contents![row]!, contents.get(key)];
+    return live !== undefined && places.some(([mine, theirs]) => previous[mine] !== live[theirs]);
   }).length;
 }
 

@@ -1,11 +1,11 @@
-import type { DumpSheet } from "./dump.ts";
+import type { DumpManifest } from "./dump.ts";
 import { estimateTables, type TableRows } from "./estimateTables.ts";
 import type { Database } from "./sql.ts";
 
 /** A table that does not have as many rows as when it was dumped. */
 export interface TableSince {
   readonly table: string;
-  /** On the sheet; 0 for a table that is new since. */
+  /** In the manifest; 0 for a table that is new since. */
   readonly dumped: number;
   /** 0 for a table that has gone; null where it is not known. */
   readonly now: number | null;
@@ -22,9 +22,9 @@ export interface TableSince {
  */
 export async function rowsSince(
   database: Database,
-  sheet: Pick<DumpSheet, "rows">,
+  manifest: Pick<DumpManifest, "rows">,
 ): Promise<TableSince[]> {
-  return compareRows(sheet.rows, await estimateTables(database));
+  return compareRows(manifest.rows, await estimateTables(database));
 }
 
 /** The tables whose rows differ from what was dumped, or may. Pure. */

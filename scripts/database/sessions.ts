@@ -65,7 +65,7 @@ export async function endSessions(
 export function sessionText(session: Session): string {
   const { pid, user, application, address, kind, state, since } = session;
   const whose = [user, application, address && `from ${address}`, kindText[kind]].filter(Boolean);
-  return `pid ${pid}, ${whose.join(", ")}, ${state ?? "state not told"} since ${since ?? "not told"}`;
+  return `pid ${pid}, ${whose.join(", ")}, ${state ?? "state unknown"} since ${since ?? "unknown"}`;
 }
 
 /** For a step that ended sessions of others; "" where there were none. */

@@ -7,7 +7,7 @@ import type {
   Engine,
   Release,
   Staying,
-} from "../engine/engine.ts";
+} from "../docker/engine.ts";
 import { clientEnvironment } from "./clientEnvironment.ts";
 import { untilInterrupted } from "./interruptible.ts";
 import { maintenance } from "./maintenance.ts";
@@ -15,7 +15,7 @@ import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
 import { quoteText } from "./quote.ts";
 import { adminRole, type Roles } from "./roles.ts";
-import { withRoom } from "./withRoom.ts";
+import { retryWhenFull } from "./retryWhenFull.ts";
 
 /** What a statement answered: rows of text columns, or the SQLSTATE of its failure. */
 export interface Answer {
@@ -46,7 +46,7 @@ export interface ClientIo extends CommandIo {
 
 /** The Postgres server that the role's database is on, bundled or outside. */
 export interface DatabaseServer {
-  /** Bundled: in a container of the stack's own, which serves nobody else. */
+  /** Bundled: in a container of the stack's own, which serves only this stack. */
   readonly place: "bundled" | "external";
   /** The role's own database. */
   readonly name: string;
@@ -156,7 +156,7 @@ async function askRoles(
   const isSuper = (role: string) =>
     `(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = ${role})`;
   const ask = async (tool: string) => {
-    const { code, stdout, stderr } = await withRoom(
+    const { code, stdout, stderr } = await retryWhenFull(
       () =>
         engine.exec(container, psqlScript, {
           stdin: `SELECT ${isSuper("current_user")}, ${isSuper(quoteText(user))};\n`,
@@ -261,9 +261,9 @@ function serverOf(
 ): DatabaseServer {
   const again = (database: string, argv: readonly string[], io: CommandIo) => {
     const work = () => once(database, argv, io);
-    // A stream cannot be read or written twice: whoever has one makes it anew himself.
+    // A stream cannot be read or written twice: a caller that has one creates it again itself.
     const isAgain = typeof io.stdin !== "object" && io.stdout === undefined;
-    return isAgain ? withRoom(work, ({ stderr }) => stderr) : work();
+    return isAgain ? retryWhenFull(work, ({ stderr }) => stderr) : work();
   };
   const client: DatabaseServer["client"] = (database, argv, { signal, ...io } = {}) => {
     if (signal === undefined) return again(database, argv, io);
@@ -284,7 +284,7 @@ function serverOf(
       ask: async (statement, signal) =>
         answer(await client(database, psqlScript, { stdin: `${statement}\n;\n`, signal })),
       hold: (statement) =>
-        withRoom(() => hold(database, `${statement};\n\\echo held\n`, /^held$/m)),
+        retryWhenFull(() => hold(database, `${statement};\n\\echo held\n`, /^held$/m)),
     }),
   };
   return server;

@@ -17,7 +17,7 @@ export interface Renaming {
  * Renames databases and marks them anew in one transaction: all of them, or none. Their settings go
  * with them. What becomes live is given to the application's role, what was live is closed to it.
  * Sessions on them are ended.
- * @param renamings in this order: the first makes room for the second
+ * @param renamings in this order: the first frees the name for the second
  * @returns the sessions that were ended
  * @throws Problem DATABASE_REFUSED naming the sessions that our role may not end
  */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
-import type { Held, Staying } from "../engine/engine.ts";
-import { loginFault } from "./judgeDatabase.ts";
+import type { Held, Staying } from "../docker/engine.ts";
+import { loginFault } from "./assertDatabase.ts";
 import { postgresWords } from "./postgresWords.ts";
 import { psqlScript } from "./psqlScript.ts";
 import { quoteText } from "./quote.ts";
@@ -17,7 +17,7 @@ export interface DatabaseHolder {
   readonly since: string;
 }
 
-export interface DatabaseLockWish {
+export interface DatabaseLockOptions {
   /** For others to read: "deploy:prod ann@box 1a2b3c4d". */
   readonly holder: string;
   /** Whether to wait until the other run ends. */
@@ -42,12 +42,12 @@ const longestName = 63;
  */
 export async function takeDatabaseLock(
   server: DatabaseServer,
-  wish: DatabaseLockWish,
+  options: DatabaseLockOptions,
 ): Promise<Held> {
-  let told: string | undefined;
+  let reported: string | undefined;
   for (;;) {
-    wish.signal.throwIfAborted();
-    const { said, ...held } = await open(server, lockScript(server.name, wish.holder));
+    options.signal.throwIfAborted();
+    const { said, ...held } = await open(server, lockScript(server.name, options.holder));
     const rows = new Map(said.split("\n").map((line) => [line.split("\u001f")[0], line]));
     if (rows.has("shared")) {
       await held.release();
@@ -58,10 +58,10 @@ export async function takeDatabaseLock(
     const [, pid = "", application = "", address = "", since = ""] =
       rows.get("holder")?.split("\u001f") ?? [];
     const holder = { pid, application, address, since };
-    if (!wish.wait) throw locked(server.name, holder);
-    if (told !== pid) wish.onWait(holder);
-    told = pid;
-    await sleep(pauseMs, undefined, { signal: wish.signal });
+    if (!options.wait) throw locked(server.name, holder);
+    if (reported !== pid) options.onWait(holder);
+    reported = pid;
+    await sleep(pauseMs, undefined, { signal: options.signal });
   }
 }
 
@@ -116,7 +116,7 @@ function locked(name: string, { pid, application, address, since }: DatabaseHold
   const from = address === "" ? "" : ` from ${address}`;
   return new Problem(
     "LOCKED",
-    `${who}${from} holds the lock of the database ${name} since ${since || "a time not told"}`,
+    `${who}${from} holds the lock of the database ${name} since ${since || "an unknown time"}`,
     {
       details: [
         `it is the server's process ${pid}; it ends with that run, and a minute after its machine or its connection has gone`,

@@ -25,7 +25,7 @@ const helper = "letta_setup";
  * goes on: what it has open waits 50 ms for its tables at most, again and again for half a minute.
  * PostgreSQL lets the bootstrap role neither lose SUPERUSER nor have its objects reassigned, so
  * that one is renamed and the application's is made anew with the same verifier.
- * @param patienceMs for how long tables that somebody has locked are waited for
+ * @param patienceMs for how long tables that another session has locked are waited for
  * @throws Problem DATABASE_REFUSED with nothing changed
  */
 export async function takeOverRoles(
@@ -34,10 +34,10 @@ export async function takeOverRoles(
 ): Promise<void> {
   const { application } = await server.roles();
   const database = server.database();
-  const asked = await database.ask(
+  const input = await database.ask(
     `SELECT oid = 10 FROM pg_roles WHERE rolname = ${quoteText(application)}`,
   );
-  const isBootstrap = asked.rows[0]?.[0] === "t";
+  const isBootstrap = input.rows[0]?.[0] === "t";
   const statement = isBootstrap
     ? renamed(server.name, application)
     : demoted(server.name, application);
@@ -116,7 +116,7 @@ BEGIN
   BEGIN
     EXECUTE format('ALTER ROLE %I PASSWORD %L', ${role}, verifier);
   EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION 'the password could not be kept (%)', SQLSTATE;
+    RAISE EXCEPTION 'the password could not be restored (%)', SQLSTATE;
   END;
   ${giveSettings("bootstrap", application, { after: `EXECUTE format('ALTER ROLE %I %s RESET %s', ${admin}, one.place, one.quoted);` })}
   FOR one IN SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
@@ -190,7 +190,7 @@ BEGIN
     EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', one.datname);
   END LOOP;
   FOR one IN SELECT datname FROM pg_database WHERE starts_with(datname, ${quoteText(`${name}_`)})
-    AND substr(datname, ${name.length + 2}) ~ '^(kept|before|next|rehearsal|drill|proof|retained|snapshot|incoming|making)(_.*)?$'
+    AND substr(datname, ${name.length + 2}) ~ '^(rehearsal|drill|verification|retained|snapshot|incoming|making)(_.*)?$'
   LOOP
     EXECUTE format('ALTER DATABASE %I OWNER TO %I', one.datname, '${adminRole}');
     EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', one.datname);

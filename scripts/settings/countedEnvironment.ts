@@ -1,6 +1,6 @@
-import { nearest } from "../common/nearest.ts";
+import { didYouMean } from "../common/didYouMean.ts";
 import { Problem } from "../common/problem.ts";
-import { declarations } from "./declarations.ts";
+import { settingDefinitions } from "./settingDefinitions.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { isSettingName } from "./isSettingName.ts";
 
@@ -22,7 +22,7 @@ export function countedEnvironment(
 ): { readonly counted: ProcessEnvironment; readonly ignored: readonly string[] } {
   const details = fromEnv.flatMap((name) => {
     if (!isSettingName(name)) {
-      const meant = nearest(name, Object.keys(declarations));
+      const meant = didYouMean(name, Object.keys(settingDefinitions));
       return [
         `${name}: expected a setting, got an unknown name${meant ? `; did you mean ${meant}?` : ""}`,
       ];
@@ -37,7 +37,8 @@ export function countedEnvironment(
     });
   }
   const isLocal = environment === "dev" || environment === "development";
-  const isForShell = (name: string) => isSettingName(name) && declarations[name].passed === true;
+  const isForShell = (name: string) =>
+    isSettingName(name) && settingDefinitions[name].passed === true;
   const counts = (name: string) =>
     !isSettingName(name) || fromEnv.includes(name) || (isLocal && !isForShell(name));
   const set = Object.keys(processEnvironment).filter(

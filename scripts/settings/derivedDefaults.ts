@@ -1,8 +1,8 @@
 import { byteSize } from "../common/byteSize.ts";
-import type { SettingName } from "./declarations.ts";
+import type { SettingName } from "./settingDefinitions.ts";
 
 /**
- * What settings are where nobody set them and others say enough: the names in a bundled
+ * What settings are where they are unset and others say enough: the names in a bundled
  * ClickHouse, the reader of one outside, and where a bundled Grafana is reached.
  * @param get a setting as the layers have it, "" where it is unset
  */
@@ -10,7 +10,11 @@ export function derivedDefaults(
   get: (name: SettingName) => string,
 ): readonly (readonly [SettingName, string])[] {
   const grafana = [["GRAFANA_URL", `http://127.0.0.1:${get("GRAFANA_PUBLISH_PORT")}`]] as const;
-  return [...database(get), ...clickHouse(get), ...(get("GRAFANA") === "true" ? grafana : [])];
+  return [
+    ...database(get),
+    ...clickHouse(get),
+    ...(get("GRAFANA_ENABLED") === "true" ? grafana : []),
+  ];
 }
 
 /** Connections that the server leaves to the tool, to monitoring and to people. */
@@ -51,7 +55,7 @@ function database(get: (name: SettingName) => string): readonly [SettingName, st
 }
 
 function clickHouse(get: (name: SettingName) => string): readonly [SettingName, string][] {
-  if (get("CLICKHOUSE") === "bundled") {
+  if (get("CLICKHOUSE_MODE") === "bundled") {
     return [
       ["CLICKHOUSE_ENDPOINT", "http://clickhouse:8123"],
       ["CLICKHOUSE_DATABASE", "otel"],

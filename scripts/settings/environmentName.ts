@@ -1,4 +1,4 @@
-import { nearest } from "../common/nearest.ts";
+import { didYouMean } from "../common/didYouMean.ts";
 import { Problem } from "../common/problem.ts";
 
 /** The environments there are, from the most local to the most public. */
@@ -13,7 +13,7 @@ export type EnvironmentName = (typeof environmentNames)[number];
 export function environmentName(typed: string | undefined): EnvironmentName {
   const known = environmentNames.find((name) => name === typed);
   if (known) return known;
-  const meant = typed ? nearest(typed, environmentNames) : undefined;
+  const meant = typed ? didYouMean(typed, environmentNames) : undefined;
   throw new Problem(
     "USAGE",
     `expected an environment (${environmentNames.join(", ")}), got ${typed ? JSON.stringify(typed) : "none"}` +

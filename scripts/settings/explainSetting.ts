@@ -1,12 +1,12 @@
-import { nearest } from "../common/nearest.ts";
+import { didYouMean } from "../common/didYouMean.ts";
 import { Problem } from "../common/problem.ts";
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { LayerOfSetting, Settings } from "./readSettings.ts";
 
 export interface Explanation {
   readonly name: SettingName;
-  readonly about: string;
+  readonly description: string;
   readonly expected: string;
   readonly layers: readonly LayerOfSetting[];
 }
@@ -17,13 +17,13 @@ export interface Explanation {
  */
 export function explainSetting(settings: Pick<Settings, "layers">, name: string): Explanation {
   if (!isSettingName(name)) {
-    const meant = nearest(name, Object.keys(declarations));
+    const meant = didYouMean(name, Object.keys(settingDefinitions));
     const hint = meant ? `; did you mean ${meant}?` : "";
     throw new Problem(
       "USAGE",
       `expected the name of a setting, got ${JSON.stringify(name)}${hint}`,
     );
   }
-  const { about, expected } = declarations[name];
-  return { name, about, expected, layers: settings.layers(name) };
+  const { description, expected } = settingDefinitions[name];
+  return { name, description, expected, layers: settings.layers(name) };
 }

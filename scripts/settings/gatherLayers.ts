@@ -1,5 +1,5 @@
-import { nearest } from "../common/nearest.ts";
-import { declarations, type SettingName } from "./declarations.ts";
+import { didYouMean } from "../common/didYouMean.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { derivedDefaults } from "./derivedDefaults.ts";
 import { isSettingName } from "./isSettingName.ts";
@@ -26,7 +26,7 @@ export interface Layers {
   winner(name: SettingName): Placed | undefined;
   /** The file that secrets belong into. */
   readonly secretsFile: string;
-  /** The places there are, lowest first: the order in which faults are told. */
+  /** All places, lowest first: the order in which faults are reported. */
   readonly places: readonly string[];
   readonly faults: readonly Fault[];
 }
@@ -50,18 +50,18 @@ export function gatherLayers(
     secretsLayer(root, environment, secrets),
   ];
   const said = new Map<SettingName, Placed[]>();
-  const say = (name: SettingName, value: string, file: string, line: number) => {
+  const reporter = (name: SettingName, value: string, file: string, line: number) => {
     const origin = line === 0 ? file : `${file}:${line}`;
     said.set(name, [...(said.get(name) ?? []), { value, file, line, origin }]);
   };
-  say("STACK_PROJECT", `letta-${environment}`, "default", 0);
-  say("STATE_DIR", ".stack", "default", 0);
+  reporter("STACK_PROJECT", `letta-${environment}`, "default", 0);
+  reporter("STATE_DIR", ".stack", "default", 0);
   for (const { name, value, file, line } of files.flatMap((layer) => layer.assignments)) {
-    if (isSettingName(name)) say(name, value, file, line);
+    if (isSettingName(name)) reporter(name, value, file, line);
   }
-  for (const name of Object.keys(declarations) as SettingName[]) {
+  for (const name of Object.keys(settingDefinitions) as SettingName[]) {
     const value = processEnvironment[name];
-    if (value !== undefined) say(name, value, processPlace, 0);
+    if (value !== undefined) reporter(name, value, processPlace, 0);
   }
   const all = (name: SettingName) => said.get(name) ?? [];
   const winner = (name: SettingName) => {
@@ -82,7 +82,7 @@ export function gatherLayers(
   };
 }
 
-/** Names nobody declared, and secrets where git would keep them. */
+/** Unknown names, and secrets where git would store them. */
 function misplaced(layer: Layer, environment: EnvironmentName): Fault[] {
   return layer.assignments.flatMap(({ name, value, file, line }) => {
     const instead = ownedVariables[name];
@@ -90,14 +90,14 @@ function misplaced(layer: Layer, environment: EnvironmentName): Fault[] {
       return [{ file, line, text: `${name}: expected to be left to the stack; ${instead}` }];
     }
     if (!isSettingName(name)) {
-      const meant = nearest(name, Object.keys(declarations));
+      const meant = didYouMean(name, Object.keys(settingDefinitions));
       const hint = meant ? `; did you mean ${meant}?` : "";
       const text = `${name}: expected a setting this project has, got an unknown name${hint}`;
       return [{ file, line, text }];
     }
-    if (layer.secret || !declarations[name].secret || value === "") return [];
+    if (layer.secret || !settingDefinitions[name].secret || value === "") return [];
     const expected = `a secret in env/${environment}.secrets.env, not in a committed file`;
-    const got = shownValue(value, declarations[name]);
+    const got = shownValue(value, settingDefinitions[name]);
     return [{ file, line, text: `${name}: expected ${expected}, got ${got}` }];
   });
 }

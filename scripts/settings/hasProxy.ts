@@ -1,5 +1,5 @@
 /**
- * Whether the proxy is the door: always in staging and prod, elsewhere where PROXY says so.
+ * Whether the stack has a proxy: always in staging and prod, elsewhere where PROXY says so.
  * @param proxy the setting's value
  */
 export function hasProxy(environment: string, proxy: string | undefined): boolean {

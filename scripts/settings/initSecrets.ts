@@ -1,15 +1,15 @@
 import { Problem } from "../common/problem.ts";
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import { gatherLayers } from "./gatherLayers.ts";
 import { isOurSecret } from "./isOurSecret.ts";
 import { madeSecret } from "./madeSecret.ts";
 import { openSecretsFile, type SecretsPlace } from "./openSecretsFile.ts";
 import { parseEnvFile } from "./parseEnvFile.ts";
-import { refuseFaults } from "./refuseFaults.ts";
+import { assertNoFaults } from "./assertNoFaults.ts";
 import { noteDates } from "./secretDates.ts";
 import { writeAssignment } from "./writeAssignment.ts";
 
-export interface InitSecretsAsked extends SecretsPlace {
+export interface InitSecretsInput extends SecretsPlace {
   /** Cryptographic random bytes. */
   readonly random: (bytes: number) => Buffer;
   /** "2026-11-21", to be noted above what is generated. */
@@ -31,23 +31,27 @@ export interface InitializedSecrets {
  * included.
  * @throws Problem SETTINGS_INVALID when the file is there and cannot be read; it stays as it is
  */
-export async function initSecrets(asked: InitSecretsAsked): Promise<InitializedSecrets> {
-  const { environment, root, random, day } = asked;
-  const opened = await openSecretsFile(asked);
+export async function initSecrets(input: InitSecretsInput): Promise<InitializedSecrets> {
+  const { environment, root, random, day } = input;
+  const opened = await openSecretsFile(input);
   const { file, text: before = headOf(environment) } = opened;
-  refuseFaults(environment, parseEnvFile(before, file).faults, [file]);
+  assertNoFaults(environment, parseEnvFile(before, file).faults, [file]);
 
-  const layers = gatherLayers(environment, root, asked.processEnvironment, { file, text: before });
+  const layers = gatherLayers(environment, root, input.processEnvironment, { file, text: before });
   const get = (name: SettingName) => layers.winner(name)?.value ?? "";
-  const names = Object.keys(declarations) as SettingName[];
+  const names = Object.keys(settingDefinitions) as SettingName[];
   const given = new Set(parseEnvFile(before, file).assignments.map(({ name }) => name));
   const generated = names.filter(
     (name) =>
-      declarations[name].generated !== undefined && !given.has(name) && isOurSecret(name, get),
+      settingDefinitions[name].generated !== undefined &&
+      !given.has(name) &&
+      isOurSecret(name, get),
   );
   const missing = names.filter(
     (name) =>
-      declarations[name].required?.includes(environment) && !generated.includes(name) && !get(name),
+      settingDefinitions[name].required?.includes(environment) &&
+      !generated.includes(name) &&
+      !get(name),
   );
   const created = opened.text === undefined;
   if (created || generated.length > 0) {
@@ -59,8 +63,8 @@ export async function initSecrets(asked: InitSecretsAsked): Promise<InitializedS
       await opened.write(noteDates(before, text, day));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      // Somebody else wrote it since it was looked for: theirs is kept and added to.
-      return initSecrets(asked);
+      // Another process wrote it since the look-up: its text is retained and extended.
+      return initSecrets(input);
     }
   }
   return { file, created, generated, missing };

@@ -1,21 +1,21 @@
-import type { SettingName } from "./declarations.ts";
+import type { SettingName } from "./settingDefinitions.ts";
 
 const own = new RegExp(
   `^(?:${[
     "STATE_DIR",
     "STACK_PROJECT",
     "SECRETS_KEY_FILE",
-    "IMAGES",
+    "IMAGE_SOURCE",
     "REQUIRE_STAGING",
-    "STAGING_PROOF",
+    "STAGING_VERIFICATION",
     "PROXY_(?:CERT|KEY)_FILE",
-    "(?:DATABASE|MIGRATION|COLLECTOR|SERVER)_WAIT_SECONDS",
-    "(?:BAKE|HOOK)_SECONDS",
+    "(?:DATABASE|MIGRATION|COLLECTOR|SERVER|HOOK)_TIMEOUT",
+    "BAKE_TIME",
     "BAKE_GATE.*",
-    "CUTOVER",
+    "DEPLOY_STRATEGY",
     "TELEMETRY_REQUIRED",
     ".*_KEEP",
-    "BACKUPS_DAYS",
+    "BACKUPS_KEEP_FOR",
     "OTEL_RELEASE_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
   ].join("|")})$`,

@@ -1,6 +1,6 @@
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 
 /** Whether a setting of that name is declared. */
 export function isSettingName(name: string): name is SettingName {
-  return Object.hasOwn(declarations, name);
+  return Object.hasOwn(settingDefinitions, name);
 }

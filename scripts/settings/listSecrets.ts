@@ -1,9 +1,9 @@
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import { gatherLayers } from "./gatherLayers.ts";
 import { isOurSecret } from "./isOurSecret.ts";
 import { isSettingName } from "./isSettingName.ts";
 import { parseEnvFile } from "./parseEnvFile.ts";
-import { refuseFaults } from "./refuseFaults.ts";
+import { assertNoFaults } from "./assertNoFaults.ts";
 import { secretDates } from "./secretDates.ts";
 import type { SecretsPlace } from "./openSecretsFile.ts";
 import type { SecretsText } from "./secretsLayer.ts";
@@ -12,7 +12,7 @@ import type { SecretsText } from "./secretsLayer.ts";
 export interface ListedSecret {
   readonly name: SettingName;
   readonly state: "set" | "empty" | "missing";
-  /** Days since it was set; null where nobody noted it, or it was changed by hand since. */
+  /** Days since it was set; null where it was not noted, or it was changed by hand since. */
   readonly days: number | null;
 }
 
@@ -28,18 +28,18 @@ export function listSecrets(
 ): ListedSecret[] {
   const { environment, root, processEnvironment } = place;
   const { assignments, faults } = parseEnvFile(secrets.text, secrets.file);
-  refuseFaults(environment, faults, [secrets.file]);
+  assertNoFaults(environment, faults, [secrets.file]);
   const dates = secretDates(secrets.text);
   const listed = assignments.flatMap(({ name, value }): ListedSecret[] => {
-    if (!isSettingName(name) || !declarations[name].secret) return [];
+    if (!isSettingName(name) || !settingDefinitions[name].secret) return [];
     const day = dates.get(name);
     const days = day === undefined ? null : daysBetween(day, today);
     return [{ name, state: value === "" ? "empty" : "set", days: value === "" ? null : days }];
   });
   const layers = gatherLayers(environment, root, processEnvironment, secrets);
   const get = (name: SettingName) => layers.winner(name)?.value ?? "";
-  const missing = (Object.keys(declarations) as SettingName[]).filter((name) => {
-    const { secret, required, generated } = declarations[name];
+  const missing = (Object.keys(settingDefinitions) as SettingName[]).filter((name) => {
+    const { secret, required, generated } = settingDefinitions[name];
     const isNeeded = required?.includes(environment) || generated !== undefined;
     return secret && isNeeded && isOurSecret(name, get) && layers.all(name).length === 0;
   });

@@ -16,7 +16,7 @@ export async function makeKey(path: string, day: string): Promise<Key> {
   const recipient = await identityToRecipient(identity);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const text = `# created: ${day}\n# public key: ${recipient}\n${identity}\n`;
-  // Somebody else made one in between: theirs counts.
+  // Another process made one in between: that one counts.
   if (!writeSecretFile(path, text, false)) return makeKey(path, day);
   return { path, identity };
 }

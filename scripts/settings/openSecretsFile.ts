@@ -19,7 +19,7 @@ export interface SecretsFile {
   /**
    * Writes it whole or not at all, 0600, in the form it has.
    * @returns the file as it is now
-   * @throws Problem STATE_UNUSABLE where somebody else has written it since it was read
+   * @throws Problem STATE_UNUSABLE where another process has written it since it was read
    */
   write(text: string): Promise<SecretsFile>;
 }
@@ -35,7 +35,7 @@ export interface SecretsPlace {
 /**
  * Opens an environment's secrets file, in whichever form it is there.
  * @throws Problem SETTINGS_INVALID where both forms are there, and where a sealed one cannot
- *   be opened: no key, one that others can read, another one, a file cut off
+ *   be opened: no key, one that others can read, another one, a file interrupted
  */
 export async function openSecretsFile(place: SecretsPlace): Promise<SecretsFile> {
   const { environment, root } = place;
@@ -46,7 +46,7 @@ export async function openSecretsFile(place: SecretsPlace): Promise<SecretsFile>
   }
   if (open !== undefined) {
     throw new Problem("SETTINGS_INVALID", "there are two secrets files", {
-      details: [`${plain}: expected one secrets file, got ${sealed} beside it`],
+      details: [`${plain}: expected one secrets file, got ${sealed} next to it`],
       next: `npm run secrets -- seal ${environment}`,
     });
   }
@@ -89,7 +89,7 @@ function put(root: string, file: string, before: Buffer | undefined, next: Buffe
   const isSame = now === undefined || before === undefined ? now === before : now.equals(before);
   const target = now === undefined ? path : realpathSync(path);
   if (isSame && writeSecretFile(target, next, before !== undefined)) return;
-  throw new Problem("STATE_UNUSABLE", `${file} was written by somebody else in between`, {
+  throw new Problem("STATE_UNUSABLE", `${file} was written by another process in between`, {
     next: "the same command again",
   });
 }

@@ -14,7 +14,7 @@ export interface Fault {
   readonly file: string;
   readonly line: number;
   readonly text: string;
-  /** The setting, where the fault is only that nobody has set it yet. */
+  /** The setting, where the fault is only that it is not set yet. */
   readonly missing?: string;
 }
 
@@ -35,7 +35,7 @@ export function parseEnvFile(
   source: string | Buffer,
   file: string,
 ): { assignments: Assignment[]; faults: Fault[] } {
-  const unreadable = judgeBytes(source, file);
+  const unreadable = checkBytes(source, file);
   if (unreadable.length > 0) return { assignments: [], faults: unreadable };
   const text = source.toString().replace(/^\ufeff/u, "");
   const lines = text.split("\n");
@@ -67,7 +67,7 @@ export function parseEnvFile(
 }
 
 /** What is wrong with the file before any of it can be read. */
-function judgeBytes(source: string | Buffer, file: string): Fault[] {
+function checkBytes(source: string | Buffer, file: string): Fault[] {
   const bytes = Buffer.from(source);
   if (typeof source === "string" && !source.isWellFormed()) {
     return [{ file, line: 0, text: "expected text that UTF-8 can hold, got half a character" }];

@@ -1,10 +1,10 @@
-import { declarations } from "./declarations.ts";
+import { settingDefinitions } from "./settingDefinitions.ts";
 import { isOwnSetting } from "./isOwnSetting.ts";
 import { isSettingName } from "./isSettingName.ts";
 import type { SettingName, Settings } from "./readSettings.ts";
 
 /** Never stored; one that became a secret since may still stand in an old release's file. */
-const isSecret = (name: SettingName) => declarations[name].secret === true;
+const isSecret = (name: SettingName) => settingDefinitions[name].secret === true;
 
 /**
  * A past release's settings under the present secrets.
@@ -12,7 +12,7 @@ const isSecret = (name: SettingName) => declarations[name].secret === true;
  * @param origin what an origin is called: "release 000003"
  */
 export function pastSettings(present: Settings, text: string, origin: string): Settings {
-  const kept = new Map(
+  const retained = new Map(
     text
       .split("\n")
       .filter((line) => line.includes("="))
@@ -20,12 +20,13 @@ export function pastSettings(present: Settings, text: string, origin: string): S
       .filter(([name]) => isSettingName(name) && !isOwnSetting(name) && !isSecret(name)),
   );
   const isPresent = (name: SettingName) => present.secrets.has(name) || isOwnSetting(name);
-  const get = (name: SettingName) => (isPresent(name) ? present.get(name) : (kept.get(name) ?? ""));
+  const get = (name: SettingName) =>
+    isPresent(name) ? present.get(name) : (retained.get(name) ?? "");
   return {
     ...present,
     get,
     has: (name) => get(name) !== "",
-    origin: (name) => (isPresent(name) ? present.origin(name) : kept.has(name) ? origin : ""),
+    origin: (name) => (isPresent(name) ? present.origin(name) : retained.has(name) ? origin : ""),
     layers: (name) =>
       isPresent(name) ? present.layers(name) : [{ origin, value: get(name), wins: true }],
     lookup: (name) => {
@@ -36,7 +37,7 @@ export function pastSettings(present: Settings, text: string, origin: string): S
     missing: [],
     entries: () => [
       ...present.entries().filter((one) => isPresent(one.name)),
-      ...[...kept].map(([name, value]) => ({
+      ...[...retained].map(([name, value]) => ({
         name: name as SettingName,
         value,
         origin,

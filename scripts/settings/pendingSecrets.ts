@@ -2,8 +2,8 @@ import type { EnvironmentName } from "./environmentName.ts";
 import type { Fault } from "./parseEnvFile.ts";
 
 /**
- * A new value that a rotation has made up and not yet proven stands in a comment above the
- * old one, so that a rotation that was cut off knows both.
+ * A new value that a rotation has made up and not yet verified stands in a comment above the
+ * old one, so that a rotation that was interrupted knows both.
  */
 const pending = /^# rotating ([A-Z][A-Z0-9_]*)=([A-Za-z0-9]+)$/u;
 
@@ -24,13 +24,13 @@ export function withoutPending(text: string): string {
   return lines.filter((line) => !pending.test(line)).join("\n");
 }
 
-/** Until a rotation that was cut off is finished, nobody knows which value is right. */
+/** Until a rotation that was interrupted is finished, either value may be right. */
 export function pendingFaults(text: string, file: string, environment: EnvironmentName): Fault[] {
   return text.split("\n").flatMap((line, at) => {
     const [, name = ""] = pending.exec(line) ?? [];
     if (name === "") return [];
     const next = `npm run secrets -- rotate ${environment} ${name}`;
-    const found = `${name}: expected no rotation under way, got one that was cut off; ${next}`;
+    const found = `${name}: expected no rotation under way, got one that was interrupted; ${next}`;
     return [{ file, line: at + 1, text: found }];
   });
 }

@@ -24,9 +24,11 @@ export function readKey(path: string): Key | undefined {
     throw unusable(`${path}: expected mode 0600, got ${mode}`, `chmod 600 ${path}`);
   }
   const lines = found.bytes.toString().split("\n");
-  const kept = lines.map((line) => line.trim()).filter((line) => line !== "" && line[0] !== "#");
-  const [identity = ""] = kept;
-  if (kept.length === 1 && /^AGE-SECRET-KEY-1[0-9A-Z]{58}$/u.test(identity)) {
+  const retained = lines
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && line[0] !== "#");
+  const [identity = ""] = retained;
+  if (retained.length === 1 && /^AGE-SECRET-KEY-1[0-9A-Z]{58}$/u.test(identity)) {
     return { path, identity };
   }
   throw unusable(

@@ -6,7 +6,7 @@ import { readBytes } from "./readBytes.ts";
 export interface Layer {
   readonly file: string;
   readonly present: boolean;
-  /** Holds secrets: nobody but its owner may read it, and it may be missing. */
+  /** Holds secrets: only its owner may read it, and it may be missing. */
   readonly secret: boolean;
   /** All it says, for those who look for more than assignments. */
   readonly text?: string;

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import type { Lookup } from "./fillSettings.ts";
 import { gatherLayers } from "./gatherLayers.ts";
 import { isSettingName } from "./isSettingName.ts";
-import { judgeSettings } from "./judgeSettings.ts";
+import { checkSettings } from "./checkSettings.ts";
 import { passwordOf } from "./passwordOf.ts";
-import { refuseFaults } from "./refuseFaults.ts";
+import { assertNoFaults } from "./assertNoFaults.ts";
 import type { SecretsText } from "./secretsLayer.ts";
 import { shownValue } from "./shownValue.ts";
 
@@ -50,28 +50,28 @@ export interface Settings {
 /**
  * Reads an environment's settings: env/common.env, env/<env>.env, env/<env>.secrets.env (or
  * the opened text of a sealed one) and the process environment, each over the one before. An empty value unsets what lower layers say.
- * @param asked.mayMiss tolerates settings that nobody has set yet: for looking, not for running
+ * @param asked.mayMiss tolerates settings that are not set yet: for looking, not for running
  * @param asked.secrets the text of the secrets file where it is sealed (`openSecrets`)
  * @throws Problem SETTINGS_INVALID with everything that is wrong, each with its place
  */
-export function readSettings(asked: {
+export function readSettings(input: {
   environment: EnvironmentName;
   root: string;
   processEnvironment: Readonly<Record<string, string | undefined>>;
   mayMiss?: boolean;
   secrets?: SecretsText | undefined;
 }): Settings {
-  const { environment, root } = asked;
-  const layers = gatherLayers(environment, root, asked.processEnvironment, asked.secrets);
-  const faults = [...layers.faults, ...judgeSettings(environment, layers)];
+  const { environment, root } = input;
+  const layers = gatherLayers(environment, root, input.processEnvironment, input.secrets);
+  const faults = [...layers.faults, ...checkSettings(environment, layers)];
   const missing = faults.flatMap((fault) => (fault.missing ? [fault.missing as SettingName] : []));
-  const tolerated = asked.mayMiss ? faults.filter((fault) => !fault.missing) : faults;
-  refuseFaults(environment, tolerated, layers.places);
+  const tolerated = input.mayMiss ? faults.filter((fault) => !fault.missing) : faults;
+  assertNoFaults(environment, tolerated, layers.places);
 
   const get = (name: SettingName) => layers.winner(name)?.value ?? "";
-  const names = (Object.keys(declarations) as SettingName[]).sort();
+  const names = (Object.keys(settingDefinitions) as SettingName[]).sort();
   const set = names.filter((name) => get(name) !== "");
-  const isSecret = (name: SettingName) => declarations[name].secret === true;
+  const isSecret = (name: SettingName) => settingDefinitions[name].secret === true;
   const origin = (name: SettingName) => layers.winner(name)?.origin ?? "";
   const secrets = new Map(set.filter(isSecret).map((name) => [name, get(name)]));
   return {
@@ -85,7 +85,7 @@ export function readSettings(asked: {
     layers: (name) =>
       layers.all(name).map((one) => ({
         origin: one.origin,
-        value: shownValue(one.value, declarations[name]),
+        value: shownValue(one.value, settingDefinitions[name]),
         wins: one === layers.winner(name),
       })),
     secrets,

@@ -1,5 +1,5 @@
 import { Problem } from "../common/problem.ts";
-import { declarations, type SettingName } from "./declarations.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { isOurSecret } from "./isOurSecret.ts";
 import { isSettingName } from "./isSettingName.ts";
@@ -7,8 +7,8 @@ import { isSettingName } from "./isSettingName.ts";
 /** How a secret is given a new value. */
 export interface Rotation {
   readonly name: SettingName;
-  /** "database": the live database has to learn it first; "file": whoever is made anew takes it. */
-  readonly way: "database" | "file";
+  /** "database": the live database has to learn it first; "file": a recreated container takes it. */
+  readonly means: "database" | "file";
   /** Parts with data that take it only when they are made anew; their data stays. */
   readonly recreates: readonly string[];
 }
@@ -16,11 +16,11 @@ export interface Rotation {
 type Get = (name: SettingName) => string;
 
 /** Why some of the secrets that were generated must not be made up anew, and what to do. */
-const kept: Readonly<
+const retained: Readonly<
   Record<string, (environment: EnvironmentName) => [why: string, next: string]>
 > = {
   LETTA_ENCRYPTION_KEY: (environment) => [
-    "it must never change: nobody could read what the server stored encrypted under it; keep a copy of its file",
+    "it must never change: data that the server encrypted under it could not be read; keep a copy of its file",
     `npm run secrets -- list ${environment}`,
   ],
   GRAFANA_SECRET_KEY: (environment) => [
@@ -42,18 +42,18 @@ const kept: Readonly<
 export function rotationOf(environment: EnvironmentName, name: string, get: Get): Rotation {
   const refuse = (why: string, next: string, code: "USAGE" | "KEY_CHANGED" = "USAGE") =>
     new Problem(code, `${name}: ${why}`, { next });
-  if (!isSettingName(name) || !declarations[name].secret) {
+  if (!isSettingName(name) || !settingDefinitions[name].secret) {
     throw refuse("expected the name of a secret", `npm run secrets -- list ${environment}`);
   }
-  const words = kept[name]?.(environment);
+  const words = retained[name]?.(environment);
   if (words !== undefined) {
     throw refuse(...words, name.endsWith("_KEY") ? "KEY_CHANGED" : "USAGE");
   }
-  if (declarations[name].generated === undefined || !isOurSecret(name, get)) {
+  if (settingDefinitions[name].generated === undefined || !isOurSecret(name, get)) {
     const set = name === "LETTA_PG_PASSWORD" ? "LETTA_PG_URI" : name;
     const why = "others issue it: have them make a new one, then set it here";
     throw refuse(why, `npm run secrets -- set ${environment} ${set}`);
   }
-  if (name === "LETTA_PG_PASSWORD") return { name, way: "database", recreates: [] };
-  return { name, way: "file", recreates: name.startsWith("CLICKHOUSE_") ? ["clickhouse"] : [] };
+  if (name === "LETTA_PG_PASSWORD") return { name, means: "database", recreates: [] };
+  return { name, means: "file", recreates: name.startsWith("CLICKHOUSE_") ? ["clickhouse"] : [] };
 }

@@ -1,5 +1,5 @@
 import { durationMs } from "../common/durationMs.ts";
-import type { SettingName } from "./declarations.ts";
+import type { SettingName } from "./settingDefinitions.ts";
 import { reservedConnections } from "./derivedDefaults.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import { hasProxy } from "./hasProxy.ts";
@@ -11,7 +11,7 @@ interface Facts {
   origin(name: SettingName): string;
 }
 
-/** A rule that does not hold, told at the setting that is easiest to change. */
+/** A rule that does not hold, reported at the setting that is easiest to change. */
 interface Breach {
   readonly name: SettingName;
   readonly expected: string;
@@ -22,20 +22,20 @@ type Rule = (facts: Facts) => readonly Breach[];
 
 const isGuarded = ({ environment }: Facts) => environment === "staging" || environment === "prod";
 
-const isBundled = ({ get }: Facts) => get("CLICKHOUSE") === "bundled";
+const isBundled = ({ get }: Facts) => get("CLICKHOUSE_MODE") === "bundled";
 
 function publishedPorts(facts: Facts): SettingName[] {
   const own: SettingName[] = isGuarded(facts) ? [] : ["PORT", "POSTGRES_PUBLISH_PORT"];
-  const door = hasProxy(facts.environment, facts.get("PROXY"));
+  const withProxy = hasProxy(facts.environment, facts.get("PROXY"));
   return [
     ...own,
-    ...(door ? (["PROXY_HTTPS_PORT"] as const) : []),
+    ...(withProxy ? (["PROXY_HTTPS_PORT"] as const) : []),
     "OTEL_GRPC_PORT",
     "OTEL_HTTP_PORT",
     "OTEL_HEALTH_PORT",
     "OTEL_METRICS_PORT",
     ...(isBundled(facts) ? (["CLICKHOUSE_PUBLISH_PORT"] as const) : []),
-    ...(facts.get("GRAFANA") === "true" ? (["GRAFANA_PUBLISH_PORT"] as const) : []),
+    ...(facts.get("GRAFANA_ENABLED") === "true" ? (["GRAFANA_PUBLISH_PORT"] as const) : []),
   ];
 }
 
@@ -78,7 +78,7 @@ const clickHouseIsWhole: Rule = ({ get }) => {
   return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
 };
 
-/** One password for all would let whoever reads a dashboard take the telemetry away. */
+/** With one password for all, a reader of a dashboard could delete the telemetry. */
 const bundledHasUsers: Rule = (facts) => {
   if (!isBundled(facts)) return [];
   const { get } = facts;
@@ -89,13 +89,17 @@ const bundledHasUsers: Rule = (facts) => {
   ] as const;
   const missing = passwords
     .filter((name) => !get(name))
-    .map((name) => ({ name, expected: "a password, as CLICKHOUSE is bundled", got: "nothing" }));
+    .map((name) => ({
+      name,
+      expected: "a password, as CLICKHOUSE_MODE is bundled",
+      got: "nothing",
+    }));
   const users = ["CLICKHOUSE_USERNAME", "CLICKHOUSE_READER_USERNAME"] as const;
   const taken = users
     .filter((name) => !/^[a-z_][a-z0-9_]*$/u.test(get(name)) || get(name) === "admin")
     .map((name) => ({
       name,
-      expected: "a name of a-z, 0-9 and _, other than admin, as CLICKHOUSE is bundled",
+      expected: "a name of a-z, 0-9 and _, other than admin, as CLICKHOUSE_MODE is bundled",
       got: get(name) || "nothing",
     }));
   const same =
@@ -103,7 +107,7 @@ const bundledHasUsers: Rule = (facts) => {
       ? [
           {
             name: "CLICKHOUSE_READER_USERNAME" as const,
-            expected: "another user than the one that writes, as CLICKHOUSE is bundled",
+            expected: "another user than the one that writes, as CLICKHOUSE_MODE is bundled",
             got: "the same",
           },
         ]
@@ -112,17 +116,18 @@ const bundledHasUsers: Rule = (facts) => {
 };
 
 const grafanaIsClosed: Rule = ({ get }) => {
-  if (get("GRAFANA") !== "true") return [];
+  if (get("GRAFANA_ENABLED") !== "true") return [];
   const names = ["GRAFANA_ADMIN_PASSWORD", "GRAFANA_SECRET_KEY"] as const;
   const password = names
     .filter((name) => !get(name))
-    .map((name) => ({ name, expected: "a value, as GRAFANA is true", got: "nothing" }));
+    .map((name) => ({ name, expected: "a value, as GRAFANA_ENABLED is true", got: "nothing" }));
   const source = get("CLICKHOUSE_ENDPOINT")
     ? []
     : [
         {
           name: "CLICKHOUSE_ENDPOINT" as const,
-          expected: "a ClickHouse to show (CLICKHOUSE=bundled brings one), as GRAFANA is true",
+          expected:
+            "a ClickHouse to show (CLICKHOUSE_MODE=bundled brings one), as GRAFANA_ENABLED is true",
           got: "nothing",
         },
       ];
@@ -150,7 +155,7 @@ const guardedIsSecure: Rule = (facts) =>
     : [];
 
 /** Where it cannot be left out, and where it is one more way in. */
-const proxyIsTheDoor: Rule = (facts) => {
+const proxyIsInFront: Rule = (facts) => {
   const { environment, get } = facts;
   if (isGuarded(facts)) {
     if (get("PROXY") !== "false") return [];
@@ -192,13 +197,13 @@ const secureHasAPassword: Rule = (facts) => {
 };
 
 /** A server that is being stopped answers what it was asked while others wait at the proxy. */
-const drainIsWithinTheHold: Rule = (facts) => {
+const drainFitsThePause: Rule = (facts) => {
   if (!hasProxy(facts.environment, facts.get("PROXY"))) return [];
   const seconds = (name: SettingName) => durationMs(facts.get(name)) / 1000;
-  const [drain, hold] = [seconds("DRAIN_MAX"), seconds("HOLD_MAX")];
+  const [drain, hold] = [seconds("DRAIN_TIMEOUT"), seconds("PAUSE_TIMEOUT")];
   if (hold === 0 || drain < hold) return [];
-  const expected = `less than HOLD_MAX (${hold} s), as requests are held meanwhile`;
-  return [{ name: "DRAIN_MAX", expected, got: `${drain} s` }];
+  const expected = `less than PAUSE_TIMEOUT (${hold} s), as requests are paused meanwhile`;
+  return [{ name: "DRAIN_TIMEOUT", expected, got: `${drain} s` }];
 };
 
 /** The server's SDK does not start with it otherwise. */
@@ -231,11 +236,11 @@ export const rules: readonly Rule[] = [
   grafanaIsClosed,
   portsAreDistinct,
   guardedIsSecure,
-  proxyIsTheDoor,
+  proxyIsInFront,
   certificateHasAKey,
   secureHasAPassword,
   namesAreForTheOwnCa,
-  drainIsWithinTheHold,
+  drainFitsThePause,
   batchFitsTheQueue,
   poolsFitTheDatabase,
 ];

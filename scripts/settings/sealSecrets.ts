@@ -5,7 +5,7 @@ import { makeKey } from "./makeKey.ts";
 import type { SecretsPlace } from "./openSecretsFile.ts";
 import { parseEnvFile } from "./parseEnvFile.ts";
 import { readBytes } from "./readBytes.ts";
-import { refuseFaults } from "./refuseFaults.ts";
+import { assertNoFaults } from "./assertNoFaults.ts";
 import { sealText, unsealText } from "./sealText.ts";
 import { secretsKeyPath } from "./secretsKeyPath.ts";
 import { secretsPaths } from "./secretsPaths.ts";
@@ -20,7 +20,7 @@ export interface Sealed {
 /**
  * Makes a sealed file of a plain one. The plain one is overwritten and removed only after the
  * sealed one was read back from the disk and said the same; what a journaling or copying file
- * system kept of it beside is out of reach. One cut off in between goes on where it was.
+ * system retained of it alongside is out of reach. An interrupted one resumes where it was.
  * @param day "2026-11-21", for the key's comment where one is made
  * @throws Problem USAGE where there is nothing to seal, SETTINGS_INVALID where both files are
  *   there and differ, or the key is not usable
@@ -36,7 +36,7 @@ export async function sealSecrets(place: SecretsPlace, day: string): Promise<Sea
       next: `npm run secrets -- ${isSealed ? "list" : "init"} ${environment}`,
     });
   }
-  refuseFaults(environment, parseEnvFile(found.bytes, plain).faults, [plain]);
+  assertNoFaults(environment, parseEnvFile(found.bytes, plain).faults, [plain]);
   const text = found.bytes.toString();
   const key = await makeKey(secretsKeyPath(place), day);
   writeSecretFile(join(root, sealed), await sealText(text, key), false);

@@ -12,7 +12,7 @@ export async function sealText(text: string, key: Key): Promise<Buffer> {
 /**
  * Opens a sealed text.
  * @param file its name, for messages
- * @throws Problem SETTINGS_INVALID for another key's, and for bytes that are cut off or changed
+ * @throws Problem SETTINGS_INVALID for another key's, and for bytes that are interrupted or changed
  */
 export async function unsealText(sealed: Buffer, key: Key, file: string): Promise<string> {
   const { Decrypter } = await import("age-encryption");
@@ -24,7 +24,7 @@ export async function unsealText(sealed: Buffer, key: Key, file: string): Promis
     const isOther = error instanceof Error && error.message.startsWith("no identity matched");
     const detail = isOther
       ? `expected the key it was sealed with, got another in ${key.path}`
-      : "expected a whole age file, got one that is cut off or changed";
+      : "expected a whole age file, got one that is interrupted or changed";
     throw new Problem("SETTINGS_INVALID", `${file} cannot be opened`, {
       details: [`${file}: ${detail}`],
       next: isOther

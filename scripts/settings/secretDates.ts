@@ -22,11 +22,13 @@ export function secretDates(text: string): ReadonlyMap<string, string> {
  * @param day "2026-11-21"
  */
 export function noteDates(before: string, text: string, day: string): string {
-  const former = new Map(parseEnvFile(before, "").assignments.map((one) => [one.name, one.value]));
+  const previous = new Map(
+    parseEnvFile(before, "").assignments.map((one) => [one.name, one.value]),
+  );
   const lines = text.split("\n");
   // From the last to the first, so that the lines still to come keep their numbers.
   for (const { name, value, line } of parseEnvFile(text, "").assignments.toReversed()) {
-    if (former.get(name) === value || value === "") continue;
+    if (previous.get(name) === value || value === "") continue;
     const isNoted = note.test(lines[line - 2] ?? "");
     const said = `# set ${day} (check ${check(name, value)})`;
     lines.splice(isNoted ? line - 2 : line - 1, isNoted ? 1 : 0, said);
@@ -34,7 +36,7 @@ export function noteDates(before: string, text: string, day: string): string {
   return lines.join("\n");
 }
 
-/** Stands beside the value itself, so it gives nothing away that is not there already. */
+/** Stands next to the value itself, so it gives nothing away that is not there already. */
 function check(name: string, value: string): string {
   return createHash("sha256").update(`${name}=${value}`).digest("hex").slice(0, 8);
 }

@@ -15,7 +15,7 @@ export interface SecretsText {
 
 /**
  * The layer of an environment's secrets: the plain file, or the sealed one's opened text.
- * Both at once, and a sealed one that nobody has opened, are faults.
+ * Both at once, and a sealed one that is not opened, are faults.
  * @param opened takes the place of what is on disk
  */
 export function secretsLayer(
@@ -33,8 +33,8 @@ export function secretsLayer(
   const layer = readLayer(root, plain);
   if (existsSync(join(root, sealed))) {
     const text = layer.present
-      ? `expected one secrets file, got ${sealed} beside it; npm run secrets -- seal ${environment}`
-      : "expected to be opened with its key first, got nobody who did";
+      ? `expected one secrets file, got ${sealed} next to it; npm run secrets -- seal ${environment}`
+      : "expected to be opened with its key first, got a sealed file";
     const file = layer.present ? plain : sealed;
     return {
       file,

@@ -1,24 +1,27 @@
-import type { Declaration } from "./declare.ts";
-import { kind } from "./kind.ts";
+import type { SettingDefinition } from "./defineSettings.ts";
+import { valueType } from "./valueTypes.ts";
 
 /** Names that end so hold a secret. */
 const secretEnding = /_(?:KEY|KEY_ID|TOKEN|TOKEN_ID|SECRET|PASSWORD|DSN)$/u;
 
 /** What the image reads under its own name: passed to the server and to its migrations. */
-function passed(about: string, type: Omit<Declaration, "about">): Declaration {
-  return { about, ...type, passed: true };
+function passed(
+  description: string,
+  type: Omit<SettingDefinition, "description">,
+): SettingDefinition {
+  return { description, ...type, passed: true };
 }
 
 function each<Name extends string>(
-  about: string,
-  type: Omit<Declaration, "about">,
+  description: string,
+  type: Omit<SettingDefinition, "description">,
   names: readonly Name[],
-): Record<Name, Declaration> {
-  const declared = names.map((name) => {
-    const declaration = passed(about, type);
-    return [name, secretEnding.test(name) ? { ...declaration, secret: true } : declaration];
+): Record<Name, SettingDefinition> {
+  const defined = names.map((name) => {
+    const definition = passed(description, type);
+    return [name, secretEnding.test(name) ? { ...definition, secret: true } : definition];
   });
-  return Object.fromEntries(declared) as Record<Name, Declaration>;
+  return Object.fromEntries(defined) as Record<Name, SettingDefinition>;
 }
 
 /**
@@ -26,7 +29,7 @@ function each<Name extends string>(
  * (`letta/settings.py`, and `os.getenv` elsewhere in `letta/`). A release that does not know one ignores it.
  */
 export const serverVariables = {
-  ...each("key of a model provider", { ...kind.any, expected: "a key" }, [
+  ...each("key of a model provider", { ...valueType.any, expected: "a key" }, [
     "OPENROUTER_API_KEY",
     "XAI_API_KEY",
     "BASETEN_API_KEY",
@@ -40,7 +43,7 @@ export const serverVariables = {
     "AWS_SESSION_TOKEN",
     "ANTHROPIC_AUTH_TOKEN",
   ]),
-  ...each("URL of a model provider", kind.modelUrl, [
+  ...each("URL of a model provider", valueType.modelUrl, [
     "OPENAI_BASE_URL",
     "ANTHROPIC_BASE_URL",
     "GEMINI_BASE_URL",
@@ -49,7 +52,7 @@ export const serverVariables = {
     "SGLANG_API_BASE",
     "LMSTUDIO_BASE_URL",
   ]),
-  ...each("how a model provider is used", kind.any, [
+  ...each("how a model provider is used", valueType.any, [
     "OPENAI_ORG_ID",
     "OPENAI_PROJECT_ID",
     "GOOGLE_CLOUD_PROJECT",
@@ -64,13 +67,13 @@ export const serverVariables = {
     "DEFAULT_PROMPT_FORMATTER",
     "LETTA_DEFAULT_LLM_HANDLE",
   ]),
-  ...each("name of a provider in its models' handles; agents keep the old one", kind.any, [
+  ...each("name of a provider in its models' handles; agents keep the old one", valueType.any, [
     "OPENROUTER_HANDLE_BASE",
     "VLLM_HANDLE_BASE",
     "SGLANG_HANDLE_BASE",
     "LETTA_DEFAULT_EMBEDDING_HANDLE",
   ]),
-  ...each("limit of a model provider", kind.number, [
+  ...each("limit of a model provider", valueType.number, [
     "ANTHROPIC_MAX_RETRIES",
     "GEMINI_MAX_RETRIES",
     "GEMINI_TIMEOUT_SECONDS",
@@ -78,13 +81,13 @@ export const serverVariables = {
     "LETTA_LLM_REQUEST_TIMEOUT_SECONDS",
     "LETTA_LLM_STREAM_TIMEOUT_SECONDS",
   ]),
-  ...each("behaviour of a model provider", kind.flag, [
+  ...each("behaviour of a model provider", valueType.flag, [
     "ANTHROPIC_SONNET_1M",
     "ANTHROPIC_OPUS_1M",
     "GEMINI_FORCE_MINIMUM_THINKING_BUDGET",
     "AUTO_MODE_ENABLED",
   ]),
-  ...each("service that runs tools", kind.any, [
+  ...each("service that runs tools", valueType.any, [
     "E2B_API_KEY",
     "E2B_SANDBOX_TEMPLATE_ID",
     "E2B_DOMAIN",
@@ -96,18 +99,18 @@ export const serverVariables = {
     "COMPOSIO_API_KEY",
     "COMPOSIO_ENTITY",
   ]),
-  ...each("behaviour of tools", kind.flag, [
+  ...each("behaviour of tools", valueType.flag, [
     "TOOL_EXEC_AUTORELOAD_VENV",
     "MCP_READ_FROM_CONFIG",
     "MCP_DISABLE_STDIO",
   ]),
-  ...each("limit of tools, in seconds", kind.number, [
+  ...each("limit of tools, in seconds", valueType.number, [
     "TOOL_SANDBOX_TIMEOUT",
     "MCP_CONNECT_TO_SERVER_TIMEOUT",
     "MCP_LIST_TOOLS_TIMEOUT",
     "MCP_EXECUTE_TOOL_TIMEOUT",
   ]),
-  ...each("database connections of the server", kind.count, [
+  ...each("database connections of the server", valueType.count, [
     "LETTA_PG_POOL_SIZE",
     "LETTA_PG_MAX_OVERFLOW",
     "LETTA_PG_POOL_TIMEOUT",
@@ -115,15 +118,15 @@ export const serverVariables = {
     "LETTA_DB_MAX_CONCURRENT_SESSIONS",
     "LETTA_DB_POOL_MONITORING_INTERVAL",
   ]),
-  ...each("database connections of the server", kind.flag, [
+  ...each("database connections of the server", valueType.flag, [
     "LETTA_DISABLE_SQLALCHEMY_POOLING",
     "LETTA_PG_ECHO",
     "LETTA_POOL_PRE_PING",
     "LETTA_POOL_USE_LIFO",
     "LETTA_ENABLE_DB_POOL_MONITORING",
   ]),
-  ...each("a Redis outside the stack", kind.any, ["LETTA_REDIS_HOST", "LETTA_REDIS_PORT"]),
-  ...each("how the server works", kind.count, [
+  ...each("a Redis outside the stack", valueType.any, ["LETTA_REDIS_HOST", "LETTA_REDIS_PORT"]),
+  ...each("how the server works", valueType.count, [
     "LETTA_UVICORN_WORKERS",
     "LETTA_EVENT_LOOP_THREADPOOL_MAX_WORKERS",
     "LETTA_KEEPALIVE_INTERVAL",
@@ -137,7 +140,7 @@ export const serverVariables = {
     "LETTA_MULTI_AGENT_SEND_MESSAGE_TIMEOUT",
     "LETTA_MULTI_AGENT_CONCURRENT_SENDS",
   ]),
-  ...each("how the server works", kind.flag, [
+  ...each("how the server works", valueType.flag, [
     "LETTA_NO_DEFAULT_ACTOR",
     "LETTA_USE_UVLOOP",
     "LETTA_USE_GRANIAN",
@@ -149,7 +152,7 @@ export const serverVariables = {
     "LETTA_USE_VERTEX_STRUCTURED_OUTPUTS_EXPERIMENTAL",
     "LETTA_USE_LETTUCE_FOR_FILE_UPLOADS",
   ]),
-  ...each("how the server works", kind.any, [
+  ...each("how the server works", valueType.any, [
     "LETTA_FILE_PROCESSING_TIMEOUT_ERROR_MESSAGE",
     "LETTA_PLUGIN_REGISTER",
     "LETTA_DEFAULT_BASE_URL",
@@ -162,9 +165,12 @@ export const serverVariables = {
     "STEP_ORCHESTRATOR_ENDPOINT",
     "NEXT_PUBLIC_CURRENT_HOST",
   ]),
-  LETTA_CORS_ORIGINS: passed("origins that browsers may call from; replaces the list", kind.json),
-  ACCEPTABLE_ORIGINS: passed("origins that browsers may call from, comma-separated", kind.any),
-  ...each("what agents forget, from the next message on", kind.any, [
+  LETTA_CORS_ORIGINS: passed(
+    "origins that browsers may call from; replaces the list",
+    valueType.json,
+  ),
+  ACCEPTABLE_ORIGINS: passed("origins that browsers may call from, comma-separated", valueType.any),
+  ...each("what agents forget, from the next message on", valueType.any, [
     "LETTA_SUMMARIZER_MODE",
     "LETTA_SUMMARIZER_MESSAGE_BUFFER_LIMIT",
     "LETTA_SUMMARIZER_MESSAGE_BUFFER_MIN",
@@ -178,14 +184,14 @@ export const serverVariables = {
     "LETTA_SUMMARIZER_DESIRED_MEMORY_TOKEN_PRESSURE",
     "LETTA_SUMMARIZER_KEEP_LAST_N_MESSAGES",
   ]),
-  ...each("what the server logs", kind.any, [
+  ...each("what the server logs", valueType.any, [
     "LOG_LEVEL",
     "LETTA_LOGGING_LOG_LEVEL",
     "LETTA_LOGGING_DEBUG",
     "LETTA_LOGGING_VERBOSE_TELEMETRY_LOGGING",
     "LETTA_SQLALCHEMY_TRACING",
   ]),
-  ...each("what the server records", kind.any, [
+  ...each("what the server records", valueType.any, [
     "LETTA_STORE_LLM_TRACES",
     "LETTA_TRACK_PROVIDER_TRACE",
     "LETTA_LLM_API_LOGGING",
@@ -201,7 +207,7 @@ export const serverVariables = {
     "SENTRY_DSN",
     "OTEL_RESOURCE_ATTRIBUTES",
   ]),
-  ...each("a Datadog agent of one's own", kind.any, [
+  ...each("a Datadog agent of one's own", valueType.any, [
     "LETTA_TELEMETRY_ENABLE_DATADOG",
     "LETTA_TELEMETRY_DATADOG_AGENT_HOST",
     "LETTA_TELEMETRY_DATADOG_AGENT_PORT",
@@ -216,7 +222,7 @@ export const serverVariables = {
     "DD_LLMOBS_ML_APP",
     "DD_SERVICE",
   ]),
-  ...each("a vector store outside; no backup of the database covers it", kind.any, [
+  ...each("a vector store outside; no backup of the database covers it", valueType.any, [
     "LETTA_ENABLE_PINECONE",
     "LETTA_PINECONE_API_KEY",
     "LETTA_PINECONE_SOURCE_INDEX",
@@ -231,7 +237,7 @@ export const serverVariables = {
     "LETTA_OBJECT_STORE_URI",
     "LETTA_OBJECT_STORE_PROJECT",
   ]),
-  ...each("the server's network", kind.any, [
+  ...each("the server's network", valueType.any, [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -242,7 +248,7 @@ export const serverVariables = {
     "TIKTOKEN_CACHE_DIR",
     "NLTK_DATA",
   ]),
-  TZ: passed("time zone of the server", kind.any),
+  TZ: passed("time zone of the server", valueType.any),
 };
 
 /** Variables of the server that the stack sets itself, each with what to set instead. */

@@ -1,8 +1,8 @@
-import { nearest } from "../common/nearest.ts";
+import { didYouMean } from "../common/didYouMean.ts";
 import { Problem } from "../common/problem.ts";
-import { declarations } from "./declarations.ts";
+import { settingDefinitions } from "./settingDefinitions.ts";
 import { isSettingName } from "./isSettingName.ts";
-import { judgeSecretsText } from "./judgeSecretsText.ts";
+import { checkSecretsText } from "./checkSecretsText.ts";
 import type { SecretsFile, SecretsPlace } from "./openSecretsFile.ts";
 import { noteDates } from "./secretDates.ts";
 import { writeAssignment } from "./writeAssignment.ts";
@@ -22,13 +22,13 @@ export async function setSecret(
   const { file, text: before = "" } = opened;
   if (!isSettingName(name)) throw new Problem("USAGE", unknown(name));
   const text = writeAssignment(before, name, value);
-  judgeSecretsText(place, { file, text }, name);
+  checkSecretsText(place, { file, text }, name);
   return opened.write(noteDates(before, text, day));
 }
 
-/** Whoever writes NAME=value must not see the value again in a log. */
+/** A value typed as NAME=value must not appear in a log. */
 function unknown(name: string): string {
   if (name.includes("=")) return "expected the name alone, got a value in the command line";
-  const meant = nearest(name, Object.keys(declarations));
+  const meant = didYouMean(name, Object.keys(settingDefinitions));
   return `expected the name of a setting, got ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ""}`;
 }

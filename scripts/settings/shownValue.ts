@@ -4,9 +4,9 @@ const longest = 60;
  * A setting's value as messages may show it: of a secret its length alone, of a URL not
  * its user and password, of a long value its beginning, and nothing that moves a cursor.
  */
-export function shownValue(value: string, declared: { secret?: boolean }): string {
+export function shownValue(value: string, defined: { secret?: boolean }): string {
   if (value === "") return "nothing";
-  if (declared.secret) return `a value of ${[...value].length} characters`;
+  if (defined.secret) return `a value of ${[...value].length} characters`;
   const masked = value.replace(/\/\/[^/]*@/gu, "//••••@");
   const whole = [...masked];
   const cut = whole.length > longest ? `${whole.slice(0, longest).join("")}…` : masked;

@@ -1,7 +1,7 @@
 import { Problem } from "../common/problem.ts";
-import { declarations, type SettingName } from "./declarations.ts";
-import { quoteEnvValue } from "./quoteEnvValue.ts";
+import { parseEnvFile } from "./parseEnvFile.ts";
 import { readStatement } from "./readStatement.ts";
+import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
 
 /**
  * The text of an env file with one assignment written anew where it stands, or added at its
@@ -26,5 +26,20 @@ export function writeAssignment(text: string, name: SettingName, value: string):
     from = found.next;
   }
   const end = text === "" || text.endsWith("\n") ? "" : "\n";
-  return `${text}${end}\n# ${declarations[name].about}\n${statement}\n`;
+  return `${text}${end}\n# ${settingDefinitions[name].description}\n${statement}\n`;
+}
+
+/**
+ * Writes a value as it may stand after `NAME=` in an env file: bare where that is enough,
+ * else in single, else in double quotes.
+ * @returns undefined when no form is read back byte for byte by every reader, as with a
+ *   value that holds both ' and a $ that would be expanded
+ */
+export function quoteEnvValue(value: string): string | undefined {
+  const forms = [value, `'${value}'`, `"${value}"`];
+  // Judged by the reader itself, so that writer and reader cannot drift apart.
+  return forms.find((form) => {
+    const { assignments, faults } = parseEnvFile(`A=${form}\n`, "");
+    return faults.length === 0 && assignments.length === 1 && assignments[0]?.value === value;
+  });
 }

@@ -10,9 +10,9 @@ import {
 import { dirname } from "node:path";
 
 /**
- * Writes a secrets file (0600) whole or not at all, and onto the disk: a run cut off in
+ * Writes a secrets file (0600) whole or not at all, and onto the disk: a run interrupted in
  * between must not leave half a key.
- * @param replace whether a file may be there; without it, one that is there is kept
+ * @param replace whether a file may be there; without it, one that is there stays
  * @returns false when a file was there that may not be replaced
  */
 export function writeSecretFile(path: string, text: string | Buffer, replace: boolean): boolean {

@@ -35,15 +35,15 @@ function resolveExtends(source: Source, library: readonly Source[], faults: stri
   const services = (content["services"] ?? {}) as Record<string, ValueMap>;
   for (const [name, service] of Object.entries(services)) {
     if (!isMap(service)) continue;
-    const wanted = service["extends"] as { file: string; service: string } | undefined;
-    if (wanted === undefined) continue;
-    const found = library.find((one) => one.file.endsWith(`/${wanted.file}`));
+    const requested = service["extends"] as { file: string; service: string } | undefined;
+    if (requested === undefined) continue;
+    const found = library.find((one) => one.file.endsWith(`/${requested.file}`));
     const base = (found?.content["services"] as Record<string, ValueMap> | undefined)?.[
-      wanted.service
+      requested.service
     ];
     if (base === undefined) {
       faults.push(
-        `${source.file}: services.${name}.extends: expected a service of ${wanted.file}, got ${wanted.service}`,
+        `${source.file}: services.${name}.extends: expected a service of ${requested.file}, got ${requested.service}`,
       );
       continue;
     }

@@ -14,7 +14,7 @@ const isSet = (lookup: Lookup, name: string) => (lookup(name)?.value ?? "") !== 
  * @param model the merged sources, before interpolation; its services may be changed
  */
 export function passVariables(model: ValueMap, lookup: Lookup): ValueMap {
-  const role = model["x-server"];
+  const role = model["x-app"];
   const services = model["services"];
   if (!isMap(role) || !isMap(services)) return model;
   const set = Object.keys(serverVariables).filter((name) => isSet(lookup, name));

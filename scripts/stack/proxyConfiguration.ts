@@ -5,7 +5,7 @@ import { ownLog, proxyLog } from "./proxyLog.ts";
 import { proxyTls } from "./proxyTls.ts";
 import { mostWaiting, pausedRequests, proxyUpstream } from "./proxyUpstream.ts";
 
-/** Within the container, for `caddy reload` and for nobody else. */
+/** Within the container, for `caddy reload` only. */
 const adminSocket = "unix//tmp/admin.sock";
 const upstreamsPath = "/reverse_proxy/upstreams";
 /** Where the proxy tells, within its own container, how many requests are under way to whom. */
@@ -46,7 +46,7 @@ export function proxyConfiguration(lookup: Lookup): string {
       "respond 404",
     ]),
     "",
-    ...pausedRequests(value("HOLD_MAX")),
+    ...pausedRequests(value("PAUSE_TIMEOUT")),
     "",
     ...caddyBlock(tls.address, [
       ...tls.site,

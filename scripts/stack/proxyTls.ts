@@ -10,7 +10,7 @@ export interface ProxyTls {
   readonly options: readonly string[];
   /** In the site's block. */
   readonly site: readonly string[];
-  /** Whether others vouch for it, so that a browser may be told to insist on TLS. */
+  /** Whether others vouch for it, so that a browser may be asked to insist on TLS. */
   readonly isPublic: boolean;
 }
 
@@ -68,7 +68,7 @@ function internal(named: readonly string[]): ProxyTls {
   };
 }
 
-/** The names that a certificate of the proxy's own CA is for, beside localhost and 127.0.0.1. */
+/** The names that a certificate of the proxy's own CA is for, alongside localhost and 127.0.0.1. */
 export function ownNames(lookup: Lookup): string[] {
   const value = (name: string) => lookup(name)?.value ?? "";
   const publishedAt = value("PROXY_PUBLISH_HOST");

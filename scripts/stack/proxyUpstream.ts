@@ -1,11 +1,11 @@
 import { durationMs } from "../common/durationMs.ts";
 import { caddyBlock } from "./caddyBlock.ts";
 
-/** What the proxy goes by when the server is replaced; the tool writes these files (cutover/gateScripts.ts). */
+/** What the proxy goes by when the server is replaced; the tool writes these files (deploy/gateScripts.ts). */
 export const gate = {
   /** The server's name on the networks. */
   service: "server",
-  /** Where it listens: x-server.port. One that a setting could change would need two at once. */
+  /** Where it listens: x-app.port. One that a setting could change would need two at once. */
   port: 8283,
   folder: "/gate",
   /** Holds the host that requests go to; without it they go to the service itself. */
@@ -16,14 +16,14 @@ export const gate = {
   /** What ends a pause that has expired. */
   watch: "watch",
   /** Copies of `holding` and `watch` that outlive the container's restart: compose/proxy.yaml. */
-  kept: "/config/holding",
-  keptWatch: "/config/watch",
-  /** While it is there no connection is kept: compose/proxy.yaml makes it before a reload. */
+  retained: "/config/holding",
+  retainedWatch: "/config/watch",
+  /** While it is there no idle connection is reused: compose/proxy.yaml makes it before a reload. */
   leaving: "leaving",
 } as const;
 
-/** HOLD_MAX where it is unset. */
-export const longestHold = "120s";
+/** PAUSE_TIMEOUT where it is unset. */
+export const longestPause = "120s";
 
 /** Where requests wait during a pause, in the proxy's own container. */
 const waitingPort = 8082;
@@ -75,14 +75,14 @@ export function proxyUpstream(waiting: number): string[] {
  * Where requests wait during a pause instead of failing: where they go is read anew before each
  * try, and a try that reaches no server is made again whatever its method, as nothing was
  * sent (Caddy 2.11, measured).
- * @param holdMax how long a pause may take; empty for `longestHold`
+ * @param pauseTimeout how long a pause may take; empty for `longestPause`
  */
-export function pausedRequests(holdMax: string): string[] {
+export function pausedRequests(pauseTimeout: string): string[] {
   return caddyBlock(`http://:${waitingPort}`, [
     "bind 127.0.0.1",
     ...upstream(at(gate.held), [
       // When the pause has ended there are all those before it, for as long again at most.
-      `lb_try_duration ${2 * durationMs(holdMax || longestHold)}ms`,
+      `lb_try_duration ${2 * durationMs(pauseTimeout || longestPause)}ms`,
       // Each try of each request that waits is work, which the server's boot needs more.
       "lb_try_interval 1s",
       // Those who waited do not all fall upon a server that has just booted.
@@ -98,7 +98,7 @@ export function pausedRequests(holdMax: string): string[] {
 
 /** Of the requests that were held, so many are answered at once. */
 const atOnce = 32;
-/** Without a hold a server that is away is told soon; its engine starts it again by then or not. */
+/** Without a pause a server that is down is reported soon; its engine restarts it by then or not. */
 const patience = ["lb_try_duration 5s", "lb_try_interval 250ms"];
 
 function upstream(to: string, more: readonly string[]): string[] {

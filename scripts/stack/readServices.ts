@@ -10,16 +10,16 @@ export interface PublishedPort {
   readonly target: number;
 }
 
-/** A configuration that is read anew where it lies, without the part being replaced. */
+/** A configuration that is read anew where it lies, without the service being replaced. */
 export interface Reload {
   /** The job that lays it out. */
   readonly after: string;
-  /** Its name in the stack, and the path of it in the part. */
+  /** Its name in the stack, and the path of it in the service. */
   readonly config: string;
   readonly file: string;
   readonly command: readonly string[];
   /**
-   * Where compose/relay.py stands meanwhile: the part's own port, and its own on loopback.
+   * Where compose/relay.py stands meanwhile: the service's own port, and its own on loopback.
    * Releases of before it was there have none.
    */
   readonly relay?: { readonly port: string; readonly control: string };
@@ -96,8 +96,8 @@ function readService(name: string, service: ValueMap): StackService {
     kind: service["restart"] === "no" ? "job" : "service",
     stateful: service["x-stateful"] === true,
     hasFiles: "configs" in service || "secrets" in service,
-    broken: isMap(service["x-broken"])
-      ? (service["x-broken"] as { says: string; means: string; next: string })
+    broken: isMap(service["x-health-hints"])
+      ? (service["x-health-hints"] as { says: string; means: string; next: string })
       : undefined,
     reload: isMap(service["x-reload"])
       ? reloadOf(service["x-reload"] as unknown as Reload)

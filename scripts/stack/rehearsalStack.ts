@@ -6,7 +6,7 @@ import type { Stack } from "./renderStack.ts";
 /** The setting a rehearsal's servers get their database from, in Compose's process environment. */
 export const rehearsalUri = "REHEARSAL_PG_URI";
 
-/** Servers of two releases on a copy of the database, where nobody sees them. */
+/** Servers of two releases on a copy of the database, without clients. */
 export interface RehearsalStack {
   readonly project: string;
   readonly text: string;
@@ -16,18 +16,18 @@ export interface RehearsalStack {
 /**
  * The stack of a rehearsal: the given servers with their migration steps, made as in their
  * releases, on a copy of the database; no ports, no telemetry, nothing that stays.
- * @param actors the stack each comes from, by the name its server gets here; its migration
+ * @param rehearsedServers the stack each comes from, by the name its server gets here; its migration
  *   step is called `<name>-migrate`
  * @param network what reaches the database; "bridge" for one outside
  */
 export function rehearsalStack(
-  actors: ReadonlyMap<string, Stack>,
+  rehearsedServers: ReadonlyMap<string, Stack>,
   project: string,
   network: string,
 ): RehearsalStack {
   const services: ValueMap = {};
   const probes = new Set<string>();
-  for (const [name, stack] of actors) {
+  for (const [name, stack] of rehearsedServers) {
     const { server } = stack;
     const of = (service: string) => (stack.model["services"] as ValueMap)[service] as ValueMap;
     probes.add(`${stack.project}_probe`);
@@ -54,9 +54,9 @@ function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
   const environment = Object.entries((service["environment"] ?? {}) as ValueMap).filter(
     ([name]) => !server.quiet.includes(name),
   );
-  const kept = mounts.filter((mount) => mount.startsWith("probe:"));
+  const retained = mounts.filter((mount) => mount.startsWith("probe:"));
   const emptied = mounts
-    .filter((mount) => !kept.includes(mount))
+    .filter((mount) => !retained.includes(mount))
     .map((mount) => mount.split(":")[1]!);
   const tmpfs: Value[] = [...((service["tmpfs"] as Value[] | undefined) ?? []), ...emptied.sort()];
   return {
@@ -69,6 +69,6 @@ function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
     environment: { ...Object.fromEntries(environment), LETTA_PG_URI: `\${${rehearsalUri}}` },
     networks: { backend: {} },
     tmpfs,
-    ...(kept.length > 0 ? { volumes: kept } : {}),
+    ...(retained.length > 0 ? { volumes: retained } : {}),
   };
 }

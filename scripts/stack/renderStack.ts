@@ -1,15 +1,14 @@
 import { Document, visit } from "yaml";
+import { Problem } from "../common/problem.ts";
+import { type Lookup, fillSettings } from "../settings/fillSettings.ts";
 import { digestServices, type SecretDigest } from "./digestServices.ts";
-import type { Lookup } from "../settings/fillSettings.ts";
-import { interpolate } from "./interpolate.ts";
-import { isMap, mergeSources, type ValueMap } from "./mergeSources.ts";
-import type { Source } from "./readSources.ts";
+import { isMap, mergeSources, type ValueMap, type Value } from "./mergeSources.ts";
 import { passVariables } from "./passVariables.ts";
 import { readServices, type StackService } from "./readServices.ts";
-import { replicateCollector } from "./replicateCollector.ts";
+import type { Source } from "./readSources.ts";
 import { readServerRole, type ServerRole } from "./serverRole.ts";
 
-/** The labels every container carries beside Compose's own. */
+/** The labels every container carries besides Compose's own. */
 export const labels = {
   environment: "letta-stack.environment",
   role: "letta-stack.role",
@@ -52,7 +51,7 @@ export interface RenderParts {
   readonly installation?: string;
 }
 
-/** What a part's container was made from, by its labels. */
+/** What a service's container was made from, by its labels. */
 interface PastService {
   readonly digest: string;
   readonly secrets?: string | undefined;
@@ -69,7 +68,7 @@ export function renderStack(parts: RenderParts): Stack {
   const merged = interpolate(passVariables(replicated, parts.lookup), parts.lookup);
   const model: ValueMap = { name: parts.project };
   for (const [key, value] of Object.entries(merged)) {
-    if (!key.startsWith("x-") || key === "x-server") model[key] = structuredClone(value);
+    if (!key.startsWith("x-") || key === "x-app") model[key] = structuredClone(value);
   }
   const configs = Object.fromEntries(
     [...parts.configs].map(([name, text]) => [name, { content: text.replaceAll("$", "$$$$") }]),
@@ -94,7 +93,7 @@ function limitCpus(model: ValueMap, cpus: number): void {
   }
 }
 
-/** What the labels of a stack say beside what it is made of. */
+/** What the labels of a stack say besides its contents. */
 export type LabelParts = Pick<
   RenderParts,
   "project" | "environment" | "release" | "past" | "secretDigest" | "installation"
@@ -154,4 +153,72 @@ function toYaml(model: unknown): string {
     },
   });
   return document.toString({ lineWidth: 0 });
+}
+
+/**
+ * Fills the settings into a model. An environment entry without a value (`NAME:`) takes
+ * the setting of that name and is left out where there is none.
+ * @throws Problem SOURCE_INVALID for names that no setting declares
+ */
+export function interpolate(model: ValueMap, lookup: Lookup): ValueMap {
+  const unknown = new Set<string>();
+  const walk = (value: Value, path: readonly string[]): Value => {
+    if (typeof value === "string") return fillSettings(value, lookup, unknown);
+    if (Array.isArray(value)) return value.map((item) => walk(item, path));
+    if (!isMap(value)) return value;
+    const entries = Object.entries(value).flatMap(([key, inner]): [string, Value][] => {
+      if (inner !== null || path.at(-1) !== "environment")
+        return [[key, walk(inner, [...path, key])]];
+      const isSet = fillSettings(`\${${key}}`, lookup, unknown) !== "" && lookup(key)?.value !== "";
+      return isSet ? [[key, fillSettings(`\${${key}}`, lookup, unknown)]] : [];
+    });
+    return Object.fromEntries(entries);
+  };
+  const filled = walk(model, []) as ValueMap;
+  if (unknown.size > 0) {
+    throw new Problem("SOURCE_INVALID", "the stack's sources name settings that do not exist", {
+      details: [...unknown].map((name) => `compose/: \${${name}}: expected a declared setting`),
+    });
+  }
+  return filled;
+}
+
+/**
+ * More collectors behind the one name `collector`: each a copy of it with a volume, and so a
+ * queue, of its own, without published ports and without the log files of server and proxy,
+ * which one of them reads. Telemetry sent to `collector:4317` goes to whichever address the sender resolves.
+ * @param model merged sources; it is not changed
+ * @param replicas how many there are in all; each of the others runs the config of its own name
+ */
+function replicateCollector(model: ValueMap, replicas: number): ValueMap {
+  if (replicas <= 1) return model;
+  const services = { ...(model["services"] as ValueMap) };
+  const volumes = { ...(model["volumes"] as ValueMap) };
+  const permissions = structuredClone(services["permissions"]) as ValueMap;
+  for (let number = 2; number <= replicas; number++) {
+    const { ports: _ports, ...copy } = structuredClone(services["collector"]) as ValueMap;
+    services[`collector-${number}`] = {
+      ...copy,
+      configs: list(copy["configs"]).map((one) =>
+        isMap(one) && one["source"] === "collector"
+          ? { ...one, source: `collector-${number}` }
+          : one,
+      ),
+      volumes: list(copy["volumes"])
+        .map(String)
+        .filter((mount) => !/^(?:logs|access):/.test(mount))
+        .map((mount) => mount.replace(/^telemetry:/, `telemetry-${number}:`)),
+      networks: { telemetry: { aliases: ["collector"] } },
+    };
+    volumes[`telemetry-${number}`] = {};
+    permissions["volumes"] = [
+      ...list(permissions["volumes"]),
+      `telemetry-${number}:/telemetry-${number}`,
+    ];
+  }
+  return { ...model, services: { ...services, permissions }, volumes };
+}
+
+function list(value: Value | undefined): Value[] {
+  return Array.isArray(value) ? value : [];
 }

@@ -52,7 +52,7 @@ export function twinStack(
   const services = stack.model["services"] as Record<string, ValueMap>;
   const collector = services["collector"]!;
   const bundled = services[twinSinkName];
-  const kept = (stack.model["configs"] ?? {}) as ValueMap;
+  const retained = (stack.model["configs"] ?? {}) as ValueMap;
   const content = (text: string) => ({ content: text.replaceAll("$", "$$$$") });
   const sinkService =
     sink.kind === "otlp"
@@ -69,7 +69,7 @@ export function twinStack(
       ...(sink.kind === "clickhouse" ? { clickhouse: {} } : {}),
     },
     configs: {
-      ...Object.fromEntries(sourcesOf(sinkService).flatMap((name) => pick(kept, name))),
+      ...Object.fromEntries(sourcesOf(sinkService).flatMap((name) => pick(retained, name))),
       collector: content(configuration),
       ...(sink.kind === "otlp" ? { received: content(stringify(received)) } : {}),
     },

@@ -8,5 +8,5 @@ test("a large database of the stack's own is copied as files, every other one as
   assert.equal(chooseCopyStrategy("bundled", large), " STRATEGY FILE_COPY");
   assert.equal(chooseCopyStrategy("bundled", { ...large, bytes: 8e6 }), "");
   assert.equal(chooseCopyStrategy("bundled", { ...large, version: 140_012 }), "", "no such clause");
-  assert.equal(chooseCopyStrategy("external", large), "", "a checkpoint of somebody else's server");
+  assert.equal(chooseCopyStrategy("external", large), "", "a checkpoint of someone else's server");
 });

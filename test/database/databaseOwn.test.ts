@@ -32,7 +32,7 @@ test("what is set for one role within the database stays that role's", () => {
   );
 });
 
-test("a database that nobody said a word about keeps Postgres' own grants", () => {
+test("a database that no one said a word about keeps Postgres' own grants", () => {
   assert.deepEqual(ownStatements(raw), []);
   assert.deepEqual(ownStatements({ ...raw, grants: [] }), [
     'REVOKE ALL ON DATABASE :"database" FROM PUBLIC',
@@ -76,7 +76,7 @@ const full = {
   locale: { ...locale, rules: null },
 } as const;
 
-test("what backups of format 1 kept as SQL is taken apart, and comes out the same", () => {
+test("what backups of format 1 retained as SQL is taken apart, and comes out the same", () => {
   const icu = {
     ...full,
     locale: { ...full.locale, provider: "i", locale: "de", rules: "&a < 'g'" },

@@ -53,7 +53,7 @@ test("a printed history is taken apart: the first, a step, a merge", () => {
   ]);
 });
 
-test("what a server says beside its history is passed over", () => {
+test("what a server says alongside its history is passed over", () => {
   assert.deepEqual(parseHistory("loading settings ...\nb\ta\tx\nno tab here"), [
     { id: "b", down: ["a"], title: "x" },
   ]);

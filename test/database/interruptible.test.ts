@@ -7,16 +7,16 @@ import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { carryRows } from "../../scripts/database/carryRows.ts";
+import { copyIntoSchema } from "../../scripts/database/copyIntoSchema.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
 import { dump } from "../../scripts/database/dump.ts";
 import { interruptible } from "../../scripts/database/interruptible.ts";
 import { marksOf } from "../../scripts/database/marks.ts";
 import { readDump, restoreDump } from "../../scripts/database/restoreDump.ts";
 import { externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
-import { converse } from "../../scripts/engine/demux.ts";
-import type { OneShot } from "../../scripts/engine/engine.ts";
-import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+import { converse } from "../../scripts/docker/demux.ts";
+import type { OneShot } from "../../scripts/docker/engine.ts";
+import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 const mark = marksOf("f00dfacef00dface", { id: "000003", run: "0123456789abcdef" })("rehearsal");
 const content = "a dump";
@@ -24,7 +24,7 @@ const path = join(mkdtempSync(join(tmpdir(), "letta-interrupted-")), "a.dump");
 writeFileSync(path, content);
 const locale = { encoding: "UTF8", collate: "C", ctype: "C", provider: null, locale: null };
 const own = { settings: [], grants: null, locale };
-const sheet = {
+const manifest = {
   ...own,
   sha256: createHash("sha256").update(content).digest("hex"),
   bytes: content.length,
@@ -89,14 +89,20 @@ const long: readonly [
   [
     "a restore",
     /^pg_restore/,
-    (server, signal) => restoreDump(server, { path, sheet }, mark, signal),
+    (server, signal) => restoreDump(server, { path, manifest }, mark, signal),
     /DROP DATABASE IF EXISTS "letta_rehearsal"/,
   ],
   [
     "the carrying of rows",
     /^pg_restore/,
     (server, signal) =>
-      carryRows(server, { from: "letta", dump: { path, sheet }, mark, fromDump: [], signal }),
+      copyIntoSchema(server, {
+        from: "letta",
+        dump: { path, manifest },
+        mark,
+        fromDump: [],
+        signal,
+      }),
     /DROP DATABASE IF EXISTS "letta_rehearsal"/,
   ],
 ];
@@ -128,16 +134,16 @@ for (const [name, connectsFirst] of [
       return { code: 0, ...(await converse(stream, { stdin: stdin! })) };
     };
     const server = externalServer({ ...simulatedEngine(), run }, place);
-    await assert.rejects(readDump(server, { path, sheet }, stop.signal), { name: "AbortError" });
+    await assert.rejects(readDump(server, { path, manifest }, stop.signal), { name: "AbortError" });
   });
 }
 
-test("a dump is not even compared with its sheet after an interruption", async () => {
+test("a dump is not even compared with its manifest after an interruption", async () => {
   let ran = false;
   const run = () => ((ran = true), Promise.resolve({ code: 0, stdout: "", stderr: "" }));
   const server = externalServer({ ...simulatedEngine(), run }, place);
-  const other = { ...sheet, sha256: "00".repeat(32) };
+  const other = { ...manifest, sha256: "00".repeat(32) };
   const signal = AbortSignal.abort();
-  await assert.rejects(readDump(server, { path, sheet: other }, signal), { name: "AbortError" });
+  await assert.rejects(readDump(server, { path, manifest: other }, signal), { name: "AbortError" });
   assert.equal(ran, false);
 });

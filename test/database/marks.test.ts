@@ -9,7 +9,7 @@ import {
   readMark,
   type Mark,
 } from "../../scripts/database/marks.ts";
-import { installationId } from "../../scripts/ledger/secretKey.ts";
+import { installationId } from "../../scripts/state/secretKey.ts";
 
 const mine = installationId(Buffer.alloc(32, 1));
 const mark = (more: Partial<Mark> = {}): Mark => ({
@@ -45,7 +45,7 @@ test("no other comment is a mark", () => {
     "letta-stack {}",
     text.slice(0, -1),
     ` ${text}`,
-    text.replace("retained", "somebody's"),
+    text.replace("retained", "someone's"),
     text.replace('"a1"', "1"),
   ]) {
     assert.equal(readMark(comment), undefined, String(comment));
@@ -64,7 +64,7 @@ test("a database is found by its run, whatever it is called, and by nothing less
   assert.equal(databaseOfRun(found, mark()), "renamed");
 });
 
-test("a sheet of before marks finds nothing", () => {
+test("a manifest of before marks finds nothing", () => {
   const unmarked = marksOf(mine, { id: "000003" })("retained");
   const found = new Map([["letta_retained_000003", { bytes: 1, mark: unmarked }]]);
   assert.equal(databaseOfRun(found, unmarked), undefined);

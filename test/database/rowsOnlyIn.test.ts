@@ -24,51 +24,54 @@ const database = (
     }),
   ),
 });
-const tell = (live: KnownRows, former: KnownRows) =>
-  retainedText(compareKnown("old", live, former));
+const tell = (live: KnownRows, previous: KnownRows) =>
+  retainedText(compareKnown("old", live, previous));
 
-test("rows are told apart by their keys, not by how many there are", () => {
-  const former = database({ "public.agents": ["a", "b", "c"] });
-  assert.equal(tell(former, former), "");
+test("rows are distinguished by their keys, not by how many there are", () => {
+  const previous = database({ "public.agents": ["a", "b", "c"] });
+  assert.equal(tell(previous, previous), "");
   assert.equal(
-    tell(database({ "public.agents": ["x", "y", "z"] }), former),
+    tell(database({ "public.agents": ["x", "y", "z"] }), previous),
     "3 rows are only in old",
   );
   assert.equal(
-    tell(database({ "public.agents": ["a", "b", "x", "y", "z"] }), former),
+    tell(database({ "public.agents": ["a", "b", "x", "y", "z"] }), previous),
     "1 row is only in old",
   );
 });
 
 test("all rows of a table that the live database lacks are only in the retained one", () => {
-  const former = database({ "public.notes": ["a", "b"], "public.alembic_version": ["r2"] });
-  assert.equal(tell(database({}), former), "2 rows are only in old");
+  const previous = database({ "public.notes": ["a", "b"], "public.alembic_version": ["r2"] });
+  assert.equal(tell(database({}), previous), "2 rows are only in old");
 });
 
 test("a table of which only the number of rows is known is named", () => {
-  const former = database({ "public.agents": ["a"], "public.messages": 1000 });
-  const told = tell(database({ "public.agents": [], "public.messages": 900 }), former);
-  assert.match(told, /^at least 101 rows are only in old; of public\.messages only the numbers/);
-  const equal = tell(database({ "public.agents": ["a"], "public.messages": 1000 }), former);
+  const previous = database({ "public.agents": ["a"], "public.messages": 1000 });
+  const reported = tell(database({ "public.agents": [], "public.messages": 900 }), previous);
+  assert.match(
+    reported,
+    /^at least 101 rows are only in old; of public\.messages only the numbers/,
+  );
+  const equal = tell(database({ "public.agents": ["a"], "public.messages": 1000 }), previous);
   assert.match(equal, /^at least 0 rows are only in old; of public\.messages only/);
 });
 
-test("rows with the same key and other contents are told apart from those that are lacking", () => {
-  const former = database({ "public.blocks": ["a=new", "b=same", "c=only", "d=newer"] });
+test("rows with the same key and other contents are distinguished from those that are lacking", () => {
+  const previous = database({ "public.blocks": ["a=new", "b=same", "c=only", "d=newer"] });
   const live = database({ "public.blocks": ["d=older", "b=same", "a=old"] });
-  const found = compareKnown("old", live, former);
+  const found = compareKnown("old", live, previous);
   assert.deepEqual(found.rows, { "public.blocks": 1 });
   assert.deepEqual(found.changed, { "public.blocks": 2 });
   assert.equal(retainedText(found), "1 row is only in old; 2 rows have other contents in old");
 });
 
 test("contents are compared by the columns that both databases have in the same type", () => {
-  const former = database({ "public.blocks": ["a=1,x", "b=2,y"] }, columns);
+  const previous = database({ "public.blocks": ["a=1,x", "b=2,y"] }, columns);
   const live = (note: string, row: string) =>
     compareKnown(
       "old",
       database({ "public.blocks": [row, "b=2,other"] }, ["id text", "value text", note]),
-      former,
+      previous,
     );
   for (const note of ["added text", "note json"]) {
     assert.deepEqual(live(note, "a=1,z").changed, {});
@@ -78,8 +81,8 @@ test("contents are compared by the columns that both databases have in the same 
 });
 
 test("a table whose contents were not read is named, unless no row is in both", () => {
-  const former = database({ "public.blocks": ["a=1"] }, null);
-  const told = tell(database({ "public.blocks": ["a=1"] }), former);
-  assert.equal(told, "changes to rows that both have were not compared in public.blocks");
-  assert.equal(tell(database({ "public.blocks": [] }), former), "1 row is only in old");
+  const previous = database({ "public.blocks": ["a=1"] }, null);
+  const reported = tell(database({ "public.blocks": ["a=1"] }), previous);
+  assert.equal(reported, "changes to rows that both have were not compared in public.blocks");
+  assert.equal(tell(database({ "public.blocks": [] }), previous), "1 row is only in old");
 });

@@ -30,7 +30,7 @@ test("what was written since a dump is counted table by table, gone and new ones
   ]);
 });
 
-test("an estimate is called one, and what is not known is told as that", () => {
+test("an estimate is called one, and what is not known is reported as that", () => {
   const since = compareRows({ large: 1000, vast: 7 }, [
     estimated("large", 1500),
     estimated("vast", null),

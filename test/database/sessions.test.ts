@@ -3,8 +3,8 @@ import test from "node:test";
 import { withoutBlockers } from "../../scripts/database/blockers.ts";
 import { sessions } from "../../scripts/database/sessions.ts";
 import { bundledServer, externalServer } from "../../scripts/database/sql.ts";
-import type { CommandIo } from "../../scripts/engine/engine.ts";
-import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+import type { CommandIo } from "../../scripts/docker/engine.ts";
+import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 // What is asked; test/real/sessions.test.ts has a real PostgreSQL answer.
 
@@ -46,7 +46,7 @@ test("a bundled server's password is never read as a part of an address", async 
 
 test("behind one address only sessions since the lock of the migration count as the migration's", async () => {
   const { asked, server } = outside("");
-  const surroundings = { now: () => performance.now(), say: { note: () => undefined } };
+  const surroundings = { now: () => performance.now(), reporter: { note: () => undefined } };
   const isAsked = async () => {
     while (!asked.some((one) => one.includes("pg_blocking_pids")))
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -9,8 +9,8 @@ import {
   isLeftover,
   ownSession,
 } from "../../scripts/database/sql.ts";
-import type { CommandIo, CommandResult, OneShot } from "../../scripts/engine/engine.ts";
-import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+import type { CommandIo, CommandResult, OneShot } from "../../scripts/docker/engine.ts";
+import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 /** An engine that remembers what it was given and answers the same to everything. */
 function recording(result: Partial<CommandResult> = {}) {
@@ -64,7 +64,7 @@ test("no password stands in a command line", async () => {
   }
 });
 
-test("what a URI says of the connection reaches the clients, beside what a command wants itself", async () => {
+test("what a URI says of the connection reaches the clients, alongside what a command wants itself", async () => {
   const { engine, environments } = recording();
   const server = externalServer(engine, { uri, image: "i", network: "bridge" });
   await server.client("x", ["pg_restore"], { environment: { PGOPTIONS: "-c c=d" } });
@@ -114,7 +114,7 @@ test("an address of IPv6 loses its brackets", () => {
   assert.equal(environment["PGHOST"], "fd00::1");
 });
 
-test("a failure is told by its SQLSTATE, in any language, and in Postgres' words on one line", async () => {
+test("a failure is recognised by its SQLSTATE, in any language, and in Postgres' words on one line", async () => {
   const stderr = `FEHLER:  23505: doppelter Schlüsselwert
 DETAIL:  Schlüssel »(id)=(1)« existiert bereits.
 SCHEMA NAME:  public

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
 import { externalServer, guardedServer } from "../../scripts/database/sql.ts";
 import { takeDatabaseLock } from "../../scripts/database/takeDatabaseLock.ts";
-import type { Ended, Engine, OneShot } from "../../scripts/engine/engine.ts";
+import type { Ended, Engine, OneShot } from "../../scripts/docker/engine.ts";
 
 const uri = "postgresql://ann:secret@db.example/letta";
 const line = (...columns: string[]) => columns.join("\u001f");
@@ -35,7 +35,7 @@ function serverSaying(...said: (string | Ended)[]) {
 }
 
 const never = new AbortController().signal;
-const wish = {
+const options = {
   holder: "deploy:prod ann@one 1a2b3c4d",
   wait: false,
   onWait: () => undefined,
@@ -48,9 +48,9 @@ const refused = (work: Promise<unknown>) =>
     (error: Problem) => error,
   );
 
-test("the lock is a session beside the database, which a rename and a copy leave alone", async () => {
+test("the lock is a session alongside the database, which a rename and a copy leave alone", async () => {
   const { server, shots } = serverSaying(line("lock", "t"));
-  await takeDatabaseLock(server, wish);
+  await takeDatabaseLock(server, options);
   assert.equal(shots[0]!.environment!["PGDATABASE"], "postgres");
   assert.match(
     String(shots[0]!.stdin),
@@ -59,9 +59,9 @@ test("the lock is a session beside the database, which a rename and a copy leave
   assert.ok(!JSON.stringify(shots[0]!.entrypoint).includes("secret"));
 });
 
-test("the second host is told who holds the database, from where and since when", async () => {
+test("the second host learns who holds the database, from where and since when", async () => {
   const { server, released } = serverSaying(`${line("lock", "f")}\n${line(...holder)}`);
-  const problem = await refused(takeDatabaseLock(server, wish));
+  const problem = await refused(takeDatabaseLock(server, options));
   assert.deepEqual([problem.code, problem.exit], ["LOCKED", 6]);
   for (const fact of [
     "deploy:prod bob@two",
@@ -74,17 +74,17 @@ test("the second host is told who holds the database, from where and since when"
   assert.equal(released(), 1);
 });
 
-test("who waits is told once for whom, and has it when that one ends", async () => {
+test("a waiting run reports once whom it waits for, and has it when that one ends", async () => {
   const taken = `${line("lock", "f")}\n${line(...holder)}`;
   const { server } = serverSaying(taken, taken, line("lock", "t"));
   const seen: string[] = [];
-  await takeDatabaseLock(server, { ...wish, wait: true, onWait: (one) => seen.push(one.pid) });
+  await takeDatabaseLock(server, { ...options, wait: true, onWait: (one) => seen.push(one.pid) });
   assert.deepEqual(seen, ["71"]);
 });
 
 test("a pooler that shares sessions is refused, with the form that works", async () => {
   const { server, released } = serverSaying("shared");
-  const problem = await refused(takeDatabaseLock(server, wish));
+  const problem = await refused(takeDatabaseLock(server, options));
   assert.deepEqual([problem.code, problem.exit], ["DATABASE_REFUSED", 3]);
   assert.match(problem.next!, /pool_mode=session/);
   assert.equal(released(), 1);
@@ -93,17 +93,17 @@ test("a pooler that shares sessions is refused, with the form that works", async
 test("a role that may not enter postgres holds the lock in its own database", async () => {
   const denied = { errors: 'psql: error: FATAL: permission denied for database "postgres"' };
   const { server, shots } = serverSaying(denied, line("lock", "t"));
-  await takeDatabaseLock(server, wish);
+  await takeDatabaseLock(server, options);
   assert.deepEqual(
     shots.map((one) => one.environment!["PGDATABASE"]),
     ["postgres", "letta"],
   );
 });
 
-test("a login that fails is told as such, without the address' password", async () => {
+test("a login that fails is reported as such, without the address' password", async () => {
   const denied = { errors: "psql: error: FATAL:  password authentication failed for user" };
   const { server } = serverSaying(denied);
-  const problem = await refused(takeDatabaseLock(server, wish));
+  const problem = await refused(takeDatabaseLock(server, options));
   assert.equal(problem.code, "DATABASE_REFUSED");
   assert.match(problem.message, /expected the password to be right/);
   assert.ok(!JSON.stringify(problem).includes("secret"));

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { declarations } from "../../scripts/settings/declarations.ts";
-import type { Declaration } from "../../scripts/settings/declare.ts";
+import { settingDefinitions } from "../../scripts/settings/settingDefinitions.ts";
+import type { SettingDefinition } from "../../scripts/settings/defineSettings.ts";
 
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -10,18 +10,18 @@ const run = promisify(execFile);
 const generated = "<!-- Generated: npm run docs. -->\n";
 const cell = (text: string) => text.replaceAll("|", "\\|");
 
-function table(rows: readonly (readonly [string, Declaration])[]): string {
+function table(rows: readonly (readonly [string, SettingDefinition])[]): string {
   const lines = rows.map(([name, one]) => {
     const notes = [one.secret ? "secret" : "", one.required?.length ? "required" : ""];
     const type = [one.expected, ...notes.filter(Boolean)].join("; ");
-    return `| \`${name}\` | ${cell(one.about)} | ${cell(type)} |\n`;
+    return `| \`${name}\` | ${cell(one.description)} | ${cell(type)} |\n`;
   });
   return `| setting | what it is for | value |\n| --- | --- | --- |\n${lines.join("")}`;
 }
 
 /** docs/settings.md, made from the definitions. */
 export function settingsPage(): string {
-  const all = Object.entries(declarations).sort(([one], [other]) => (one < other ? -1 : 1));
+  const all = Object.entries(settingDefinitions).sort(([one], [other]) => (one < other ? -1 : 1));
   const own = all.filter(([, one]) => !one.passed);
   const passed = all.filter(([, one]) => one.passed);
   return `${generated}
@@ -31,7 +31,7 @@ After reading this page you can set anything: the stack's own settings, and ever
 
 Layers, lowest first: \`env/common.env\`, \`env/<env>.env\`, \`env/<env>.secrets.env\` (or its sealed form), and
 the process environment. In staging and prod the process environment counts only for settings named with
-\`--from-env NAME,NAME\`, so a shell's HOST or a personal API key changes nothing. All errors are told at once,
+\`--from-env NAME,NAME\`, so a shell's HOST or a personal API key changes nothing. All errors are reported at once,
 with file and line. A value reaches its process byte for byte, or is refused. \`npm run settings -- dev --explain NAME\` shows which layer set a value.
 
 ## The stack

@@ -4,7 +4,7 @@ export interface Fault {
   readonly what: string;
   /** Files below test/ with the beginnings of their tests' names; no name stands for all. */
   readonly tests: readonly (readonly [file: string, name?: string])[];
-  /** What of it nobody has made happen here yet: with this it counts as open, never as passed. */
+  /** What of it no one has made happen here yet: with this it counts as open, never as passed. */
   readonly open?: string;
 }
 
@@ -25,9 +25,9 @@ export const catalogue: readonly Fault[] = [
       ["real/exits", "4: Ctrl-C in the middle"],
       ["real/exits", "3: Ctrl-C before"],
       ["real/upAgain", "Ctrl-C while the server boots"],
-      ["real/faults", "2: whoever closes the reader"],
+      ["real/faults", "2: closing the reader"],
       ["real/faults", "2: a terminal that is closed"],
-      ["cli/narrate", "a Ctrl-C that reaches us twice"],
+      ["commands/terminal", "a Ctrl-C that reaches us twice"],
     ],
   },
   {
@@ -41,44 +41,44 @@ export const catalogue: readonly Fault[] = [
   {
     number: 4,
     what: "a lock whose holder is dead",
-    tests: [["ledger/lock"]],
+    tests: [["state/lock"]],
   },
   {
     number: 5,
     what: "a state file that is damaged, cut, empty, of another format or project",
     tests: [
       ["real/exits", "3: a state of a later format"],
-      ["real/exits", "a damaged sheet"],
-      ["ledger/releases"],
-      ["ledger/journal"],
+      ["real/exits", "a damaged manifest"],
+      ["state/releases"],
+      ["state/journal"],
       ["real/refusals", "a project directory that cannot be written"],
     ],
   },
   {
     number: 6,
-    what: "no room left, or an error, in the middle of a write",
+    what: "no space left, or an error, in the middle of a write",
     tests: [
-      ["ledger/clearHalfWritten"],
+      ["state/removePartialWrites"],
       ["real/faults", "6: a state directory that is full"],
       ["real/faults", "6: one that fills up"],
       ["real/faults", "6: a state directory whose disk breaks"],
       ["real/faults", "6: one whose disk breaks"],
-      ["rollout/journaled", "a journal that cannot be written"],
+      ["deploy/journaled", "a journal that cannot be written"],
     ],
   },
   {
     number: 7,
     what: "a clock that is wrong or goes back",
     tests: [
-      ["ledger/chooseExpired"],
+      ["state/chooseExpired"],
       ["real/faults", "7: a clock that is set back"],
       ["real/faults", "7: a clock that is a day off"],
     ],
   },
   {
     number: 8,
-    what: "symbolic links and directories open to all where state is kept",
-    tests: [["ledger/stateDirectory"]],
+    what: "symbolic links and directories open to all where state is retained",
+    tests: [["state/stateDirectory"]],
   },
   {
     number: 9,
@@ -98,7 +98,7 @@ export const catalogue: readonly Fault[] = [
     number: 11,
     what: "an image is missing, its registry away, of another digest or for another machine",
     tests: [
-      ["real/pull", "IMAGES=pull is refused"],
+      ["real/pull", "IMAGE_SOURCE=pull is refused"],
       ["real/registry"],
       ["real/faults", "11: a registry that has had enough"],
     ],
@@ -106,15 +106,15 @@ export const catalogue: readonly Fault[] = [
   {
     number: 12,
     what: "the engine's disk is full",
-    tests: [["rollout/refuseGuarded"], ["real/smallEngine", "12: "]],
+    tests: [["deploy/guards"], ["real/smallEngine", "12: "]],
   },
   {
     number: 13,
-    what: "a port or a volume that is somebody else's, no addresses left for a network",
+    what: "a port or a volume that belongs to another owner, no addresses left for a network",
     tests: [
       ["real/refusals", "a taken port"],
       ["real/refusals", "a port that a container"],
-      ["real/refusals", "a volume that somebody"],
+      ["real/refusals", "a volume that someone"],
       ["real/smallEngine", "13: "],
       ["real/faults", "13: volumes"],
     ],
@@ -132,7 +132,7 @@ export const catalogue: readonly Fault[] = [
     what: "a Compose that is too old, a project name that is taken",
     tests: [
       ["real/refusals", "a Compose that is too old"],
-      ["real/refusals", "containers of somebody else"],
+      ["real/refusals", "containers of another owner"],
     ],
   },
   {
@@ -149,7 +149,7 @@ export const catalogue: readonly Fault[] = [
     tests: [
       ["real/exits", "4: a migration that fails only for real"],
       ["real/exits", "3: what fails on a copy"],
-      ["real/standin", "5.0's migration fails"],
+      ["real/fakeServer", "5.0's migration fails"],
       ["real/lettaFaults", "17: a migration"],
     ],
   },
@@ -175,7 +175,7 @@ export const catalogue: readonly Fault[] = [
     what: "a new server is not healthy after a good migration",
     tests: [
       ["real/exits", "3: what fails on a copy"],
-      ["real/standin", "6.0 migrates"],
+      ["real/fakeServer", "6.0 migrates"],
       ["real/lettaFaults", "20: "],
     ],
   },
@@ -199,7 +199,7 @@ export const catalogue: readonly Fault[] = [
     number: 23,
     what: "a revision that is unknown, double or missing; a database outside without vector",
     tests: [
-      ["real/exits", "3: a schema that nobody knows"],
+      ["real/exits", "3: a schema that no one knows"],
       ["real/database"],
       ["real/lettaFaults", "23: a revision"],
     ],
@@ -217,7 +217,7 @@ export const catalogue: readonly Fault[] = [
     what: "an encryption key that is missing or another one",
     tests: [
       ["real/exits", "3: each thing that must not be"],
-      ["rollout/refuseGuarded"],
+      ["deploy/guards"],
       ["real/lettaFaults", "25: another"],
     ],
   },
@@ -301,7 +301,7 @@ export const catalogue: readonly Fault[] = [
   {
     number: 37,
     what: "paths that lead elsewhere, names that are too long, odd directories",
-    tests: [["ledger/stateDirectory"], ["real/refusals", "a project directory"]],
+    tests: [["state/stateDirectory"], ["real/refusals", "a project directory"]],
   },
   {
     number: 38,
@@ -311,11 +311,11 @@ export const catalogue: readonly Fault[] = [
   {
     number: 39,
     what: "a download that is tampered with, cut, or something else",
-    tests: [["localCollector/obtainCollector"]],
+    tests: [["commands/obtainCollector"]],
   },
   {
     number: 40,
-    what: "files and containers that somebody changed by hand",
-    tests: [["real/operations", "drift is told"]],
+    what: "files and containers that someone changed by hand",
+    tests: [["real/operations", "drift is reported"]],
   },
 ];

@@ -6,28 +6,33 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { parse } from "yaml";
 import { grafanaConfiguration, grafanaFiles } from "../../scripts/stack/grafanaConfiguration.ts";
-import { judgeHouseRules } from "../../scripts/stack/houseRules.ts";
+import { checkStackRules } from "../../scripts/stack/stackRules.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { renderStack } from "../../scripts/stack/renderStack.ts";
-import { bundledClickHouse, exampleParts, exampleSecrets, root } from "../stack/exampleStack.ts";
+import {
+  bundledClickHouse,
+  exampleFragments,
+  exampleSecrets,
+  root,
+} from "../stack/exampleStack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grafana-compose-"));
 after(() => rmSync(folder, { recursive: true }));
 
 const values = {
   ...bundledClickHouse,
-  GRAFANA: "true",
+  GRAFANA_ENABLED: "true",
   GRAFANA_URL: "https://grafana.example.com/",
   GRAFANA_ADMIN_PASSWORD: "grafana-secret-8e2d",
 };
-const parts = exampleParts("dev", values);
+const parts = exampleFragments("dev", values);
 const configuration = grafanaConfiguration(root, parts.lookup);
 const stack = renderStack({ ...parts, configs: new Map([...parts.configs, ...configuration]) });
 const grafana = (stack.model["services"] as Record<string, ValueMap>)["grafana"]!;
 const mounted = grafana["configs"] as { source: keyof typeof grafanaFiles; target: string }[];
 
-test("a stack with Grafana breaks no house rule", () => {
-  assert.deepEqual(judgeHouseRules(stack), []);
+test("a stack with Grafana breaks no stack rule", () => {
+  assert.deepEqual(checkStackRules(stack), []);
 });
 
 test("every file of otel/grafana/ goes into the container, and nothing else does", () => {

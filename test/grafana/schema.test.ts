@@ -42,7 +42,7 @@ for (const [file, dashboard] of files) {
   });
 }
 
-/** What somebody could get wrong, and what the compiler is to name. */
+/** What someone could get wrong, and what the compiler is to name. */
 const spoilt: readonly [about: string, from: string, to: string, named: RegExp][] = [
   ["an unknown key", '"schemaVersion"', '"schemeVersion"', /schemeVersion/],
   ["an unknown option of a panel", '"showLegend"', '"showsLegend"', /showsLegend/],

@@ -5,19 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { canary, sendOverGrpc, sendOverHttp } from "../../scripts/verification/canary.ts";
-import { explainExporter } from "../../scripts/verification/explainExporter.ts";
-import { datadog, type Datadog } from "../rigs/datadog/datadog.ts";
-import { spanLoad } from "../rigs/load/spanLoad.ts";
-import { authority, type Authority } from "../rigs/otlp/authority.ts";
-import { clickHouse, type ClickHouse } from "../rigs/otlp/clickHouse.ts";
-import { collector, gateway, hostName, type Collector } from "../rigs/otlp/collector.ts";
-import { builtCollector, composed } from "../rigs/otlp/composed.ts";
-import { signoz, type SigNoz, type SigNozParts } from "../rigs/signoz/signoz.ts";
+import { canary, sendOverGrpc, sendOverHttp } from "../../scripts/checks/canary.ts";
+import { explainExporter } from "../../scripts/checks/explainExporter.ts";
+import { datadog, type Datadog } from "../fakes/datadog/datadog.ts";
+import { spanLoad } from "../fakes/load/spanLoad.ts";
+import {
+  certificateAuthority,
+  type CertificateAuthority,
+} from "../fakes/otlp/certificateAuthority.ts";
+import { clickHouse, type ClickHouse } from "../fakes/otlp/clickHouse.ts";
+import { collector, gateway, hostName, type Collector } from "../fakes/otlp/collector.ts";
+import { builtCollector, composed } from "../fakes/otlp/composed.ts";
+import { signoz, type SigNoz, type SigNozParts } from "../fakes/signoz/signoz.ts";
 import { portsOf } from "./portsOf.ts";
 
 // The real collector of this version, with the configuration of prod in small portions, against
-// the rigs: what arrives, what is kept through a refusal, and what its log tells of each fault.
+// the fakes: what arrives, what is retained through a refusal, and what its log tells of each fault.
 const version = "0.96.0";
 const name = "letta-test-backends";
 const folder = mkdtempSync(join(tmpdir(), "backends-"));
@@ -30,12 +33,12 @@ const settings = {
   OTEL_LOG_FILE: "false",
 };
 let image = "";
-let made: Authority;
+let made: CertificateAuthority;
 let store: ClickHouse;
 
 before(async () => {
   image = builtCollector({ ...settings, ...clickHouseSettings(), DD_API_KEY: key });
-  made = authority(folder, hostName);
+  made = certificateAuthority(folder, hostName);
   store = clickHouse({ name: `${name}-clickhouse`, network: name, port: portsOf("backends") + 10 });
   await store.start();
   assert.ok(await store.answers());
@@ -79,13 +82,13 @@ async function withCollector(
 
 async function withSigNoz(
   parts: Partial<SigNozParts>,
-  act: (rig: SigNoz, port: number) => Promise<void>,
+  act: (fake: SigNoz, port: number) => Promise<void>,
 ) {
-  const rig = await signoz({ host: gateway(), port: 0, key, ...parts });
+  const fake = await signoz({ host: gateway(), port: 0, key, ...parts });
   try {
-    await act(rig, rig.port);
+    await act(fake, fake.port);
   } finally {
-    rig.close();
+    fake.close();
   }
 }
 
@@ -102,7 +105,7 @@ async function sendCanaries(one: Collector) {
   return { ...sent, span: sent.trace.slice(0, 16) };
 }
 
-/** Waits for what must become true; says what is there instead where it does not. */
+/** Waits for what must become true; reports what it found instead. */
 async function becomes(holds: () => boolean | Promise<boolean>, seen: () => unknown, ms = 20_000) {
   const until = performance.now() + ms;
   while (!(await holds())) {
@@ -125,12 +128,14 @@ async function troubleOf(one: Collector, exporter: string, signal = "traces") {
 }
 
 test("spans, metrics and logs arrive at SigNoz over TLS, under the ingestion key", async () => {
-  await withSigNoz({ authority: made }, async ({ kept, counts }, port) => {
+  await withSigNoz({ caCertificate: made }, async ({ retained, counts }, port) => {
     await withCollector(signozSettings(`https://${hostName}:${port}`), async (one) => {
       const sent = await sendCanaries(one);
       const arrived = () =>
-        kept.traces.has(sent.span) && kept.metrics.has(sent.metric) && kept.logs.has(sent.log);
-      await becomes(arrived, () => ({ kept, log: one.log().slice(-5) }));
+        retained.traces.has(sent.span) &&
+        retained.metrics.has(sent.metric) &&
+        retained.logs.has(sent.log);
+      await becomes(arrived, () => ({ retained, log: one.log().slice(-5) }));
       assert.equal(counts.wrongKey, 0);
       assert.deepEqual(explainExporter(one.log()), []);
     });
@@ -138,11 +143,11 @@ test("spans, metrics and logs arrive at SigNoz over TLS, under the ingestion key
 });
 
 test("SigNoz without TLS is reached where its endpoint says http://", async () => {
-  await withSigNoz({}, async ({ kept }, port) => {
+  await withSigNoz({}, async ({ retained }, port) => {
     await withCollector(signozSettings(`http://${hostName}:${port}`), async (one) => {
       const sent = await sendCanaries(one);
       await becomes(
-        () => kept.traces.has(sent.span),
+        () => retained.traces.has(sent.span),
         () => one.log().slice(-5),
       );
     });
@@ -151,7 +156,7 @@ test("SigNoz without TLS is reached where its endpoint says http://", async () =
 
 interface SigNozFault {
   readonly what: string;
-  readonly rig?: Partial<SigNozParts>;
+  readonly fake?: Partial<SigNozParts>;
   readonly hasTls: boolean;
   readonly endpoint: (port: number) => string;
   readonly key?: string;
@@ -198,7 +203,7 @@ const faults: readonly SigNozFault[] = [
     losesData: false,
   },
   {
-    what: "a certificate that nobody vouches for",
+    what: "a certificate that no one vouches for",
     hasTls: true,
     endpoint: (port) => `https://${hostName}:${port}`,
     trusts: false,
@@ -208,8 +213,8 @@ const faults: readonly SigNozFault[] = [
 ];
 
 for (const fault of faults) {
-  test(`SigNoz: ${fault.what} is told as: ${fault.cause}`, async () => {
-    await withSigNoz(fault.hasTls ? { authority: made } : {}, async (rig, port) => {
+  test(`SigNoz: ${fault.what} is reported as: ${fault.cause}`, async () => {
+    await withSigNoz(fault.hasTls ? { caCertificate: made } : {}, async (fake, port) => {
       const given = signozSettings(fault.endpoint(port), fault.key);
       const { trusts = true } = fault;
       await withCollector(
@@ -219,7 +224,7 @@ for (const fault of faults) {
           const trouble = await troubleOf(one, "otlp/signoz");
           assert.equal(trouble.cause, fault.cause, trouble.said);
           assert.equal(trouble.losesData, fault.losesData, trouble.said);
-          assert.equal(rig.kept.traces.size, 0);
+          assert.equal(fake.retained.traces.size, 0);
         },
         { trusts },
       );
@@ -240,25 +245,25 @@ test("SigNoz: an endpoint without a port is refused with its place before a coll
 });
 
 test("SigNoz: what was throttled, refused and left without an answer arrives once it takes again", async () => {
-  await withSigNoz({ authority: made }, async (rig, port) => {
+  await withSigNoz({ caCertificate: made }, async (fake, port) => {
     await withCollector(signozSettings(`https://${hostName}:${port}`), async (one) => {
       const load = spanLoad({ port: one.grpcPort, perSecond: 200 });
-      rig.mood = { does: "refuse", code: "RESOURCE_EXHAUSTED", retryAfterMs: 500 };
+      fake.mood = { does: "refuse", code: "RESOURCE_EXHAUSTED", retryAfterMs: 500 };
       await becomes(
-        () => rig.counts.refused > 0,
-        () => rig.counts,
+        () => fake.counts.refused > 0,
+        () => fake.counts,
       );
       assert.equal((await troubleOf(one, "otlp/signoz")).cause, "throttled");
-      rig.mood = { does: "refuse", code: "UNAVAILABLE" };
+      fake.mood = { does: "refuse", code: "UNAVAILABLE" };
       await sleep(2000);
-      rig.mood = { does: "hang" };
+      fake.mood = { does: "hang" };
       await sleep(2000);
-      rig.mood = { does: "take" };
+      fake.mood = { does: "take" };
       await load.finish(5000);
-      const { traces } = rig.kept;
+      const { traces } = fake.retained;
       await becomes(
         () => traces.size === load.made(),
-        () => ({ kept: traces.size, made: load.made() }),
+        () => ({ retained: traces.size, made: load.made() }),
         40_000,
       );
       const { failed, notQueued } = (await one.metrics()).exported("otlp/signoz", "traces");
@@ -270,9 +275,9 @@ test("SigNoz: what was throttled, refused and left without an answer arrives onc
 });
 
 test("SigNoz: a limit without a word on when to come again loses data at 0.96, and the log says so", async () => {
-  await withSigNoz({ authority: made }, async (rig, port) => {
+  await withSigNoz({ caCertificate: made }, async (fake, port) => {
     await withCollector(signozSettings(`https://${hostName}:${port}`), async (one) => {
-      rig.mood = { does: "refuse", code: "RESOURCE_EXHAUSTED" };
+      fake.mood = { does: "refuse", code: "RESOURCE_EXHAUSTED" };
       await sendCanaries(one);
       const trouble = await troubleOf(one, "otlp/signoz");
       assert.equal(trouble.cause, "throttled");
@@ -281,14 +286,14 @@ test("SigNoz: a limit without a word on when to come again loses data at 0.96, a
   });
 });
 
-test("SigNoz: a silent lie is found by counting what it kept, by nothing else", async () => {
-  await withSigNoz({ authority: made }, async (rig, port) => {
+test("SigNoz: a silent lie is found by counting what it retained, by nothing else", async () => {
+  await withSigNoz({ caCertificate: made }, async (fake, port) => {
     await withCollector(signozSettings(`https://${hostName}:${port}`), async (one) => {
-      rig.mood = { does: "lie" };
+      fake.mood = { does: "lie" };
       await sendCanaries(one);
       await becomes(
-        () => rig.counts.lied >= 3,
-        () => rig.counts,
+        () => fake.counts.lied >= 3,
+        () => fake.counts,
       );
       await becomes(
         async () => (await one.metrics()).exported("otlp/signoz", "traces").sent === 1,
@@ -296,15 +301,15 @@ test("SigNoz: a silent lie is found by counting what it kept, by nothing else", 
       );
       assert.equal((await one.metrics()).exported("otlp/signoz", "traces").failed, 0);
       assert.deepEqual(explainExporter(one.log()), []);
-      assert.equal(rig.kept.traces.size, 0);
+      assert.equal(fake.retained.traces.size, 0);
     });
   });
 });
 
 test("SigNoz: a batch that is taken and rejected span by span is found in the log", async () => {
-  await withSigNoz({ authority: made }, async (rig, port) => {
+  await withSigNoz({ caCertificate: made }, async (fake, port) => {
     await withCollector(signozSettings(`https://${hostName}:${port}`), async (one) => {
-      rig.mood = { does: "reject" };
+      fake.mood = { does: "reject" };
       await sendCanaries(one);
       const trouble = await troubleOf(one, "otlp/signoz");
       assert.equal(trouble.cause, "refused");
@@ -315,15 +320,15 @@ test("SigNoz: a batch that is taken and rejected span by span is found in the lo
 
 async function withDatadog(
   sent: string,
-  act: (rig: Datadog, one: Collector) => Promise<void>,
+  act: (fake: Datadog, one: Collector) => Promise<void>,
 ): Promise<void> {
-  const rig = await datadog({ host: gateway(), port: 0, key });
-  const url = `http://${hostName}:${rig.port}`;
+  const fake = await datadog({ host: gateway(), port: 0, key });
+  const url = `http://${hostName}:${fake.port}`;
   try {
     const given = { ...store.settings, DD_API_KEY: sent, DD_URL: url };
-    await withCollector(given, (one) => act(rig, one));
+    await withCollector(given, (one) => act(fake, one));
   } finally {
-    await rig.close();
+    await fake.close();
   }
 }
 
@@ -331,11 +336,11 @@ const inClickHouse = async (span: string) =>
   (await store.ask(`SELECT count() FROM otel.otel_traces WHERE SpanId = '${span}'`))[0]?.[0] ===
   "1";
 
-test("spans, their statistics, metrics, logs and the host arrive at Datadog, beside ClickHouse", async () => {
-  await withDatadog(key, async ({ kept, counts }, one) => {
+test("spans, their statistics, metrics, logs and the host arrive at Datadog, alongside ClickHouse", async () => {
+  await withDatadog(key, async ({ retained, counts }, one) => {
     const sent = await sendCanaries(one);
-    const seen = () => ({ kept, counts: [...counts], log: one.log().slice(-5) });
-    const { spans, points, lines, hits } = kept;
+    const seen = () => ({ retained, counts: [...counts], log: one.log().slice(-5) });
+    const { spans, points, lines, hits } = retained;
     await becomes(() => spans.has(sent.span) && points.has(sent.metric), seen, 30_000);
     await becomes(() => lines.has(sent.log) && hits.size > 0, seen, 30_000);
     await becomes(() => inClickHouse(sent.span), seen);
@@ -354,8 +359,8 @@ test("spans, their statistics, metrics, logs and the host arrive at Datadog, bes
   });
 });
 
-test("Datadog: a wrong key is told as such, and ClickHouse goes on", async () => {
-  await withDatadog("wrongKey", async (rig, one) => {
+test("Datadog: a wrong key is reported as such, and ClickHouse goes on", async () => {
+  await withDatadog("wrongKey", async (fake, one) => {
     const sent = await sendCanaries(one);
     for (const signal of ["traces", "metrics", "logs"]) {
       assert.equal((await troubleOf(one, "datadog", signal)).cause, "wrong key", signal);
@@ -364,11 +369,14 @@ test("Datadog: a wrong key is told as such, and ClickHouse goes on", async () =>
       () => inClickHouse(sent.span),
       () => one.log().slice(-5),
     );
-    assert.equal(rig.kept.spans.size + rig.kept.points.size + rig.kept.lines.size, 0);
+    assert.equal(
+      fake.retained.spans.size + fake.retained.points.size + fake.retained.lines.size,
+      0,
+    );
   });
 });
 
-test("Datadog: an address where nothing listens is told as such", async () => {
+test("Datadog: an address where nothing listens is reported as such", async () => {
   const given = { ...store.settings, DD_API_KEY: key, DD_URL: `http://${hostName}:1` };
   await withCollector(given, async (one) => {
     await sendCanaries(one);
@@ -379,17 +387,17 @@ test("Datadog: an address where nothing listens is told as such", async () => {
 });
 
 test("Datadog: metrics and logs outlast a refusal; spans under way do not at 0.96, and the log says so", async () => {
-  await withDatadog(key, async (rig, one) => {
-    const refused = (status: number) => rig.counts.get("/api/v0.2/traces")?.[status] === 1;
-    const seen = () => [...rig.counts];
-    rig.mood = { does: "refuse", status: 429 };
+  await withDatadog(key, async (fake, one) => {
+    const refused = (status: number) => fake.counts.get("/api/v0.2/traces")?.[status] === 1;
+    const seen = () => [...fake.counts];
+    fake.mood = { does: "refuse", status: 429 };
     const first = await sendCanaries(one);
     await becomes(() => refused(429), seen);
-    rig.mood = { does: "refuse", status: 503 };
+    fake.mood = { does: "refuse", status: 503 };
     const second = await sendCanaries(one);
     await becomes(() => refused(503), seen);
-    rig.mood = { does: "take" };
-    const { points, lines, spans } = rig.kept;
+    fake.mood = { does: "take" };
+    const { points, lines, spans } = fake.retained;
     const arrived = () =>
       [first, second].every(({ metric, log }) => points.has(metric) && lines.has(log));
     await becomes(arrived, () => ({ points, lines, log: one.log().slice(-5) }), 40_000);
@@ -420,7 +428,7 @@ const clickHouseFaults: [what: string, given: Record<string, string>, cause: str
 ];
 
 for (const [what, given, cause] of clickHouseFaults) {
-  test(`ClickHouse: ${what} ends the collector at its start, which is told as: ${cause}`, async () => {
+  test(`ClickHouse: ${what} ends the collector at its start, which is reported as: ${cause}`, async () => {
     await withCollector(
       { ...store.settings, ...given },
       async (one) => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, afterEach, before } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
-import { carryRows } from "../../scripts/database/carryRows.ts";
+import { copyIntoSchema } from "../../scripts/database/copyIntoSchema.ts";
 import { compareSchemas } from "../../scripts/database/compareSchemas.ts";
 import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
 import { createDatabase } from "../../scripts/database/createDatabase.ts";
@@ -17,16 +17,16 @@ import { estimateTables } from "../../scripts/database/estimateTables.ts";
 import { interruptible } from "../../scripts/database/interruptible.ts";
 import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
 import { marksOf, type Mark } from "../../scripts/database/marks.ts";
-import { proveRestored } from "../../scripts/database/proveRestored.ts";
+import { assertRestored } from "../../scripts/database/assertRestored.ts";
 import { readSchema } from "../../scripts/database/readSchema.ts";
 import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
 import { retainedText, rowsOnlyIn } from "../../scripts/database/rowsOnlyIn.ts";
 import { rowsSince } from "../../scripts/database/rowsSince.ts";
 import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
-import { wouldLose } from "../../scripts/database/wouldLose.ts";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { estimateLoss } from "../../scripts/database/estimateLoss.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
 import { takeConnections } from "./takeConnections.ts";
 import { docker } from "./workspace.ts";
 
@@ -121,7 +121,7 @@ const address = () => docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", 
 
 async function taken(from: DatabaseServer = server, database = "letta") {
   const path = join(folder, `${(made += 1)}.dump`);
-  return { path, sheet: await dump(from, { database, path, revisionQuery }) };
+  return { path, manifest: await dump(from, { database, path, revisionQuery }) };
 }
 
 async function until(holds: () => boolean) {
@@ -133,7 +133,7 @@ async function until(holds: () => boolean) {
 
 const names = async () => [...(await databases(server)).keys()].sort();
 
-/** A database as the tests of a way back want it: `base`, and what came after the dump. */
+/** A database as the tests of a rollback want it: `base`, and what came after the dump. */
 async function live(base: string, since: string) {
   psql("postgres", `CREATE DATABASE ${drill} TEMPLATE template0`);
   psql(
@@ -146,7 +146,7 @@ async function live(base: string, since: string) {
 }
 
 const carry = ({ name, file }: Awaited<ReturnType<typeof live>>, ...fromDump: string[]) =>
-  carryRows(server, { from: name, dump: file, mark: marks("incoming"), fromDump });
+  copyIntoSchema(server, { from: name, dump: file, mark: marks("incoming"), fromDump });
 
 before(async () => {
   const format = "{{.Repository}}:{{.Tag}}";
@@ -190,12 +190,12 @@ afterEach(async () => {
 
 test("a dump restores to the same rows, schema and revision, whatever their names and values", async () => {
   const file = await taken();
-  assert.equal(file.sheet.rows[`"Létta's Daten"."Odd ""One""; DROP"`], 501);
-  assert.equal(file.sheet.rows[`"Létta's Daten".empty`], 0);
-  assert.equal(file.sheet.rows[`"Létta's Daten".parted`], 19);
-  assert.deepEqual(file.sheet.revision, ["a1b2"]);
+  assert.equal(file.manifest.rows[`"Létta's Daten"."Odd ""One""; DROP"`], 501);
+  assert.equal(file.manifest.rows[`"Létta's Daten".empty`], 0);
+  assert.equal(file.manifest.rows[`"Létta's Daten".parted`], 19);
+  assert.deepEqual(file.manifest.revision, ["a1b2"]);
   await restoreDump(server, file, marks("rehearsal"));
-  await proveRestored(server.database(rehearsal), file.sheet, revisionQuery);
+  await assertRestored(server.database(rehearsal), file.manifest, revisionQuery);
   const [before, after] = await Promise.all(
     ["letta", rehearsal].map((name) => readSchema(server.database(name))),
   );
@@ -205,7 +205,7 @@ test("a dump restores to the same rows, schema and revision, whatever their name
     rehearsal,
     `DELETE FROM parted WHERE at = 1; UPDATE pg_index SET indisvalid = false WHERE indexrelid = '"by what"'::regclass`,
   );
-  await assert.rejects(proveRestored(server.database(rehearsal), file.sheet, revisionQuery), {
+  await assert.rejects(assertRestored(server.database(rehearsal), file.manifest, revisionQuery), {
     code: "BACKUP_DAMAGED",
     details: [
       `"Létta's Daten".parted: expected 19 rows, got 18 rows`,
@@ -215,11 +215,11 @@ test("a dump restores to the same rows, schema and revision, whatever their name
   assert.deepEqual(await invalidIndexes(server.database(rehearsal)), [`"Létta's Daten"."by what"`]);
 });
 
-test("a dump is readable by its owner alone, and neither it nor its sheet holds a password's hash", async () => {
-  const { path, sheet } = await taken();
+test("a dump is readable by its owner alone, and neither it nor its manifest holds a password's hash", async () => {
+  const { path, manifest } = await taken();
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.match(sheet.globals ?? "", /CREATE ROLE letta/);
-  assert.doesNotMatch(JSON.stringify(sheet), /SCRAM-SHA|backup123456/);
+  assert.match(manifest.globals ?? "", /CREATE ROLE letta/);
+  assert.doesNotMatch(JSON.stringify(manifest), /SCRAM-SHA|backup123456/);
   assert.ok(!existsSync(`${path}.new`));
 });
 
@@ -274,13 +274,13 @@ test("rows written while it runs do not come between a dump and its counts", asy
   const after = busy();
   psql("letta", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %'");
   await ended;
-  const counted = file.sheet.rows[`"Létta's Daten".busy`]!;
+  const counted = file.manifest.rows[`"Létta's Daten".busy`]!;
   assert.ok(before < counted && counted < after, `${before}, ${counted}, ${after}`);
   await restoreDump(server, file, marks("rehearsal"));
-  await proveRestored(server.database(rehearsal), file.sheet, revisionQuery);
+  await assertRestored(server.database(rehearsal), file.manifest, revisionQuery);
   await dropScratch(server, marks("rehearsal"));
   const total = Number(psql("letta", "SELECT count(*) FROM busy"));
-  assert.deepEqual(await rowsSince(server.database(), file.sheet), [
+  assert.deepEqual(await rowsSince(server.database(), file.manifest), [
     {
       table: `"Létta's Daten".busy`,
       dumped: counted,
@@ -325,11 +325,13 @@ test("large objects are refused before rows are copied without them", async () =
   const file = await taken();
   psql("letta", "SELECT lo_from_bytea(4711, 'x')");
   const asked = { from: "letta", dump: file, mark: marks("incoming"), fromDump: [] };
-  await assert.rejects(carryRows(server, asked), { message: /expected no large objects, got 1/ });
+  await assert.rejects(copyIntoSchema(server, asked), {
+    message: /expected no large objects, got 1/,
+  });
   psql("letta", "SELECT lo_unlink(4711)");
 });
 
-test("rows that only a retained database has are told apart by their keys", async () => {
+test("rows that only a retained database has are distinguished by their keys", async () => {
   await copyDatabase(server, "letta", marks("rehearsal"));
   const odd = `"Létta's Daten"."Odd ""One""; DROP"`;
   psql(
@@ -337,10 +339,10 @@ test("rows that only a retained database has are told apart by their keys", asyn
     `DELETE FROM ${odd} WHERE "select" IN (500, 501);
     INSERT INTO ${odd} DEFAULT VALUES; INSERT INTO ${odd} DEFAULT VALUES`,
   );
-  const told = retainedText(await rowsOnlyIn(server, rehearsal));
+  const reported = retainedText(await rowsOnlyIn(server, rehearsal));
   const uncompared = `"Létta's Daten".parted`;
   assert.equal(
-    told,
+    reported,
     `at least 2 rows are only in ${rehearsal}; of ${uncompared} only the numbers of rows were compared`,
   );
   await dropScratch(server, marks("rehearsal"));
@@ -378,12 +380,12 @@ test("large tables are estimated, small ones counted, whatever statistics there 
 });
 
 test("a dump with a flipped byte, a lost end or no file at all is refused before anything is made", async () => {
-  const { path, sheet } = await taken();
+  const { path, manifest } = await taken();
   const bytes = readFileSync(path);
   const damaged = async (what: string, change: () => void, words: RegExp) => {
     change();
     await assert.rejects(
-      restoreDump(server, { path, sheet }, marks("rehearsal")),
+      restoreDump(server, { path, manifest }, marks("rehearsal")),
       (error: Problem) => {
         assert.equal(error.code, "BACKUP_DAMAGED", what);
         assert.match(error.details.join(), words);
@@ -400,12 +402,12 @@ test("a dump with a flipped byte, a lost end or no file at all is refused before
 });
 
 test("an archive that pg_restore cannot read to its end leaves no database behind", async () => {
-  const { path, sheet } = await taken();
+  const { path, manifest } = await taken();
   const cut = readFileSync(path).subarray(0, -2000);
   writeFileSync(path, cut);
   const { createHash } = await import("node:crypto");
   const sha256 = createHash("sha256").update(cut).digest("hex");
-  const file = { path, sheet: { ...sheet, sha256, bytes: cut.length } };
+  const file = { path, manifest: { ...manifest, sha256, bytes: cut.length } };
   await assert.rejects(restoreDump(server, file, marks("rehearsal")), { code: "DATABASE_REFUSED" });
   assert.ok(!(await names()).includes(rehearsal));
 });
@@ -457,7 +459,7 @@ test("a database of a scratch name without this installation's mark is left, and
   await dropScratch(server, marks("rehearsal"));
 });
 
-test("what a migration changed is told line by line", async () => {
+test("what a migration changed is reported line by line", async () => {
   const { name } = await live(
     "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE agents (id int PRIMARY KEY, x text NOT NULL, y int, z mood); CREATE TABLE old (a int)",
     "",
@@ -543,7 +545,10 @@ test("the rows of now go into the schema of the dump, and what has no place ther
   const [old, now] = await Promise.all(
     [into, place.name].map((name) => readSchema(server.database(name))),
   );
-  assert.deepEqual(await wouldLose(server.database(place.name), { old: old!, live: now! }), loss);
+  assert.deepEqual(
+    await estimateLoss(server.database(place.name), { old: old!, live: now! }),
+    loss,
+  );
   const values = `SELECT md5(string_agg(t::text, '' ORDER BY "select")) FROM
     (SELECT "select", "Grüße :x", bytes, doc, raw::text, embedding, mood, tags, seen, age, ratio, twice, parent FROM ${odd}) t`;
   assert.equal(psql(into, values), psql(place.name, values));
@@ -613,16 +618,16 @@ test("a database outside, known by its address and no superuser's, is dumped, re
     `postgresql://outsider:out^side12345@${address()}:5432/other?sslmode=disable`,
   );
   const file = await taken(outside, outside.name);
-  assert.deepEqual(file.sheet.rows, { 'public."A b"': 1, "public.alembic_version": 1 });
-  const [copy, next] = [marks("proof"), marks("incoming")];
+  assert.deepEqual(file.manifest.rows, { 'public."A b"': 1, "public.alembic_version": 1 });
+  const [copy, next] = [marks("verification"), marks("incoming")];
   await restoreDump(outside, file, copy);
-  await proveRestored(
+  await assertRestored(
     outside.database(databaseName(outside.name, copy)),
-    file.sheet,
+    file.manifest,
     revisionQuery,
   );
   const asked = { from: outside.name, dump: file, mark: next, fromDump: [] };
-  assert.deepEqual((await carryRows(outside, asked)).copied, { 'public."A b"': 1 });
+  assert.deepEqual((await copyIntoSchema(outside, asked)).copied, { 'public."A b"': 1 });
   for (const one of [copy, next]) await dropScratch(outside, one);
 });
 
@@ -648,10 +653,10 @@ test("a dump that cannot be taken whole leaves no file, whether the counting fai
 });
 
 test("while every connection is taken, a dump and a restore wait for one", async () => {
-  const { path, sheet } = await taken();
+  const { path, manifest } = await taken();
   await createDatabase(server, marks("incoming"));
   await takeConnections(container, 5);
   const [again] = await Promise.all([taken(), pgRestore(server, into, path)]);
-  assert.deepEqual(again.sheet.rows, sheet.rows);
+  assert.deepEqual(again.manifest.rows, manifest.rows);
   assert.equal(contents(into), contents("letta"));
 });

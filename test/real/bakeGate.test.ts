@@ -1,5 +1,5 @@
 // A release that answers errors while it is watched, on the real engine, with spans that its
-// server sent and the collector kept: back by itself, or, across a schema change, told. What
+// server sent and the collector retained: rolled back automatically, or, across a schema change, reported. What
 // ClickHouse answers instead of the file is in clickhouse.test.ts.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,21 +8,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Comparison } from "../../scripts/rollout/bakeGate.ts";
+import type { Comparison } from "../../scripts/deploy/bakeGate.ts";
 import { evidence } from "./invariants.ts";
-import type { Told } from "./prodWorkspace.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import type { Reported } from "./prodWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 const sick = "letta-test-bake-gate-sick";
 const firstPort = portsOf("bakeGate");
 const seconds = 3;
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 
-/** The stand-in server with a fault of its own: it answers no list of blocks. */
+/** The fake server server with a fault of its own: it answers no list of blocks. */
 function sickServer(): string {
-  const source = readFileSync(join(import.meta.dirname, "../rigs/standin/server.py"), "utf8");
+  const source = readFileSync(join(import.meta.dirname, "../fakes/server/server.py"), "utf8");
   const answers = "        match self.command, bool(identity):\n";
   assert.equal(source.split(answers).length, 2, `server.py: expected one ${answers}`);
   const fault =
@@ -31,12 +31,12 @@ function sickServer(): string {
 }
 
 before(async () => {
-  place = await standinWorkspace("bake-gate", firstPort);
+  place = await fakeServerWorkspace("bake-gate", firstPort);
   const folder = mkdtempSync(join(tmpdir(), "bake-gate-"));
   writeFileSync(join(folder, "server.py"), sickServer());
   for (const version of ["1.1.0", "2.0.0"]) {
-    const made = docker("create", `letta-stack-standin:${version}`);
-    docker("cp", join(folder, "server.py"), `${made}:/opt/standin/server.py`);
+    const made = docker("create", `letta-stack-fake-server:${version}`);
+    docker("cp", join(folder, "server.py"), `${made}:/opt/fake-server/server.py`);
     docker("commit", made, `${sick}:${version}`);
     docker("rm", made);
   }
@@ -48,7 +48,7 @@ after(async () => {
 });
 
 /** Deploys under the gate, asked for blocks all the while and as long before. */
-async function deploy(tag: string, more: Readonly<Record<string, string>> = {}): Promise<Told> {
+async function deploy(tag: string, more: Readonly<Record<string, string>> = {}): Promise<Reported> {
   const ended = new AbortController();
   // Connections that stay: a busy machine takes its time with each new one.
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
@@ -64,7 +64,7 @@ async function deploy(tag: string, more: Readonly<Record<string, string>> = {}):
     while (asked < 20) await sleep(50);
     await sleep(seconds * 1000);
     return await place.deploy(tag, [], {
-      BAKE_SECONDS: String(seconds),
+      BAKE_TIME: `${seconds}s`,
       BAKE_GATE: "true",
       BAKE_GATE_REQUESTS: "2",
       // How long this machine takes is not what is tried.
@@ -78,7 +78,7 @@ async function deploy(tag: string, more: Readonly<Record<string, string>> = {}):
   }
 }
 
-/** One request, whatever it comes to: while nobody serves it fails. */
+/** One request, whatever it comes to: while no one serves it fails. */
 function askForBlocks(agent: Agent): Promise<void> {
   const headers = { authorization: `Bearer ${place.password}` };
   return new Promise((resolve) => {
@@ -96,23 +96,23 @@ function askForBlocks(agent: Agent): Promise<void> {
   });
 }
 
-const words = ({ said }: Told) => JSON.stringify(said);
+const words = ({ said }: Reported) => JSON.stringify(said);
 const blocks = async () => (await place.ask("GET /v1/blocks/?limit=1")).status;
 
-test("a release that answers errors goes back by itself, and both figures are told and kept", async () => {
+test("a release that answers errors is rolled back automatically, and both figures are reported and stored", async () => {
   const first = await place.deploy("1.0.0", [], { BAKE_GATE: "true" });
   assert.deepEqual([first.code, first.said["bake"]], [0, null], words(first));
-  const told = await deploy("1.1.0", { LETTA_IMAGE: sick });
-  assert.deepEqual([told.code, told.said["code"]], [4, "ROLLED_BACK"], words(told));
-  const details = told.said["details"] as string[];
+  const reported = await deploy("1.1.0", { LETTA_IMAGE: sick });
+  assert.deepEqual([reported.code, reported.said["code"]], [4, "ROLLED_BACK"], words(reported));
+  const details = reported.said["details"] as string[];
   assert.match(details[0]!, /^it does worse than 1\.0\.0: more than 5 points more requests fail: /);
   assert.match(details[1]!, /^000001 \(1\.0\.0\): 0 of \d+ requests failed \(0\.0 %\)/);
   assert.match(details[2]!, /^000002 \(1\.1\.0\): \d+ of \d+ requests failed \(100\.0 %\)/);
   assert.deepEqual([await place.version(), await blocks()], ["1.0.0", 200]);
-  const kept = JSON.parse(
+  const retained = JSON.parse(
     readFileSync(join(evidence(place, "000002"), "bake.json"), "utf8"),
   ) as Comparison;
-  assert.equal(kept.verdict, "worse");
+  assert.equal(retained.verdict, "worse");
   const judged = place.journal().filter((one) => one.step === "compare with the release before");
   assert.deepEqual(
     judged.map((one) => one.event),
@@ -122,26 +122,26 @@ test("a release that answers errors goes back by itself, and both figures are to
 });
 
 test("a release that serves as well as the one before it stays", async () => {
-  const told = await deploy("1.1.0");
-  assert.equal(told.code, 0, words(told));
-  const { verdict, former, present } = told.said["bake"] as Comparison;
-  assert.equal(verdict, "fine", words(told));
-  for (const { figures } of [former, present]) {
-    assert.ok(typeof figures === "object" && figures.requests >= 2, words(told));
+  const reported = await deploy("1.1.0");
+  assert.equal(reported.code, 0, words(reported));
+  const { verdict, previous, present } = reported.said["bake"] as Comparison;
+  assert.equal(verdict, "fine", words(reported));
+  for (const { figures } of [previous, present]) {
+    assert.ok(typeof figures === "object" && figures.requests >= 2, words(reported));
     assert.equal(figures.errors, 0);
   }
   assert.equal(await place.version(), "1.1.0");
 });
 
-test("across a schema change it stays, counts as no proof, and the command it names goes back", async () => {
+test("across a schema change it stays, counts as unverified, and the command it names rolls back", async () => {
   const before = place.newestGood()!;
-  const told = await deploy("2.0.0", { LETTA_IMAGE: sick });
-  assert.deepEqual([told.code, told.said["code"]], [5, "STEP_FAILED"], words(told));
+  const reported = await deploy("2.0.0", { LETTA_IMAGE: sick });
+  assert.deepEqual([reported.code, reported.said["code"]], [5, "STEP_FAILED"], words(reported));
   assert.deepEqual([await place.version(), place.revision(), await blocks()], ["2.0.0", "r2", 500]);
   const good = place.newestGood()!;
   assert.deepEqual([good.tag, good.from], ["2.0.0", before.id]);
   assert.match(good.worse!, /more than 5 points more requests fail/);
-  assert.equal(told.said["next"], `npm run rollback -- ${before.id} --env prod`);
+  assert.equal(reported.said["next"], `npm run rollback -- ${before.id} --env prod`);
   const back = await place.rollback([before.id]);
   assert.equal(back.code, 0, words(back));
   assert.deepEqual([await place.version(), await blocks()], ["1.1.0", 200]);

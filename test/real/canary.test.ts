@@ -6,14 +6,14 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { serverVariables } from "../../scripts/settings/serverVariables.ts";
-import { authority } from "../rigs/otlp/authority.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
-/** Why a part's container may show a secret to whoever may ask the engine. */
+/** Why a service's container may show a secret to users who may ask the engine. */
 const inEnvironment = "the server's image reads it from its environment alone";
 
 /** The collector takes them in place of the names in its configuration, which so holds none. */
@@ -53,7 +53,7 @@ const declared: Declared = {
 /** ClickHouse's users take their passwords from its environment (from_env). */
 const ofUsers = "ClickHouse's own users, whose passwords it reads from its environment";
 
-/** The same where ClickHouse is a part. */
+/** The same where ClickHouse is a service. */
 const withClickHouse: Declared = {
   server: { ...declared["server"], CLICKHOUSE_READER_PASSWORD: "it reads its traces there" },
   collector: {
@@ -70,8 +70,8 @@ const withClickHouse: Declared = {
 /** Set to nothing: it would take the place of the bundled database and of its password. */
 const leftOut: readonly string[] = ["LETTA_PG_URI"];
 
-const names = (Object.keys(declarations) as SettingName[]).filter(
-  (name) => declarations[name].secret && !leftOut.includes(name),
+const names = (Object.keys(settingDefinitions) as SettingName[]).filter(
+  (name) => settingDefinitions[name].secret && !leftOut.includes(name),
 );
 const canaries = new Map<string, string>(
   names.map((name) => [
@@ -80,19 +80,19 @@ const canaries = new Map<string, string>(
   ]),
 );
 const firstPort = portsOf("canary");
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 /** All that commands wrote. */
 const written: string[] = [];
 /** Every command line of a process that was seen during the deploys. */
 const commandLines = new Set<string>();
 
 before(async () => {
-  place = await standinWorkspace("canary", firstPort);
+  place = await fakeServerWorkspace("canary", firstPort);
   const lines = [...canaries].map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(place.root, "env/prod.secrets.env"), lines.join(""), { mode: 0o600 });
   // The key of the proxy's certificate is a secret too, in a file of its own.
   const folder = dirname(place.root);
-  const { key } = authority(folder, "letta.test");
+  const { key } = certificateAuthority(folder, "letta.test");
   canaries.set("PROXY_KEY", key.toString().split("\n")[1]!);
   const settings = join(place.root, "env/prod.env");
   const files = `PROXY_CERT_FILE='${folder}/server.pem'\nPROXY_KEY_FILE='${folder}/server.key'\n`;
@@ -156,11 +156,11 @@ test("deploys that succeed, migrate and fail, and commands that look, write no s
     await run(0, "deploy", ["prod", "1.0.0", "--yes", "--verbose"]);
     await run(0, "deploy", ["prod", "2.0.0", "--yes", "--json"], { OTEL_SAMPLING_PERCENT: "100" });
     // It dies once its database has taken writes: a person decides how to return.
-    await run(5, "deploy", ["prod", "7.0.0", "--yes"], { BAKE_SECONDS: "6" });
-    await run(0, "rollback", ["000002", "--database", "carry", "--env", "prod", "--yes"]);
+    await run(5, "deploy", ["prod", "7.0.0", "--yes"], { BAKE_TIME: "6s" });
+    await run(0, "rollback", ["000002", "--database", "copy", "--env", "prod", "--yes"]);
   });
   const bearer = { authorization: `Bearer ${canaries.get("LETTA_SERVER_PASSWORD")}` };
-  const { request } = await import("../../scripts/verification/request.ts");
+  const { request } = await import("../../scripts/checks/request.ts");
   const url = `https://127.0.0.1:${firstPort}/v1/agents/`;
   const asked = await request(url, { headers: bearer });
   assert.equal(asked.status, 200, "the server does not run with the canary");
@@ -184,7 +184,7 @@ test("deploys that succeed, migrate and fail, and commands that look, write no s
 
 function inCommandLines() {
   const all = [...commandLines].join("\n");
-  for (const seen of ["scripts/deploy.ts", "compose", "letta\0server", "postgres"])
+  for (const seen of ["scripts/commands/deploy.ts", "compose", "letta\0server", "postgres"])
     assert.ok(all.includes(seen), `${seen} was not seen`);
   assert.deepEqual(found(all), []);
 }
@@ -213,7 +213,7 @@ function inLogs() {
     assert.deepEqual(found(bytesOf("docker", "logs", id)), [], service);
 }
 
-test("no part's log holds a secret", inLogs);
+test("no service's log holds a secret", inLogs);
 
 function inInspection(declared: Declared) {
   const parts = containerIds(place.project);
@@ -284,14 +284,14 @@ test(
   inVolumes,
 );
 
-test("nor with ClickHouse as a part, which has three more of its own", async () => {
+test("nor with ClickHouse as a service, which has three more of its own", async () => {
   // Datadog itself would be asked whether its key is right.
   const file = join(place.root, "env/prod.secrets.env");
   const lines = readFileSync(file, "utf8").split("\n");
   writeFileSync(file, lines.filter((line) => !line.startsWith("DD_API_KEY=")).join("\n"));
   written.length = 0;
   commandLines.clear();
-  const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: String(firstPort + 8) };
+  const bundled = { CLICKHOUSE_MODE: "bundled", CLICKHOUSE_PUBLISH_PORT: String(firstPort + 8) };
   await watched(() => run(0, "deploy", ["prod", "2.0.0", "--yes", "--verbose"], bundled));
   assert.match(written.join("\n"), /clickhouse/);
   assert.deepEqual(found(written.join("\n")), []);

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readDelivery } from "../../scripts/collector/readDelivery.ts";
-import type { Engine } from "../../scripts/engine/engine.ts";
-import { contentTag } from "../../scripts/images/contentTag.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { requestFigures, type RequestSource } from "../../scripts/rollout/requestFigures.ts";
+import { readDelivery } from "../../scripts/stack/readDelivery.ts";
+import type { Engine } from "../../scripts/docker/engine.ts";
+import { contentTag } from "../../scripts/docker/contentTag.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { requestFigures, type RequestSource } from "../../scripts/deploy/requestFigures.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { bundledClickHouse, exampleStack, exampleValues, lookupOf } from "../stack/exampleStack.ts";
 
@@ -108,7 +108,7 @@ test("who writes takes nothing away", async () => {
   }
 });
 
-test("the one who administers may do all, and nobody gets in without a password", async () => {
+test("the administrator may do all, and no one gets in without a password", async () => {
   assert.equal((await administer("DROP TABLE otel.t")).status, 200);
   for (const [user, password] of [
     ["default", ""],
@@ -120,7 +120,7 @@ test("the one who administers may do all, and nobody gets in without a password"
   }
 });
 
-test("who reads counts requests as the collector's file would: failures, p95, nobody's own", async () => {
+test("who reads counts requests as the collector's file would: failures, p95, without the tool's own", async () => {
   const delivery = readDelivery(`exporters: { clickhouse: { database: otel } }
 service: { pipelines: { traces: { receivers: [otlp], exporters: [clickhouse] } } }`);
   const reader = { user: "otel_reader", password: passwords.CLICKHOUSE_READER_PASSWORD };
@@ -128,7 +128,7 @@ service: { pipelines: { traces: { receivers: [otlp], exporters: [clickhouse] } }
     project: "none",
     collectors: [],
     delivery,
-    clickHouse: { url: new URL(url).origin, authority: undefined, ...reader },
+    clickHouse: { url: new URL(url).origin, caCertificate: undefined, ...reader },
     server: { versionPath: "/v1/health/" },
   } as unknown as RequestSource;
   const from = Date.UTC(2026, 0, 2);
@@ -176,8 +176,8 @@ service: { pipelines: { traces: { receivers: [otlp], exporters: [clickhouse] } }
     "otel",
   );
   assert.deepEqual(inserted, { status: 200, text: "" });
-  const told = (await count()).map(({ requests, errors, p95Ms }) => [requests, errors, p95Ms]);
-  assert.deepEqual(told, [
+  const reported = (await count()).map(({ requests, errors, p95Ms }) => [requests, errors, p95Ms]);
+  assert.deepEqual(reported, [
     [100, 0, 96],
     [4, 3, 20],
   ]);
@@ -194,7 +194,7 @@ async function askRaw(
   return { status: reply.status, bytes: Buffer.from(await reply.arrayBuffer()) };
 }
 
-test("with compress=1 an answer and an error are frames, and a refusal at the door is not", async () => {
+test("with compress=1 an answer and an error are frames, and a refusal at the login is not", async () => {
   for (const [query, status] of [
     ["SELECT number FROM numbers(400000)", 200],
     ["SELECT nothing", 404],
@@ -216,20 +216,20 @@ test("with compress=1 an answer and an error are frames, and a refusal at the do
   assert.match(refused.bytes.toString(), /^Code: 516\. /);
 });
 
-test("frames that are cut off or changed on the way are refused, and nothing of them is inserted", async () => {
+test("frames that are interrupted or changed on the way are refused, and nothing of them is inserted", async () => {
   await askRaw("", "CREATE TABLE frames (a String) ENGINE = Memory");
   const query = encodeURIComponent("INSERT INTO frames FORMAT LineAsString");
   const { bytes } = await askRaw("compress=1", "SELECT 'a line'");
   const changed = Buffer.from(bytes);
   changed[0]! ^= 1;
-  for (const [body, told] of [
-    [bytes.subarray(0, 20), /a frame is cut off/],
+  for (const [body, reported] of [
+    [bytes.subarray(0, 20), /a frame is interrupted/],
     [bytes.subarray(0, -1), /a size that cannot be/],
     [changed, /checksum is wrong/],
   ] as const) {
     const refused = await askRaw(`decompress=1&query=${query}`, body);
     assert.equal(refused.status, 500);
-    assert.match(refused.bytes.toString(), told);
+    assert.match(refused.bytes.toString(), reported);
   }
   assert.equal((await askRaw("", "SELECT count() FROM frames")).bytes.toString(), "0\n");
   assert.equal((await askRaw(`decompress=1&query=${query}`, bytes)).status, 200);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { triedVersions } from "../../scripts/collector/triedVersions.ts";
-import { validationEnvironment } from "../../scripts/collector/validationEnvironment.ts";
+import { triedVersions } from "../../scripts/stack/triedVersions.ts";
+import { validationEnvironment } from "../../scripts/stack/validationEnvironment.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
-import { backends } from "../collector/backends.ts";
-import { composed } from "../collector/composed.ts";
-import { logsOf, spansOf } from "../collector/exported.ts";
+import { backends } from "../stack/backends.ts";
+import { composed } from "../stack/composed.ts";
+import { logsOf, spansOf } from "../stack/exported.ts";
 import { hasDatadog, inCollector } from "./inCollector.ts";
 
 // The collector's own binary at each version that is said to be tried: what it takes, what reaches
@@ -176,9 +176,9 @@ echo "=== ${index}"
       "canary",
       "trace.set_attributes",
     ]);
-    const kept = spans.length - names.length;
+    const retained = spans.length - names.length;
     // Five standard deviations around the fifth that prod keeps.
-    assert.ok(kept > 137 && kept < 263, `${kept} of 1000 are kept`);
+    assert.ok(retained > 137 && retained < 263, `${retained} of 1000 are retained`);
     assert.ok(!/mine|search/.test(written));
     const { attributes = [] } = spans.find((one) => one.name === "POST /v1/agents/")!;
     const url = attributes.find((one) => one.key === "http.url");

@@ -5,31 +5,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readDelivery } from "../../scripts/collector/readDelivery.ts";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
-import type { Tools } from "../../scripts/parts/tools.ts";
-import { chooseImages } from "../../scripts/preparation/chooseImages.ts";
+import { readDelivery } from "../../scripts/stack/readDelivery.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
+import type { Context } from "../../scripts/state/context.ts";
+import { chooseImages } from "../../scripts/deploy/chooseImages.ts";
 import {
   imageSettings,
   prepareStack,
   type PreparedStack,
-} from "../../scripts/preparation/prepareStack.ts";
-import { scratchProject } from "../../scripts/ledger/scratchProject.ts";
-import { secretKey } from "../../scripts/ledger/secretKey.ts";
-import { proveFailover } from "../../scripts/proof/proveFailover.ts";
+} from "../../scripts/deploy/prepareStack.ts";
+import { scratchProject } from "../../scripts/state/scratchProject.ts";
+import { secretKey } from "../../scripts/state/secretKey.ts";
+import { checkFailover } from "../../scripts/deploy/checkFailover.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
-import { expectation, type Expectation } from "../../scripts/verification/expectation.ts";
-import { productionChecks } from "../../scripts/verification/productionChecks.ts";
-import { proveTelemetry } from "../../scripts/verification/proveTelemetry.ts";
-import { datadog, type Datadog } from "../rigs/datadog/datadog.ts";
-import { gateway } from "../rigs/otlp/collector.ts";
-import { builtCollector } from "../rigs/otlp/composed.ts";
+import { expectation, type Expectation } from "../../scripts/checks/expectation.ts";
+import { productionChecks } from "../../scripts/checks/productionChecks.ts";
+import { checkTelemetryFlow } from "../../scripts/checks/checkTelemetryFlow.ts";
+import { datadog, type Datadog } from "../fakes/datadog/datadog.ts";
+import { gateway } from "../fakes/otlp/collector.ts";
+import { builtCollector } from "../fakes/otlp/composed.ts";
 import { bundledClickHouse, exampleSecrets, root } from "../stack/exampleStack.ts";
 import { portsOf } from "./portsOf.ts";
 import { containerIds, docker } from "./workspace.ts";
 
-// The telemetry of a rendered stack on its real parts, without its server: what its proof sees
+// The telemetry of a rendered stack on its real parts, without its server: what its verification sees
 // where all is well, and where an exporter, a sink or the collector itself is not.
 const project = "letta-test-delivery";
 const engine = dockerEngine(endpoint(process.env), process.env);
@@ -42,15 +42,15 @@ const ports = {
   OTEL_METRICS_PORT: String(portsOf("delivery") + 3),
   CLICKHOUSE_PUBLISH_PORT: String(portsOf("delivery") + 4),
 };
-const tools: Tools = {
+const context: Context = {
   engine,
-  say: {
+  reporter: {
     steps: [],
     step: (_name, work) => work(() => undefined),
     note: () => undefined,
     show: () => undefined,
     confirm: async () => undefined,
-  } as Partial<Tools["say"]> as Tools["say"],
+  } as Partial<Context["reporter"]> as Context["reporter"],
   now: () => Date.now(),
   randomBytes,
   signal: new AbortController().signal,
@@ -63,25 +63,25 @@ const verification = {
   redact: (text: string) => text.replaceAll(bundledClickHouse["CLICKHOUSE_PASSWORD"]!, "••••••"),
 };
 
-let rig: Datadog;
+let fake: Datadog;
 let settings: Settings;
 let prepared: PreparedStack;
 let expected: Expectation;
 
 before(async () => {
-  rig = await datadog({ host: gateway(), port: 0, key });
+  fake = await datadog({ host: gateway(), port: 0, key });
   const chosen = {
     ...exampleSecrets,
     ...ports,
     ...bundledClickHouse,
     DD_API_KEY: key,
-    DD_URL: `http://${gateway()}:${rig.port}`,
+    DD_URL: `http://${gateway()}:${fake.port}`,
     COLLECTOR_REPLICAS: "2",
     STACK_PROJECT: project,
   };
   builtCollector(chosen);
   settings = readSettings({ environment: "dev", root, processEnvironment: chosen });
-  const images = await chooseImages(settings, imageSettings(settings), tools);
+  const images = await chooseImages(settings, imageSettings(settings), context);
   prepared = prepareStack(settings, { release: "000001", images: images.bySetting });
   expected = expectation(prepared.stack, {
     version: "0",
@@ -91,7 +91,7 @@ before(async () => {
     reader: {
       user: settings.get("CLICKHOUSE_READER_USERNAME"),
       password: settings.get("CLICKHOUSE_READER_PASSWORD"),
-      authority: undefined,
+      caCertificate: undefined,
     },
     grafana: undefined,
   });
@@ -108,12 +108,12 @@ before(async () => {
   }
 });
 /** The Compose project of the throw-away twin. */
-const twin = () => scratchProject(project, "twin", secretKey(folder, tools.randomBytes));
+const twin = () => scratchProject(project, "twin", secretKey(folder, context.randomBytes));
 
 after(async () => {
   await engine.down(project, true);
   await engine.down(twin(), true);
-  await rig.close();
+  await fake.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -126,17 +126,17 @@ async function healthy(service: string) {
   throw new Error(docker("logs", id));
 }
 
-async function proof() {
-  const proofs = await proveTelemetry(expected, verification);
-  const production = await productionChecks(proofs, expected.delivery, async () => "200");
-  return [...proofs.flatMap((one) => one.checks), ...production];
+async function failover() {
+  const verifications = await checkTelemetryFlow(expected, verification);
+  const production = await productionChecks(verifications, expected.delivery, async () => "200");
+  return [...verifications.flatMap((one) => one.checks), ...production];
 }
 
-const outcomes = (checks: Awaited<ReturnType<typeof proof>>) =>
+const outcomes = (checks: Awaited<ReturnType<typeof failover>>) =>
   Object.fromEntries(checks.map((one) => [one.name, one.outcome]));
 
 test("every exporter delivers every signal, and all that can be read is read back", async () => {
-  const checks = await proof();
+  const checks = await failover();
   assert.deepEqual(
     checks.filter((one) => one.outcome !== "passed").map((one) => `${one.name}: ${one.detail}`),
     ["failover and retry: only with --failover"],
@@ -148,17 +148,17 @@ test("every exporter delivers every signal, and all that can be read is read bac
     checks.map((one) => one.name).filter((name) => / (traces|metrics|logs)$/.test(name)),
     [...each, ...each.map((name) => `collector-2 ${name}`)],
   );
-  const points = [...rig.kept.points.keys()];
+  const points = [...fake.retained.points.keys()];
   assert.ok(
     points.some((name) => name.startsWith("canary_")),
     points.join(", "),
   );
 });
 
-test("a sink that refuses is told by its exporter's name, with the cause in the collector's words", async () => {
-  rig.mood = { does: "refuse", status: 503 };
+test("a sink that refuses is recognised by its exporter's name, with the cause in the collector's words", async () => {
+  fake.mood = { does: "refuse", status: 503 };
   try {
-    const failed = (await proof()).filter((one) => one.outcome === "failed");
+    const failed = (await failover()).filter((one) => one.outcome === "failed");
     const names = failed.map((one) => one.name);
     assert.ok(names.includes("datadog metrics"), names.join(", "));
     assert.ok(names.includes("exporters sending"), names.join(", "));
@@ -167,15 +167,15 @@ test("a sink that refuses is told by its exporter's name, with the cause in the 
     const { detail } = failed.find((one) => one.name === "datadog metrics")!;
     assert.match(detail, /^expected 1 or more sent, got 0.*; server error: .*503/);
   } finally {
-    rig.mood = { does: "take" };
+    fake.mood = { does: "take" };
   }
 });
 
-test("a ClickHouse that is away is told, though the collector is healthy all the while", async () => {
+test("a ClickHouse that is away is reported, though the collector is healthy all the while", async () => {
   const id = containerIds(project)["clickhouse"]!;
   docker("stop", id);
   try {
-    const checks = await proof();
+    const checks = await failover();
     const said = outcomes(checks);
     assert.equal(said["collector healthy"], "passed");
     assert.equal(said["file traces"], "passed");
@@ -191,11 +191,11 @@ test("a ClickHouse that is away is told, though the collector is healthy all the
   }
 });
 
-test("a reader's password that is wrong is told by ClickHouse's own words, and not shown", async () => {
+test("a reader's password that is wrong is recognised by ClickHouse's own words, and not shown", async () => {
   const right = expected;
   expected = { ...right, clickHouse: { ...right.clickHouse!, password: "wrong-reader-1" } };
   try {
-    const checks = await proof();
+    const checks = await failover();
     const { outcome, detail } = checks.find((one) => one.name === "canary log")!;
     assert.equal(outcome, "failed");
     assert.match(detail, /AUTHENTICATION_FAILED/);
@@ -205,22 +205,22 @@ test("a reader's password that is wrong is told by ClickHouse's own words, and n
   }
 });
 
-test("a collector that is killed while a canary waits in it is told: it started again", async () => {
+test("a collector that is killed while a canary waits in it is reported: it started again", async () => {
   const id = containerIds(project)["collector"]!;
-  const proofWithKill = async () => {
+  const failoverWithKill = async () => {
     // Long enough up that starting again shows.
-    const proving = proof();
+    const verifying = failover();
     await sleep(300);
     docker("kill", "-s", "KILL", id);
     docker("start", id);
-    const checks = await proving;
+    const checks = await verifying;
     await healthy("collector");
     return checks;
   };
-  let checks = await proofWithKill();
+  let checks = await failoverWithKill();
   // A busy machine may take longer over the kill than a batch waits: then it has got through.
   for (let more = 0; more < 3 && checks.every((one) => one.outcome !== "failed"); more++)
-    checks = await proofWithKill();
+    checks = await failoverWithKill();
   for (const name of ["clickhouse traces", "file logs", "datadog metrics"]) {
     const { outcome, detail } = checks.find((one) => one.name === name)!;
     assert.equal(outcome, "failed");
@@ -230,14 +230,14 @@ test("a collector that is killed while a canary waits in it is told: it started 
   assert.equal(outcomes(checks)["collector-2 clickhouse traces"], "passed");
 });
 
-async function expectFailover(given: Settings, made: PreparedStack) {
-  const { outcome, detail } = await proveFailover(given, made, folder, tools);
+async function assertFailover(given: Settings, made: PreparedStack) {
+  const { outcome, detail } = await checkFailover(given, made, folder, context);
   assert.equal(outcome, "passed", detail);
   assert.match(detail, /^(\d+) spans sent, \1 there, \d+ of them again; the sink was away/);
 }
 
 test("a sink that is away and comes back has every span, and nothing of the twin is left", async () => {
-  await expectFailover(settings, prepared);
+  await assertFailover(settings, prepared);
   const left = docker("ps", "-aq", "--filter", `label=com.docker.compose.project=${twin()}`);
   assert.equal(left, "");
   assert.deepEqual(await engine.volumes(twin()), []);
@@ -253,15 +253,15 @@ test("so it is where SigNoz is the sink, which a second collector stands for", a
   };
   builtCollector(chosen);
   const given = readSettings({ environment: "dev", root, processEnvironment: chosen });
-  const images = await chooseImages(given, imageSettings(given), tools);
-  await expectFailover(given, prepareStack(given, { release: "000001", images: images.bySetting }));
+  const images = await chooseImages(given, imageSettings(given), context);
+  await assertFailover(given, prepareStack(given, { release: "000001", images: images.bySetting }));
 });
 
 test("where files are the only sink there is nothing to take away, and that is said", async () => {
   const chosen = { ...exampleSecrets, ...ports, STACK_PROJECT: project };
   const given = readSettings({ environment: "prod", root, processEnvironment: chosen });
   const made = prepareStack(given, { release: "000001" });
-  const { outcome, detail } = await proveFailover(given, made, folder, tools);
+  const { outcome, detail } = await checkFailover(given, made, folder, context);
   assert.equal(outcome, "skipped");
   assert.match(detail, /nothing leaves this machine/);
 });

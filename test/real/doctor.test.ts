@@ -1,6 +1,6 @@
 // `npm run doctor` on a small telemetry part of the real thing: a collector and a ClickHouse as the
-// stack of dev has them, and a part that stands for the server by its log files. Each test breaks
-// one thing, sees its cause and the way on, and mends it.
+// stack of dev has them, and a service that stands for the server by its log files. Each test breaks
+// one thing, sees its cause and the way on, and fixes it.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -9,14 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { contentTag } from "../../scripts/images/contentTag.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
+import { contentTag } from "../../scripts/docker/contentTag.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
-import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
-import { canary, sendOverGrpc, sendSpansOverHttp } from "../../scripts/verification/canary.ts";
-import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
-import { request } from "../../scripts/verification/request.ts";
-import { builtCollector, composed } from "../rigs/otlp/composed.ts";
+import { askClickHouse } from "../../scripts/checks/askClickHouse.ts";
+import { canary, sendOverGrpc, sendSpansOverHttp } from "../../scripts/checks/canary.ts";
+import type { Finding } from "../../scripts/checks/runCheck.ts";
+import { request } from "../../scripts/checks/request.ts";
+import { builtCollector, composed } from "../fakes/otlp/composed.ts";
 import {
   bundledClickHouse,
   exampleSecrets,
@@ -116,7 +116,13 @@ async function sendCanary(): Promise<string> {
 async function arrives(what: string, table = "otel_traces", column = "TraceId"): Promise<void> {
   const url = `http://127.0.0.1:${clickHousePort}`;
   const password = bundledClickHouse["CLICKHOUSE_READER_PASSWORD"]!;
-  const reader = { url, user: "otel_reader", password, authority: undefined, connect: undefined };
+  const reader = {
+    url,
+    user: "otel_reader",
+    password,
+    caCertificate: undefined,
+    connect: undefined,
+  };
   const query = `SELECT count() > 0 FROM ${table} WHERE ${column} = {what:String}`;
   await becomes(async () => (await askClickHouse(reader, "otel", query, { what })).text === "1");
 }
@@ -131,7 +137,7 @@ const says = (words: RegExp) =>
 const started = () =>
   docker("inspect", "-f", "{{.State.StartedAt}} {{.RestartCount}}", container("collector"));
 
-/** Runs a line of a shell in a part. It may fail, as filling a disk does in the end. */
+/** Runs a line of a shell in a service. It may fail, as filling a disk does in the end. */
 function within(part: string, shell: readonly string[], line: string): void {
   spawnSync("docker", ["exec", container(part), ...shell, "-c", line]);
 }
@@ -142,13 +148,13 @@ const clickHouseIsUp = () =>
     60_000,
   );
 
-interface Examined {
+interface DoctorContext {
   readonly ran: Ran;
   of(name: string): Finding;
 }
 
 /** What the doctor finds under these settings. */
-async function examined(given: Readonly<Record<string, string>>): Promise<Examined> {
+async function doctorContext(given: Readonly<Record<string, string>>): Promise<DoctorContext> {
   const ran = await space.run("doctor", ["dev", "--json"], { ...exampleSecrets, ...given });
   const { findings } = JSON.parse(ran.stdout) as { findings: Finding[] };
   return {
@@ -210,11 +216,11 @@ const working = [
   ["platform", "collector version", "ClickHouse settings", "collector"],
   ["OTLP gRPC", "OTLP HTTP", "log file", "queue", "latency", "server to collector"],
   ["exporter clickhouse", "ClickHouse answers", "ClickHouse writer", "ClickHouse reader"],
-  ["ClickHouse tables", "room in ClickHouse", "arrival in ClickHouse", "clocks"],
+  ["ClickHouse tables", "space in ClickHouse", "arrival in ClickHouse", "clocks"],
 ].flat();
 
 test("a telemetry part that works passes each of its checks", async () => {
-  const { of } = await examined(settings);
+  const { of } = await doctorContext(settings);
   for (const name of working) {
     const { outcome, detail } = of(name);
     assert.equal(outcome, "passed", `${name}: ${detail}`);
@@ -223,9 +229,9 @@ test("a telemetry part that works passes each of its checks", async () => {
   assert.match(of("collector").detail, /^0\.96\.0/);
 });
 
-test("a wrong ClickHouse password is told with its user and never shown", async () => {
+test("a wrong ClickHouse password is reported with its user and never shown", async () => {
   const wrong = "another-secret-0b1d";
-  const { ran, of } = await examined({ ...settings, CLICKHOUSE_PASSWORD: wrong });
+  const { ran, of } = await doctorContext({ ...settings, CLICKHOUSE_PASSWORD: wrong });
   const { outcome, detail, next } = of("ClickHouse writer");
   assert.equal(outcome, "failed");
   assert.equal(detail, "ClickHouse knows no otel_writer with the password of CLICKHOUSE_PASSWORD");
@@ -235,32 +241,32 @@ test("a wrong ClickHouse password is told with its user and never shown", async 
   assert.ok(!`${ran.stdout}${ran.stderr}`.includes(wrong));
 });
 
-test("a log file that the collector may not read is told with its mode and the command that mends it", async () => {
+test("a log file that the collector may not read is reported with its mode and the command that fixes it", async () => {
   asRoot("chmod 600 /logs/Letta.log");
-  const { outcome, detail, next } = (await examined(settings)).of("log file");
+  const { outcome, detail, next } = (await doctorContext(settings)).of("log file");
   assert.equal(outcome, "failed");
   assert.match(detail, /^Letta\.log has mode 600 and owner 0:0: .*10001.* may not read it$/);
   assert.equal(next, `docker exec ${project}-server chmod a+r /root/.letta/logs/Letta.log`);
   // The real server's image has a shell's tools of its own; this one has them in busybox.
   docker(...next!.split(" ").slice(1).toSpliced(2, 0, "/bin/busybox"));
-  assert.equal((await examined(settings)).of("log file").outcome, "passed");
+  assert.equal((await doctorContext(settings)).of("log file").outcome, "passed");
 });
 
-test("a queue that the collector cannot write to is told with its owner", async () => {
+test("a queue that the collector cannot write to is reported with its owner", async () => {
   asRoot("chown 0:0 /telemetry/queue; chmod 755 /telemetry/queue");
-  const { outcome, detail, next } = (await examined(settings)).of("queue");
+  const { outcome, detail, next } = (await doctorContext(settings)).of("queue");
   asRoot("chown 10001:10001 /telemetry/queue");
   assert.equal(outcome, "failed");
   assert.match(detail, /mode 755 and owner 0:0.* cannot write to it/);
   assert.equal(next, "npm run up:dev");
 });
 
-test("a ClickHouse that hangs is told from one that is away, and what comes waits for it", async () => {
+test("a ClickHouse that hangs is distinguished from one that is away, and what comes waits for it", async () => {
   const before = started();
   within("clickhouse", ["sh"], "kill -STOP -1");
   const sent = await sendCanary();
   await says(/deadline exceeded/);
-  const { of } = await examined(settings);
+  const { of } = await doctorContext(settings);
   within("clickhouse", ["sh"], "kill -CONT -1");
   const answers = of("ClickHouse answers");
   assert.equal(answers.outcome, "failed");
@@ -271,17 +277,17 @@ test("a ClickHouse that hangs is told from one that is away, and what comes wait
   assert.equal(started(), before, "the collector was started again");
 });
 
-test("a ClickHouse whose disk is full is told so, and what comes waits until it has room", async () => {
+test("a ClickHouse whose disk is full is reported so, and what comes waits until it has space", async () => {
   const before = started();
   within("clickhouse", ["sh"], "cat /dev/zero > /var/lib/clickhouse/fill");
   const sent = await sendCanary();
   await says(/NOT_ENOUGH_SPACE/);
-  const { of } = await examined(settings);
+  const { of } = await doctorContext(settings);
   within("clickhouse", ["sh"], "rm /var/lib/clickhouse/fill");
-  const room = of("room in ClickHouse");
-  assert.equal(room.outcome, "failed");
-  assert.match(room.detail, /^default: 0 of 256 MB are free; /);
-  assert.equal(room.next, "npm run settings -- dev --explain CLICKHOUSE_TTL");
+  const free = of("space in ClickHouse");
+  assert.equal(free.outcome, "failed");
+  assert.match(free.detail, /^default: 0 of 256 MB are free; /);
+  assert.equal(free.next, "npm run settings -- dev --explain CLICKHOUSE_TTL");
   assert.match(of("exporter clickhouse").detail, /^sink full: .*NOT_ENOUGH_SPACE/);
   for (const name of ["ClickHouse answers", "ClickHouse writer", "collector", "queue"])
     assert.equal(of(name).outcome, "passed", name);
@@ -298,7 +304,7 @@ test("a collector whose ClickHouse is away at its start tries until it is there,
     `echo '{"timestamp":"2026-11-22T00:00:00.000001+00:00","level":"INFO","message":"${line}"}' >>/logs/Letta.log`,
   );
   await becomes(async () => Number(started().split(" ")[1]) > 1);
-  const { of } = await examined(settings);
+  const { of } = await doctorContext(settings);
   docker("start", container("clickhouse"));
   // It may be seen while it runs for a moment.
   assert.equal(of("collector").outcome, "failed");
@@ -310,7 +316,7 @@ test("a collector whose ClickHouse is away at its start tries until it is there,
   await arrives(line, "otel_logs", "Body");
 });
 
-test("a queue whose disk is full is told with what it loses, and takes again once it has room", async () => {
+test("a queue whose disk is full is reported with what it loses, and takes again once it has space", async () => {
   await startCollector(settings, ["-v", `${volume("queue-disk")}:/var/lib/otelcol/queue`]);
   const before = started();
   const busybox = ["/probe/busybox", "sh"];
@@ -320,19 +326,19 @@ test("a queue whose disk is full is told with what it loses, and takes again onc
   const spans = Array.from({ length: 4000 }, () => randomBytes(8).toString("hex"));
   await sendSpansOverHttp({ ask }, randomBytes(16).toString("hex"), spans, Date.now());
   await says(/Rejecting data.*no space left/);
-  const { of } = await examined(settings);
+  const { of } = await doctorContext(settings);
   within("collector", busybox, "/probe/busybox rm /var/lib/otelcol/queue/fill");
   assert.equal(of("queue").outcome, "failed");
   assert.match(of("queue").detail, /^its disk is full: .* lost$/);
   const exporter = of("exporter clickhouse");
   assert.match(exporter.detail, /^queue disk full: .*no space left.*; it drops data for it/);
-  for (const name of ["collector", "ClickHouse answers", "room in ClickHouse"])
+  for (const name of ["collector", "ClickHouse answers", "space in ClickHouse"])
     assert.equal(of(name).outcome, "passed", name);
   await arrives(await sendCanary());
   assert.equal(started(), before, "the collector was started again");
 });
 
-test("a SigNoz that nobody reaches is told by the connection and in the exporter's own words", async () => {
+test("a SigNoz that no one reaches is recognised by the connection and in the exporter's own words", async () => {
   await startCollector(signoz);
   await sendCanary();
   await becomes(async () =>
@@ -340,7 +346,7 @@ test("a SigNoz that nobody reaches is told by the connection and in the exporter
       spawnSync("docker", ["logs", `${project}-collector`]).stderr.toString(),
     ),
   );
-  const { ran, of } = await examined(signoz);
+  const { ran, of } = await doctorContext(signoz);
   const answers = of("SigNoz answers");
   assert.equal(answers.outcome, "failed");
   assert.match(answers.detail, /nothing listens there \(ECONNREFUSED\)/);
@@ -354,7 +360,7 @@ test("a SigNoz that nobody reaches is told by the connection and in the exporter
 });
 
 test("with nothing running, what needs a running part is skipped with the reason", async () => {
-  const { of } = await examined({ STACK_PROJECT: `${project}-none` });
+  const { of } = await doctorContext({ STACK_PROJECT: `${project}-none` });
   for (const name of ["collector", "OTLP HTTP", "log file", "queue", "exporter file/traces"]) {
     assert.deepEqual([of(name).outcome, of(name).detail], ["skipped", "nothing of dev runs"]);
   }

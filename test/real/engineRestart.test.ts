@@ -6,19 +6,19 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { changeHost, observeHost, planEngineStart } from "../../scripts/engine/host.ts";
-import { expectInvariants } from "./invariants.ts";
+import { changeHost, observeHost, planEngineStart } from "../../scripts/docker/host.ts";
+import { assertInvariants } from "./invariants.ts";
 import { othersOnEngine } from "./othersOnEngine.ts";
 import { portsOf } from "./portsOf.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 
 before(async () => {
-  place = await standinWorkspace("restart", portsOf("engineRestart"));
-  const told = await place.deploy("1.0.0");
-  assert.equal(told.code, 0, told.stdout);
+  place = await fakeServerWorkspace("restart", portsOf("engineRestart"));
+  const reported = await place.deploy("1.0.0");
+  assert.equal(reported.code, 0, reported.stdout);
   await place.write("before");
 });
 after(async () => {
@@ -65,9 +65,9 @@ function health(): string[] {
 test("after a restart of the engine the stack is healthy again by itself", async () => {
   await stopEngine("TERM");
   await startEngine();
-  await until("every part", () => health().every((one) => one.endsWith("running healthy")), 90);
+  await until("every service", () => health().every((one) => one.endsWith("running healthy")), 90);
   assert.deepEqual(await place.agents(), ["before"]);
-  await expectInvariants(place, { tags: ["1.0.0"], agents: ["before"], killed: [] });
+  await assertInvariants(place, { tags: ["1.0.0"], agents: ["before"], killed: [] });
 });
 
 test("an engine that is killed in the middle of a deploy leaves the old or the new release", async () => {
@@ -81,5 +81,5 @@ test("an engine that is killed in the middle of a deploy leaves the old or the n
   const again = await place.deploy("2.0.0");
   assert.equal(again.code, 0, again.stdout);
   assert.equal(await place.version(), "2.0.0");
-  await expectInvariants(place, { tags: ["2.0.0"], agents: ["before"], killed: [] });
+  await assertInvariants(place, { tags: ["2.0.0"], agents: ["before"], killed: [] });
 });

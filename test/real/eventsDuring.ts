@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export interface EngineEvent {
   readonly Action: string;
-  readonly Actor: { readonly Attributes: Readonly<Record<string, string>> };
+  readonly RehearsedServer: { readonly Attributes: Readonly<Record<string, string>> };
 }
 
-/** An event reaches whoever listens within this time of having happened. */
+/** An event reaches anyone who listens within this time of having happened. */
 const settledMs = 1000;
 
 /**

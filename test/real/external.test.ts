@@ -1,13 +1,13 @@
 // A database outside the stack, on the real PostgreSQL: through a role without privileges, over TLS, and
-// what is told of it before anything is touched.
+// what is informed of it before anything is touched.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertAllows, judgeDatabase, lackText } from "../../scripts/database/judgeDatabase.ts";
+import { assertAllows, assertDatabase, lackText } from "../../scripts/database/assertDatabase.ts";
 import { externalServer } from "../../scripts/database/sql.ts";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
 import { portsOf } from "./portsOf.ts";
 import { Story } from "./story.ts";
 import { docker } from "./workspace.ts";
@@ -75,9 +75,9 @@ after(async () => {
   spawnSync("docker", ["rm", "-f", "-v", container]);
 });
 
-test("what an external database lacks is told by name, and nothing where all is there", async () => {
+test("what an external database lacks is recognised by name, and nothing where all is there", async () => {
   const judged = async (of: string) => {
-    const found = await judgeDatabase(server(of), "here");
+    const found = await assertDatabase(server(of), "here");
     return { ...found, limits: assertAllows(found, ["deploy", "write", "migrate", "dump"]) };
   };
   const { limits, mayCopy, mayRestore } = await judged(uri("?sslmode=require"));
@@ -90,15 +90,15 @@ test("what an external database lacks is told by name, and nothing where all is 
   const others = able.limits.map(lackText).filter((one) => !one.includes("extension vector"));
   assert.deepEqual(others, []);
   const plain = await judged(uri("?sslmode=disable&keepalives_idle=9"));
-  const told = plain.limits.map(lackText).join("\n");
-  assert.match(told, /an encrypted connection, got plain text/);
-  assert.match(told, /psql and pg_dump know, got keepalives_idle/);
+  const reported = plain.limits.map(lackText).join("\n");
+  assert.match(reported, /an encrypted connection, got plain text/);
+  assert.match(reported, /psql and pg_dump know, got keepalives_idle/);
   psql("ALTER ROLE letta NOCREATEDB");
 });
 
 test("what cannot work is refused with its cause", async () => {
   const refusal = (of: string) =>
-    judgeDatabase(server(of), "here")
+    assertDatabase(server(of), "here")
       .then((found) => assertAllows(found, ["deploy", "write"]))
       .then(
         () => assert.fail("expected a refusal"),
@@ -126,7 +126,7 @@ test("through a role without privileges a stack is deployed, backed up, migrated
   await story.write();
   const backup = await place.tell("backup", ["prod"], outside());
   story.ends(backup, 0);
-  assert.equal((backup.said["backup"] as { proven: unknown }).proven, null);
+  assert.equal((backup.said["backup"] as { verified: unknown }).verified, null);
 
   const planned = await place.tell("deploy", ["prod", "2.0.0", "--dry-run"], outside());
   const { database } = planned.said as { database: { limits: { expected: string }[] } };

@@ -10,11 +10,11 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
-import { breakingDisk, type BreakingDisk } from "../rigs/breakingDisk.ts";
-import { fromEnv } from "../rigs/fromEnv.ts";
-import { bombs } from "../rigs/otlp/bombs.ts";
+import { breakingDisk, type BreakingDisk } from "../fakes/breakingDisk.ts";
+import { fromEnv } from "../fakes/fromEnv.ts";
+import { bombs } from "../fakes/otlp/bombs.ts";
 import { clockOff, clockThatGoesBack } from "./clocks.ts";
-import type { Check } from "../../scripts/verification/verify.ts";
+import type { Check } from "../../scripts/checks/verify.ts";
 import { Story, type Said } from "./story.ts";
 import { takeConnections } from "./takeConnections.ts";
 import { docker } from "./workspace.ts";
@@ -39,18 +39,18 @@ const filling = () => {
   return `(cat /dev/zero > '${fill()}'; ${append}) 2> /dev/null`;
 };
 
-test("2: whoever closes the reader of a deploy's story does not end the deploy", async () => {
+test("2: closing the reader of a deploy does not end it", async () => {
   const { place } = story;
   const from = place.journal().length;
   const running = place.start("deploy", ["prod", "1.1.0", "--yes"]);
-  await story.begins(/^new server beside/, from, running);
+  await story.begins(/^start new server/, from, running);
   running.child.stderr!.destroy();
   running.child.stdout!.destroy();
   assert.equal((await running.ended).code, 0);
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
 });
 
-test("2: a terminal that is closed in the middle leaves the former server serving", async () => {
+test("2: a terminal that is closed in the middle leaves the previous server serving", async () => {
   const { place } = story;
   const from = place.journal().length;
   const words = fromEnv(["1.0.0", "--yes"], place.environment).join(" ");
@@ -59,53 +59,53 @@ test("2: a terminal that is closed in the middle leaves the former server servin
     env: { ...process.env, ...place.environment },
     stdio: ["pipe", "ignore", "ignore"],
   });
-  await story.begins(/^new server beside/, from);
+  await story.begins(/^start new server/, from);
   terminal.kill("SIGKILL");
   await story.begins(/^$/, from, undefined, "failed");
   assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
   story.ends(await place.deploy("1.0.0"), 0);
 });
 
 test("7: a clock that is set back by a day in the middle holds nothing up", async () => {
   const { place } = story;
   story.ends(await place.deploy("1.1.0"), 0);
-  const [former] = place.releases();
+  const [previous] = place.releases();
   story.ends(await place.deploy("1.0.0", [], { NODE_OPTIONS: clockThatGoesBack }), 0);
-  assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 1);
-  await story.holds("1.0.0");
+  assert.equal(Number(place.newestGood()!.id), Number(previous!.id) + 1);
+  await story.assertInvariants("1.0.0");
 });
 
 test("7: a clock that is a day off the engine's, and another time zone, change no order", async () => {
   const { place } = story;
-  const [former] = place.releases();
+  const [previous] = place.releases();
   const ahead = { NODE_OPTIONS: clockOff(1), TZ: "Pacific/Kiritimati" };
   story.ends(await place.deploy("1.1.0", [], ahead), 0);
   story.ends(await place.tell("backup", ["prod"], ahead), 0);
   const behind = { NODE_OPTIONS: clockOff(-1), TZ: "America/St_Johns" };
   story.ends(await place.deploy("1.0.0", [], behind), 0);
   story.ends(await place.tell("backup", ["prod"], behind), 0);
-  assert.equal(Number(place.newestGood()!.id), Number(former!.id) + 2);
+  assert.equal(Number(place.newestGood()!.id), Number(previous!.id) + 2);
   const back = story.ends(await place.rollback([], behind), 0);
   assert.equal(back["tag"], "1.1.0", "the release before is the one that was deployed before");
   story.ends(await place.deploy("1.0.0"), 0);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("14: a server that runs out of memory after it was proven is taken back", async () => {
+test("14: a server that runs out of memory after it was verified is taken back", async () => {
   const { place } = story;
   const from = place.journal().length;
-  const little = { SERVER_MEMORY: "96m", BAKE_SECONDS: "60" };
+  const little = { SERVER_MEMORY: "96m", BAKE_TIME: "60s" };
   const running = place.start("deploy", ["prod", "1.1.0", "--yes", "--json"], little);
   await story.begins(/^stay green/, from, running);
   const server = story.container("server");
-  // The kernel ends whoever is marked most, not whoever asked last.
+  // The kernel kills the process with the highest score, not the last one to allocate.
   const mark = "for one in /proc/[0-9]*; do echo 1000 > $one/oom_score_adj; done";
   docker("exec", server, "sh", "-c", mark);
-  spawnSync("docker", ["exec", server, "python3", "-c", "kept = bytearray(512 << 20)"]);
-  const said = story.ends(await story.told(running), 4, "ROLLED_BACK");
+  spawnSync("docker", ["exec", server, "python3", "-c", "retained = bytearray(512 << 20)"]);
+  const said = story.ends(await story.reported(running), 4, "ROLLED_BACK");
   assert.match(said.details.join("\n"), /server: /);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
 test("19: an idle session in the way of a migration is named, and nothing is half done", async () => {
@@ -117,7 +117,7 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
   assert.match(said.details.join("\n"), /pid \d+, .*idle in transaction since/);
   idle.stdin.end();
   assert.equal(place.revision(), "r1");
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
 test("a database whose connections are all taken for a while is waited for", async () => {
@@ -125,7 +125,7 @@ test("a database whose connections are all taken for a while is waited for", asy
   const taken = await takeConnections(story.container("postgres"), 12, "letta_admin");
   story.ends(await place.deploy("1.1.0"), 0);
   assert.notEqual(taken.exitCode, null, "it waited for none of them");
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
   story.ends(await place.deploy("1.0.0"), 0);
 });
 
@@ -138,9 +138,9 @@ test("18: Postgres killed in the middle of a migration's statement is started an
   const locking = story.session("BEGIN; LOCK TABLE agents;");
   await story.until("wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE agents%'");
   docker("kill", story.container("postgres"));
-  story.ends(await story.told(running), 4, "ROLLED_BACK");
+  story.ends(await story.reported(running), 4, "ROLLED_BACK");
   locking.kill();
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
   assert.equal(place.revision(), "r1");
 });
 
@@ -154,7 +154,7 @@ test("11: a registry that has had enough of us is no reason to touch anything", 
   await new Promise((resolve) => server.once("listening", resolve));
   const image = `127.0.0.1:${(server.address() as AddressInfo).port}/server`;
   const refused = await story.untouched(() =>
-    story.place.deploy("1.1.0", [], { LETTA_IMAGE: image, IMAGES: "pull" }),
+    story.place.deploy("1.1.0", [], { LETTA_IMAGE: image, IMAGE_SOURCE: "pull" }),
   );
   server.close();
   server.closeAllConnections();
@@ -168,12 +168,12 @@ test("16: all parts, killed at once and started in the wrong order, come back by
   const order = ["proxy", "server", "collector", "postgres"].map((one) => story.container(one));
   docker("kill", ...order);
   for (const id of order) docker("start", id);
-  // As after a reboot: nobody but the engine starts anything again.
+  // As after a reboot: no one but the engine starts anything again.
   while ((await place.tell("verify", ["prod"])).code !== 0) await sleep(200);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("26: telemetry that does not arrive keeps nobody from deploying or going back", async () => {
+test("26: telemetry that does not arrive keeps no one from deploying or going back", async () => {
   const { place } = story;
   const before = await place.version();
   const image = docker("inspect", "-f", "{{.Image}}", story.container("permissions"));
@@ -183,19 +183,19 @@ test("26: telemetry that does not arrive keeps nobody from deploying or going ba
     docker("run", "--rm", "--network", "none", "-v", volume, ...work, `bb=/bin/busybox; ${script}`);
   const degraded = ({ checks }: Said) =>
     (checks as unknown as Check[]).filter((one) => one.outcome === "failed").map((one) => one.name);
-  // The collector goes on writing into its files, and nobody finds them where they should be.
+  // The collector goes on writing into its files, and no one finds them where they should be.
   inTelemetry("$bb mkdir away; $bb mv *.json away");
   const next = before === "1.0.0" ? "1.1.0" : "1.0.0";
   const deployed = degraded(story.ends(await place.deploy(next), 0));
   assert.ok(deployed.includes("canary trace"), `after the deploy: ${deployed.join()}`);
-  // One that has no room for its queue does not even start.
+  // One that has no space for its queue does not even start.
   inTelemetry("$bb mv queue away; $bb touch queue");
   docker("kill", story.container("collector"));
   const back = degraded(story.ends(await place.rollback(), 0));
   assert.ok(back.includes("collector healthy"), `after the rollback: ${back.join()}`);
   inTelemetry("$bb rm queue; $bb rm -f *.json; $bb mv away/* .; $bb rmdir away");
   story.ends(await place.deploy(before), 0);
-  await story.holds(before);
+  await story.assertInvariants(before);
 });
 
 test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {
@@ -235,7 +235,7 @@ test("32: spans that are malformed, huge, too many or a bomb end no collector", 
   }
   assert.equal(await post(thousand), 200, "it still takes what it can");
   assert.equal(started(), before, "the collector was started again");
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
 /** @returns the status that the call ends with */
@@ -269,10 +269,10 @@ test("6: a state directory that is full is refused, and what it had stays whole"
   assert.match(said["message"]!, /ENOSPC/);
   assert.deepEqual(place.releases(), before);
   rmSync(fill());
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("6: one that fills up while no server runs does not keep the former one from serving", async () => {
+test("6: one that fills up while no server runs does not keep the previous one from serving", async () => {
   const { place } = story;
   // What fails first may be a line before the migration or one after it.
   const hook = [filling(), "exit 0"];
@@ -280,36 +280,36 @@ test("6: one that fills up while no server runs does not keep the former one fro
   assert.match(story.ends(failed, 4, "ROLLED_BACK").details.join("\n"), /ENOSPC/);
   await story.serves("1.0.0");
   rmSync(fill());
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("6: a state directory whose disk breaks is told as that, while the former server serves", async () => {
+test("6: a state directory whose disk breaks is reported as that, while the previous server serves", async () => {
   const { place } = story;
   const broken = await story.untouched(() =>
     story.withHook("pre-deploy", [disk.breaking], () => place.deploy("1.1.0")),
   );
-  await disk.mend();
+  await disk.quarantine();
   const said = story.ends(broken, 3, "STATE_UNUSABLE");
   assert.match(said["message"]!, /^EIO: .*journal\.jsonl/);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("6: one whose disk breaks while no server runs does not keep the former one from serving", async () => {
+test("6: one whose disk breaks while no server runs does not keep the previous one from serving", async () => {
   const { place } = story;
   await story.write();
   const hook = [disk.breaking];
   const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
   await story.serves("1.0.0");
-  await disk.mend();
+  await disk.quarantine();
   assert.match(story.ends(failed, 4, "ROLLED_BACK")["message"]!, /EIO: /);
   // On a disk that works the next command puts in order what could not be written down.
   story.ends(await place.deploy("1.0.0"), 0);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
 test("13: volumes that have come to be another user's are their parts' own again, and whole", async () => {
   const { place } = story;
-  // As after a move to another machine: nothing runs, and somebody unpacked an archive.
+  // As after a move to another machine: nothing runs, and someone unpacked an archive.
   docker("compose", "-p", place.project, "down");
   const ofProject = `label=com.docker.compose.project=${place.project}`;
   const volumes = docker("volume", "ls", "-q", "--filter", ofProject).split("\n");
@@ -317,7 +317,7 @@ test("13: volumes that have come to be another user's are their parts' own again
   const mounts = docker("volume", "inspect", "-f", "{{.Mountpoint}}", ...volumes).split("\n");
   assert.equal(spawnSync("chown", ["-R", "4321:4321", ...mounts]).status, 0);
   story.ends(await place.deploy("1.0.0"), 0);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
 test("what serves on a newer schema is deployed again with nothing to do", async () => {
@@ -327,5 +327,5 @@ test("what serves on a newer schema is deployed again with nothing to do", async
   const again = await story.untouched(() => place.deploy("1.0.0"));
   assert.equal(story.ends(again, 0)["release"], back["release"]);
   assert.equal(place.newestGood()!.id, back["release"]);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });

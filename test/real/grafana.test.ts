@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { contentTag } from "../../scripts/images/contentTag.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { request } from "../../scripts/verification/request.ts";
+import { contentTag } from "../../scripts/docker/contentTag.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { request } from "../../scripts/checks/request.ts";
 import { alertRules, queries, type Query } from "../grafana/dashboardFiles.ts";
 import { expandMacros, type Look } from "../grafana/expandMacros.ts";
 import { expectedAnswers } from "../grafana/expectedAnswers.ts";
 import { sample, sampleLogs, sampleMetrics, sampleTraces } from "../grafana/sampleTelemetry.ts";
-import { clickHouse } from "../rigs/otlp/clickHouse.ts";
-import { collector } from "../rigs/otlp/collector.ts";
+import { clickHouse } from "../fakes/otlp/clickHouse.ts";
+import { collector } from "../fakes/otlp/collector.ts";
 import { exampleValues, lookupOf, root } from "../stack/exampleStack.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -29,7 +29,7 @@ function clear(): void {
 }
 
 clear();
-const kept = clickHouse({ name, network: name, port });
+const retained = clickHouse({ name, network: name, port });
 const recipe = recipes("dev", lookupOf(exampleValues("dev"))).find(
   ({ role }) => role === "collector",
 )!;
@@ -38,7 +38,7 @@ const writer = collector({
   image: contentTag(root, recipe),
   firstPort: port + 1,
   network: name,
-  secrets: kept.settings,
+  secrets: retained.settings,
   configuration: `
 extensions: { health_check: { endpoint: "0.0.0.0:13133" } }
 receivers: { otlp: { protocols: { http: { endpoint: "0.0.0.0:4318" } } } }
@@ -83,14 +83,14 @@ const whole: Look = {
 async function ask(
   query: Query,
   chosen: Readonly<Record<string, string>> = {},
-  database = kept.settings["CLICKHOUSE_DATABASE"]!,
+  database = retained.settings["CLICKHOUSE_DATABASE"]!,
 ): Promise<Answer> {
   const look = { ...whole, variables: { ...whole.variables, ...chosen } };
   const reply = await request(`http://127.0.0.1:${port}/?database=${database}`, {
     method: "POST",
     headers: {
-      "X-ClickHouse-User": kept.settings["CLICKHOUSE_USERNAME"]!,
-      "X-ClickHouse-Key": kept.settings["CLICKHOUSE_PASSWORD"]!,
+      "X-ClickHouse-User": retained.settings["CLICKHOUSE_USERNAME"]!,
+      "X-ClickHouse-Key": retained.settings["CLICKHOUSE_PASSWORD"]!,
       "X-ClickHouse-Format": "JSON",
     },
     body: expandMacros(query.sql, look),
@@ -103,9 +103,9 @@ async function ask(
 const find = (place: string) => queries.find((one) => one.place === place)!;
 
 before(async () => {
-  await kept.start();
-  assert.ok(await kept.answers(), "ClickHouse does not answer");
-  await kept.ask("CREATE DATABASE IF NOT EXISTS otel");
+  await retained.start();
+  assert.ok(await retained.answers(), "ClickHouse does not answer");
+  await retained.ask("CREATE DATABASE IF NOT EXISTS otel");
   await writer.start();
   assert.ok(await writer.healthy(), writer.log().join("\n"));
   const sent = { traces: sampleTraces(now), logs: sampleLogs(now), metrics: sampleMetrics(now) };
@@ -121,7 +121,9 @@ before(async () => {
   const tables = ["traces", "logs", "metrics_gauge", "metrics_sum", "metrics_histogram"];
   for (const table of tables) {
     for (let tries = 0; ; tries += 1) {
-      const [[count]] = (await kept.ask(`SELECT count() FROM otel_${table}`, "otel")) as [string[]];
+      const [[count]] = (await retained.ask(`SELECT count() FROM otel_${table}`, "otel")) as [
+        string[],
+      ];
       if (Number(count) > 0) break;
       assert.ok(tries < 100, `no rows in otel_${table}: ${writer.log().slice(-5).join("\n")}`);
       await sleep(200);
@@ -131,7 +133,7 @@ before(async () => {
 
 after(async () => {
   await writer.remove();
-  await kept.remove();
+  await retained.remove();
   clear();
 });
 
@@ -176,7 +178,7 @@ function unfit(kind: Query["kind"], meta: Answer["meta"]): string[] {
   return [];
 }
 
-test("a broken query is told by its dashboard and panel", async () => {
+test("a broken query is recognised by its dashboard and panel", async () => {
   const query = find('server.json, panel "Routes"');
   const broken = { ...query, sql: query.sql.replace("SpanName AS route", "SpanNam AS route") };
   assert.notEqual(broken.sql, query.sql);
@@ -342,9 +344,9 @@ const newer: Readonly<Record<string, string>> = {
 };
 
 test("every query answers the same in tables as the newest exporter makes them", async () => {
-  await kept.ask("CREATE DATABASE newest");
+  await retained.ask("CREATE DATABASE newest");
   for (const [table, columns] of Object.entries(newer)) {
-    await kept.ask(
+    await retained.ask(
       `CREATE TABLE newest.${table} ENGINE = MergeTree ORDER BY tuple()
        AS SELECT * REPLACE (${columns}) FROM otel.${table}`,
     );
@@ -356,8 +358,8 @@ test("every query answers the same in tables as the newest exporter makes them",
 });
 
 test("the alert on silence fires where nothing has arrived, and no other does", async () => {
-  await kept.ask("TRUNCATE TABLE otel_metrics_gauge", "otel");
-  await kept.ask("TRUNCATE TABLE otel_metrics_sum", "otel");
+  await retained.ask("TRUNCATE TABLE otel_metrics_gauge", "otel");
+  await retained.ask("TRUNCATE TABLE otel_metrics_sum", "otel");
   for (const [title] of alerts) {
     const silent = title === "No data from the collector";
     assert.deepEqual(await firing(title), silent ? { "": true } : {}, title);

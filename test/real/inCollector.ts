@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { contentTag } from "../../scripts/images/contentTag.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { backends } from "../collector/backends.ts";
-import { lookupIn } from "../collector/composed.ts";
+import { contentTag } from "../../scripts/docker/contentTag.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { backends } from "../stack/backends.ts";
+import { lookupIn } from "../stack/composed.ts";
 import { root } from "../stack/exampleStack.ts";
 import { docker } from "./workspace.ts";
 
@@ -37,8 +37,8 @@ function imageOf(role: string, changed: Changed): string {
   if (spawnSync("docker", ["image", "inspect", tag]).status === 0) return tag;
   const entry = [
     "--import",
-    "./scripts/cli/start.mjs",
-    "scripts/images.ts",
+    "./scripts/commands/start.mjs",
+    "scripts/commands/images.ts",
     "build",
     role,
     "--yes",

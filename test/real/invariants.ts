@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { takeLock } from "../../scripts/ledger/lock.ts";
-import { stateLock } from "../../scripts/ledger/stateLock.ts";
+import { takeLock } from "../../scripts/state/lock.ts";
+import { stateLock } from "../../scripts/state/stateLock.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
 import { containerIds, docker, scratchProjects } from "./workspace.ts";
@@ -21,40 +21,40 @@ export interface Expected {
 
 /**
  * What has to hold after every fault: one stack and nothing left over, an old or a new server
- * that answers on a schema it is proven on, every row, no secret where none belongs, the former
- * release ready to be gone back to, and a ledger that says so. That a failure ends with its
+ * that answers on a schema it is verified on, every row, no secret where none belongs, the previous
+ * release ready to be gone back to, and a state that says so. That a failure ends with its
  * code, its cause and the next command is `Story.ends`; that the same command again comes to its
  * end is seen by giving it.
  * @throws AssertionError naming what does not hold
  */
-export async function expectInvariants(
+export async function assertInvariants(
   place: ProdWorkspace,
   { tags, agents, killed }: Expected,
 ): Promise<void> {
-  expectContainers(place, killed);
+  assertContainers(place, killed);
   const scratch = place
     .databases()
     .filter((name) => !/^(letta|postgres|letta_retained_\d{6})$/.test(name));
   assert.deepEqual(scratch, [], "databases that the tool made for itself are left");
-  const beside = readdirSync(place.state, { recursive: true, encoding: "utf8" }).filter((name) =>
+  const leftovers = readdirSync(place.state, { recursive: true, encoding: "utf8" }).filter((name) =>
     /\.(new|part|tmp)$|(^|\/)\.[^/]+$/.test(name),
   );
-  assert.deepEqual(beside, [], "half-written files are left");
+  assert.deepEqual(leftovers, [], "half-written files are left");
 
   const release = place.newestGood()!;
   const version = await place.version();
   assert.ok(tags.includes(version), `expected ${tags.join(" or ")} to serve, got ${version}`);
   assert.equal(release.tag, version, "the newest good release is another one than what serves");
   const revision = place.revision();
-  assert.deepEqual(release.revision, [revision], "the ledger says another revision");
+  assert.deepEqual(release.revision, [revision], "the state says another revision");
   const image = release.services["server"]!.imageId;
-  const proven = place
+  const verifiedRun = place
     .releases()
-    .flatMap((one) => one.proofs)
+    .flatMap((one) => one.verifications)
     .some((one) => one.passed && one.image === image && one.revision.join() === revision);
   assert.ok(
-    release.heads.join() === revision || proven,
-    `${version} was never proven on ${revision}`,
+    release.heads.join() === revision || verifiedRun,
+    `${version} was never verified on ${revision}`,
   );
   const begun = place.releases().filter((one) => one.outcome === "begun");
   assert.deepEqual(
@@ -63,8 +63,8 @@ export async function expectInvariants(
     "releases that never ended",
   );
 
-  expectStartable(place);
-  expectNoSecrets(place);
+  assertStartable(place);
+  assertNoSecrets(place);
 
   const there = await place.agents();
   assert.deepEqual(
@@ -83,8 +83,8 @@ export async function expectInvariants(
   assert.deepEqual(verified.said["drift"], []);
 }
 
-/** One container for each part, all healthy; none of a rehearsal, none of a killed process. */
-function expectContainers(place: ProdWorkspace, killed: readonly number[]): void {
+/** One container for each service, all healthy; none of a rehearsal, none of a killed process. */
+function assertContainers(place: ProdWorkspace, killed: readonly number[]): void {
   const { project } = place;
   const listed = (filter: string, format: string) =>
     docker("ps", "-a", "--filter", `label=${filter}`, "--format", format)
@@ -93,7 +93,7 @@ function expectContainers(place: ProdWorkspace, killed: readonly number[]): void
       .sort();
   const names = listed(`com.docker.compose.project=${project}`, "{{.Names}}");
   // A server on a schema newer than its own comes without its migration step; one that was
-  // started beside the former one has another number.
+  // started alongside the previous one has another number.
   const parts = Object.keys(place.newestGood()!.services).sort();
   assert.deepEqual(
     names.map((name) => name.replace(/-\d+$/, "")),
@@ -105,17 +105,17 @@ function expectContainers(place: ProdWorkspace, killed: readonly number[]): void
   assert.deepEqual(left, [], "one-shot containers of a killed process are left");
 }
 
-/** The images of what could be gone back to are there, whatever became of their tags. */
-function expectStartable(place: ProdWorkspace): void {
-  const [, former] = place.releases().filter((one) => one.outcome === "good");
-  if (former === undefined) return;
-  const images = Object.values(former.services).map((one) => one.imageId);
+/** The images of what could be rolled back to are there, whatever became of their tags. */
+function assertStartable(place: ProdWorkspace): void {
+  const [, previous] = place.releases().filter((one) => one.outcome === "good");
+  if (previous === undefined) return;
+  const images = Object.values(previous.services).map((one) => one.imageId);
   docker("image", "inspect", "--format", "{{.Id}}", ...images);
-  assert.ok(existsSync(join(place.state, "releases", former.id, "compose.yaml")));
+  assert.ok(existsSync(join(place.state, "releases", previous.id, "compose.yaml")));
 }
 
 /** No secret in what was said, in the state, in a container's log or in telemetry. */
-export function expectNoSecrets(place: ProdWorkspace): void {
+export function assertNoSecrets(place: ProdWorkspace): void {
   const file = join(place.root, "env/prod.secrets.env");
   const { assignments } = parseEnvFile(readFileSync(file), file);
   const secrets = assignments.map((one) => one.value).filter((value) => value.length >= 8);
@@ -129,7 +129,7 @@ export function expectNoSecrets(place: ProdWorkspace): void {
     const { stdout, stderr } = spawnSync("docker", ["logs", id], { encoding: "utf8" });
     places.set(`the log of ${service}`, stdout + stderr);
   }
-  const written = place.environment["CLICKHOUSE"] === undefined ? telemetryOf(place) : "";
+  const written = place.environment["CLICKHOUSE_MODE"] === undefined ? telemetryOf(place) : "";
   places.set("telemetry", written);
   const found = [...places].filter(([, text]) => secrets.some((one) => text.includes(one)));
   assert.deepEqual(
@@ -149,7 +149,7 @@ function telemetryOf({ project }: ProdWorkspace): string {
   return stdout;
 }
 
-/** The lines of a state directory's files that stay beside others: for messages of failed tests. */
+/** The lines of a state directory's files that stay alongside others: for messages of failed tests. */
 export function lastSteps(place: ProdWorkspace, count: number): string {
   const lines = place.journal().slice(-count);
   return lines

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEntry, type Entry } from "../../scripts/ledger/journal.ts";
+import { readEntry, type Entry } from "../../scripts/state/journal.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
 
 export interface Killed {
@@ -28,7 +28,7 @@ export async function killAt(
   let ran: { code: number | null } | undefined;
   void running.ended.then((one) => (ran = one));
   let seen = from;
-  let told = 0;
+  let reported = 0;
   while (ran === undefined) {
     if (size() !== seen) {
       seen = size();
@@ -42,8 +42,8 @@ export async function killAt(
         await running.ended;
         return { pid, at: readEntry(whole[line - 1]!), code: null };
       }
-      for (; told < whole.length; told += 1) {
-        const read = readEntry(whole[told]!);
+      for (; reported < whole.length; reported += 1) {
+        const read = readEntry(whole[reported]!);
         if (read) onLine(read);
       }
     }
@@ -52,7 +52,7 @@ export async function killAt(
   return { pid, at: undefined, code: ran.code };
 }
 
-/** What a command writes into the journal when nobody kills it. */
+/** What a command writes into the journal when no one kills it. */
 export async function seenOf(place: ProdWorkspace, command: readonly string[], code = 0) {
   const before = place.journal().length;
   const [entry = "", ...args] = command;

@@ -4,16 +4,16 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Entry } from "../../scripts/ledger/journal.ts";
+import type { Entry } from "../../scripts/state/journal.ts";
 import { composeOf } from "./composeOf.ts";
-import { evidence, expectInvariants, lastSteps } from "./invariants.ts";
+import { evidence, assertInvariants, lastSteps } from "./invariants.ts";
 import { killAt, seenOf } from "./killAt.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
-// "done" after it. Whatever comes next finishes it or takes it back, and nobody cleans up.
+// "done" after it. Whatever comes next finishes it or takes it back, and no one cleans up.
 // All lines take a quarter of an hour on two cores: KILLED=all (`npm run test:long`). Else the same part
 // of them on every day: every 36th line from where the server is touched, every 72nd before that, of
 // short runs twice as many, of each run one at least; the simulation has them all by the thousand.
@@ -43,12 +43,12 @@ const rollback = (...args: string[]) => ["rollback", ...args, "--env", "prod", "
 class World {
   readonly agents: string[] = [];
   readonly pids: number[] = [];
-  readonly place: StandinWorkspace;
-  private constructor(place: StandinWorkspace) {
+  readonly place: FakeServerWorkspace;
+  private constructor(place: FakeServerWorkspace) {
     this.place = place;
   }
   static async make(name: string, port: number): Promise<World> {
-    const world = new World(await standinWorkspace(`killed-${name}`, port));
+    const world = new World(await fakeServerWorkspace(`killed-${name}`, port));
     after(() => world.place.remove());
     return world;
   }
@@ -78,10 +78,10 @@ class World {
     return { ...killed, isBegun };
   }
 
-  async holds(...tags: string[]) {
+  async assertInvariants(...tags: string[]) {
     const { agents, pids: killed } = this;
     try {
-      await expectInvariants(this.place, { tags, agents, killed });
+      await assertInvariants(this.place, { tags, agents, killed });
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${lastSteps(this.place, 40)}`, {
         cause: error,
@@ -89,8 +89,8 @@ class World {
     }
   }
 
-  /** What rollbacks keep is kept for good: nobody else takes it away. */
-  dropKept() {
+  /** What rollbacks keep is retained for good: no one else takes it away. */
+  dropRetained() {
     for (const name of this.place.databases().filter((one) => one.startsWith("letta_retained_")))
       this.place.psql(`DROP DATABASE ${name} WITH (FORCE)`, "postgres");
   }
@@ -114,33 +114,33 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       const { place } = world;
       await world.must(deploy("1.0.0"));
       await world.write();
-      const back = (way: string) => rollback("1.0.0", "--database", way);
+      const back = (databaseStrategy: string) => rollback("1.0.0", "--database", databaseStrategy);
       const mine = (_: unknown, index: number) => index % shares === share;
       const deploys = chosen(await seenOf(place, deploy("2.0.0"))).filter(mine);
       const restores = chosen(await seenOf(place, back("restore"))).filter(mine);
       await world.must(deploy("2.0.0"));
-      const carries = chosen(await seenOf(place, back("carry"))).filter(mine);
+      const carries = chosen(await seenOf(place, back("copy"))).filter(mine);
       const backs = [
         ...restores.map((line) => ["restore", line] as const),
-        ...carries.map((line) => ["carry", line] as const),
+        ...carries.map((line) => ["copy", line] as const),
       ];
       for (let turn = 0; deploys.length + backs.length > 0; turn += 1) {
         const isOld = (await place.version()) === "1.0.0";
-        const [way = "restore", backLine] = isOld ? [] : (backs.shift() ?? []);
+        const [databaseStrategy = "restore", backLine] = isOld ? [] : (backs.shift() ?? []);
         const line = isOld ? deploys.shift() : backLine;
-        if (isOld || way === "carry") await world.write();
+        if (isOld || databaseStrategy === "copy") await world.write();
         const [command, undo] = isOld
           ? [deploy("2.0.0"), deploy("1.0.0")]
-          : [back(way), deploy("2.0.0")];
+          : [back(databaseStrategy), deploy("2.0.0")];
         if (line === undefined) {
           await world.must(command);
           continue;
         }
-        await killedAt(t, `${isOld ? "deploy" : way}, line ${line}`, async () => {
+        await killedAt(t, `${isOld ? "deploy" : databaseStrategy}, line ${line}`, async () => {
           const { at, isBegun } = await world.kill(command, line);
           await world.must(turn % 3 > 0 && !isBegun && at !== undefined ? undo : command);
-          await world.holds("1.0.0", "2.0.0");
-          world.dropKept();
+          await world.assertInvariants("1.0.0", "2.0.0");
+          world.dropRetained();
           return at;
         });
       }
@@ -158,7 +158,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       await killedAt(t, `line ${line}`, async () => {
         const { at, isBegun } = await world.kill(deploy(other), line);
         await world.must(deploy(turn % 2 === 0 && !isBegun ? present : other));
-        await world.holds("1.0.0", "1.1.0");
+        await world.assertInvariants("1.0.0", "1.1.0");
         return at;
       });
     }
@@ -173,7 +173,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       await killedAt(t, `line ${line}`, async () => {
         const { at } = await world.kill(deploy("1.0.0"), line);
         await world.must(deploy("1.0.0"));
-        await world.holds("1.0.0");
+        await world.assertInvariants("1.0.0");
         return at;
       });
     }
@@ -190,40 +190,40 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       await killedAt(t, `line ${line}`, async () => {
         const { at, isBegun } = await world.kill(rollback("1.0.0"), line);
         await world.must(turn % 2 === 0 && !isBegun ? deploy("2.0.0") : rollback("1.0.0"));
-        await world.holds("1.0.0", "2.0.0");
+        await world.assertInvariants("1.0.0", "2.0.0");
         return at;
       });
     }
   });
 
-  test("the way back with the database of before", async (t) => {
+  test("the rollback with the database of before", async (t) => {
     const world = await World.make("back", portsOf("killed") + 120);
     const { place } = world;
     await world.must(deploy("1.0.0"));
-    // The migration works on the copy and fails for real: somebody made its table meanwhile.
+    // The migration works on the copy and fails for real: someone made its table meanwhile.
     const query = "CREATE TABLE notes (id text)";
     const psql = `docker exec ${place.project}-postgres-1 psql -U letta -c '${query}'`;
     hook(place, "pre-migrate", psql);
     const seen = await seenOf(place, deploy("2.0.0"), 4);
     place.psql("DROP TABLE notes");
-    for (const line of ofWayBack(seen)) {
+    for (const line of ofRollback(seen)) {
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
         const { at } = await world.kill(deploy("2.0.0"), line);
         await world.must(deploy("1.0.0"));
-        await world.holds("1.0.0");
-        const newcomer = place.releases().find((one) => one.tag === "2.0.0")!;
-        // Killed while it was kept, it is kept once more, beside what there is.
-        const kept = [newcomer.id, `${newcomer.id}-again`].map((id) => evidence(place, id));
-        assert.ok(kept.some((folder) => existsSync(join(folder, "migrate.log"))));
+        await world.assertInvariants("1.0.0");
+        const candidate = place.releases().find((one) => one.tag === "2.0.0")!;
+        // Killed while it was retained, it is retained once more, alongside what there is.
+        const retained = [candidate.id, `${candidate.id}-again`].map((id) => evidence(place, id));
+        assert.ok(retained.some((folder) => existsSync(join(folder, "migrate.log"))));
         return at;
       });
       place.psql("DROP TABLE notes");
-      world.dropKept();
+      world.dropRetained();
     }
   });
 
-  test("the way back that keeps the newer schema", async (t) => {
+  test("the rollback that keeps the newer schema", async (t) => {
     const world = await World.make("back-keep", portsOf("killed") + 140);
     const { place } = world;
     await world.must(deploy("1.0.0"));
@@ -238,12 +238,12 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
       before = place.journal().length;
       assert.equal((await killAt(place, deploy("2.0.0"), never, breakIt)).code, 4);
     }
-    for (const line of ofWayBack(place.journal().slice(before))) {
+    for (const line of ofRollback(place.journal().slice(before))) {
       await world.write();
       await killedAt(t, `line ${line}`, async () => {
         const killed = await world.kill(deploy("2.0.0"), line, breakIt);
         await world.must(deploy("1.0.0"));
-        await world.holds("1.0.0");
+        await world.assertInvariants("1.0.0");
         return killed.at;
       });
     }
@@ -269,26 +269,26 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     await first.ended;
     const lines = place.journal().length;
     // On a busy machine the first of Compose's two works may be over before it is seen.
-    assert.match(place.journal().at(-1)!.step, /^(?:create |new server beside)/);
+    assert.match(place.journal().at(-1)!.step, /^(?:create |start new server)/);
     const second = place.start("deploy", ["prod", "1.1.0", "--yes"]);
     await sleep(3000);
     assert.equal(second.child.exitCode, null, "it did not wait for it");
     assert.equal(place.journal().length, lines, "it did not wait for it");
     for (const one of orphans) process.kill(one, "SIGCONT");
     assert.equal((await second.ended).code, 0);
-    await world.holds("1.1.0");
+    await world.assertInvariants("1.1.0");
   });
 });
 
 /** The lines to be killed at from where a run turned back. */
-function ofWayBack(seen: readonly Entry[]): number[] {
+function ofRollback(seen: readonly Entry[]): number[] {
   const first = seen.findIndex((one) => one.step === "keep the evidence");
   assert.ok(first > 0);
   return chosen(seen, { touched: 12, before: 24, from: first });
 }
 
 /** Puts an executable into hooks/ of the clone. */
-function hook(place: StandinWorkspace, name: string, ...lines: string[]) {
+function hook(place: FakeServerWorkspace, name: string, ...lines: string[]) {
   const path = join(place.root, "hooks", name);
   mkdirSync(join(place.root, "hooks"), { recursive: true });
   writeFileSync(path, ["#!/bin/sh", "set -e", ...lines, ""].join("\n"));

@@ -4,46 +4,53 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { expectNoSecrets } from "./invariants.ts";
-import { prodWorkspace, type ProdWorkspace, type Told } from "./prodWorkspace.ts";
+import { assertNoSecrets } from "./invariants.ts";
+import { prodWorkspace, type ProdWorkspace, type Reported } from "./prodWorkspace.ts";
 import { containerIds } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 let place: ProdWorkspace;
 
 before(async () => {
-  place = await prodWorkspace("letta", portsOf("letta"), { IMAGES: "local" });
+  place = await prodWorkspace("letta", portsOf("letta"), { IMAGE_SOURCE: "local" });
 });
 after(() => place.remove());
 
-/** That it went well, which version serves, that these agents are all there and no secret is told. */
-async function serves(told: Told, version: string, agents: readonly string[]): Promise<void> {
-  assert.equal(told.code, 0, JSON.stringify(told.said));
-  assert.deepEqual(told.said["server"], { version });
+/** That it went well, which version serves, that these agents are all there and no secret is printed. */
+async function serves(
+  reported: Reported,
+  version: string,
+  agents: readonly string[],
+): Promise<void> {
+  assert.equal(reported.code, 0, JSON.stringify(reported.said));
+  assert.deepEqual(reported.said["server"], { version });
   assert.equal(await place.version(), version);
   assert.deepEqual(await place.agents(), [...agents].sort());
-  expectNoSecrets(place);
+  assertNoSecrets(place);
 }
 
-test("0.15.1 is deployed, proven through the proxy's door", async () => {
+test("0.15.1 is deployed, verified through the proxy", async () => {
   await serves(await place.deploy("0.15.1"), "0.15.1", []);
   await place.write("first");
   await place.write("second");
 });
 
 test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async () => {
-  const told = await place.deploy("0.16.8");
-  await serves(told, "0.16.8", ["first", "second"]);
-  const rehearsal = told.said["rehearsal"] as { wayBack: { passed: boolean }; difference: object };
-  assert.equal(rehearsal.wayBack.passed, true);
+  const reported = await place.deploy("0.16.8");
+  await serves(reported, "0.16.8", ["first", "second"]);
+  const rehearsal = reported.said["rehearsal"] as {
+    rollbackCheck: { passed: boolean };
+    difference: object;
+  };
+  assert.equal(rehearsal.rollbackCheck.passed, true);
   assert.match(JSON.stringify(rehearsal.difference), /conversations/);
   await place.write("third");
 });
 
 test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it", async () => {
-  const told = await place.tell("rollback", []);
-  await serves(told, "0.15.1", ["first", "second", "third"]);
-  assert.equal(told.said["way"], "keep");
+  const reported = await place.tell("rollback", []);
+  await serves(reported, "0.15.1", ["first", "second", "third"]);
+  assert.equal(reported.said["databaseStrategy"], "keep");
   assert.equal(place.revision(), "1c28e167b74f");
   await place.write("fourth");
   const verified = await place.tell("verify", ["prod"]);
@@ -51,44 +58,45 @@ test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it"
 });
 
 test("0.16.8 comes again, with all agents", async () => {
-  const told = await place.deploy("0.16.8");
-  await serves(told, "0.16.8", ["first", "second", "third", "fourth"]);
-  assert.equal(told.said["way"], "none");
+  const reported = await place.deploy("0.16.8");
+  await serves(reported, "0.16.8", ["first", "second", "third", "fourth"]);
+  assert.equal(reported.said["databaseStrategy"], "none");
 });
 
 test("between releases of one schema a rollback is a swap", async () => {
   const before = ["first", "second", "third", "fourth"];
   const deployed = await place.deploy("0.16.7");
   await serves(deployed, "0.16.7", before);
-  assert.equal(deployed.said["cutover"], "overlap");
-  const told = await place.rollback();
-  await serves(told, "0.16.8", before);
-  assert.equal(told.said["way"], "none");
+  assert.equal(deployed.said["strategy"], "blue-green");
+  const reported = await place.rollback();
+  await serves(reported, "0.16.8", before);
+  assert.equal(reported.said["databaseStrategy"], "none");
 });
 
-test("without the recorded proof a rollback is refused, and no container is touched", async () => {
+test("without the recorded verification a rollback is refused, and no container is touched", async () => {
   const ids = containerIds(place.project);
-  const kept = place.releases().map(({ id }) => {
+  const retained = place.releases().map(({ id }) => {
     const path = join(place.state, "releases", id, "release.json");
     const text = readFileSync(path, "utf8");
-    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), proofs: [] }));
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), verifications: [] }));
     return { path, text };
   });
-  const told = await place.rollback(["0.15.1"]);
-  assert.equal(told.code, 3);
-  assert.equal(told.said["code"], "ROLLBACK_UNSAFE");
-  const words = JSON.stringify(told.said["details"]);
-  for (const way of ["keep", "carry", "downgrade", "restore"]) assert.ok(words.includes(way), way);
+  const reported = await place.rollback(["0.15.1"]);
+  assert.equal(reported.code, 3);
+  assert.equal(reported.said["code"], "ROLLBACK_UNSAFE");
+  const words = JSON.stringify(reported.said["details"]);
+  for (const databaseStrategy of ["keep", "copy", "downgrade", "restore"])
+    assert.ok(words.includes(databaseStrategy), databaseStrategy);
   assert.match(words, /restore would lose at least \d+ rows/);
   assert.deepEqual(containerIds(place.project), ids);
-  for (const { path, text } of kept) writeFileSync(path, text);
+  for (const { path, text } of retained) writeFileSync(path, text);
 });
 
-test("carry: the rows of now in the older schema; the newer database is kept", async () => {
-  const told = await place.rollback(["0.15.1", "--database", "carry"]);
-  await serves(told, "0.15.1", ["first", "second", "third", "fourth"]);
+test("copy: the present rows in the older schema; the newer database is retained", async () => {
+  const reported = await place.rollback(["0.15.1", "--database", "copy"]);
+  await serves(reported, "0.15.1", ["first", "second", "third", "fourth"]);
   assert.equal(place.revision(), "b1c2d3e4f5a6");
-  assert.ok(place.databases().includes(`letta_retained_${String(told.said["release"])}`));
+  assert.ok(place.databases().includes(`letta_retained_${String(reported.said["release"])}`));
   await place.write("fifth");
 });
 
@@ -97,13 +105,13 @@ test("0.16.8 is migrated to once more, and takes its dump", async () => {
   await serves(await place.deploy("0.16.8"), "0.16.8", before);
 });
 
-test("restore: the data as at the dump, what was written since in a database that is kept", async () => {
+test("restore: the data as at the dump, what was written since in a database that is retained", async () => {
   await place.write("sixth");
-  const told = await place.rollback(["0.15.1", "--database", "restore"]);
+  const reported = await place.rollback(["0.15.1", "--database", "restore"]);
   const dumped = ["first", "second", "third", "fourth", "fifth"];
-  await serves(told, "0.15.1", dumped);
-  const kept = `letta_retained_${String(told.said["release"])}`;
-  assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", kept), "1");
+  await serves(reported, "0.15.1", dumped);
+  const retained = `letta_retained_${String(reported.said["release"])}`;
+  assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", retained), "1");
 });
 
 test("history and releases tell all that was done", async () => {

@@ -1,6 +1,6 @@
 // The faults of database and migration, on real Letta releases. `npm run faults` runs them, and
 // `npm test -- real/lettaFaults`: each rehearsal takes most of a minute, and `npm test` has made
-// the same faults with the stand-in server.
+// the same faults with the fake server server.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ let story: Story;
 let place: ProdWorkspace;
 
 before(async () => {
-  place = await prodWorkspace("letta-faults", portsOf("lettaFaults"), { IMAGES: "local" });
+  place = await prodWorkspace("letta-faults", portsOf("lettaFaults"), { IMAGE_SOURCE: "local" });
   story = new Story(place);
   story.ends(await place.deploy(old), 0);
   await story.write();
@@ -30,16 +30,16 @@ function deployAfter(statements: readonly string[], more: Readonly<Record<string
   return story.withHook("pre-migrate", ["set -e", ...lines], () => place.deploy(next, [], more));
 }
 
-/** The former version serves again on its own schema, with every agent. */
+/** The previous version serves again on its own schema, with every agent. */
 async function isBack(): Promise<void> {
-  await story.holds(old);
+  await story.assertInvariants(old);
   assert.equal(place.revision(), oldHead);
 }
 
 test("25: another encryption key is refused before anything is touched", async () => {
   const other = { LETTA_ENCRYPTION_KEY: "another key than the one it was" };
-  const told = await story.untouched(() => place.deploy(next, [], other));
-  story.ends(told, 3, "KEY_CHANGED");
+  const reported = await story.untouched(() => place.deploy(next, [], other));
+  story.ends(reported, 3, "KEY_CHANGED");
 });
 
 test("24: a password that the volume does not know is refused before anything is touched", async () => {
@@ -84,8 +84,8 @@ test("19: an idle session in the way of the migration is named, and nothing is h
 
 test("17: a migration that fails in the middle, and only for real, is taken back", async () => {
   await story.write();
-  const told = await deployAfter(["CREATE TABLE conversations (id text)"]);
-  assert.match(story.ends(told, 4, "ROLLED_BACK").details.join("\n"), /conversations/);
+  const reported = await deployAfter(["CREATE TABLE conversations (id text)"]);
+  assert.match(story.ends(reported, 4, "ROLLED_BACK").details.join("\n"), /conversations/);
   await isBack();
   place.psql("DROP TABLE conversations");
 });
@@ -98,7 +98,7 @@ test("18: Postgres killed in the middle of a migration's statement is started an
   const locking = story.session("BEGIN; LOCK TABLE agents;");
   await story.until("wait_event_type = 'Lock' AND datname = 'letta'");
   docker("kill", story.container("postgres"));
-  story.ends(await story.told(running), 4, "ROLLED_BACK");
+  story.ends(await story.reported(running), 4, "ROLLED_BACK");
   locking.kill();
   await isBack();
 });
@@ -116,16 +116,16 @@ function refusing(but: readonly string[]): string[] {
 
 test("20: a server that does not come up on the migrated schema is taken back", async () => {
   await story.write();
-  story.ends(await deployAfter(refusing([]), { CUTOVER: "hold" }), 4, "ROLLED_BACK");
+  story.ends(await deployAfter(refusing([]), { DEPLOY_STRATEGY: "pause" }), 4, "ROLLED_BACK");
   await isBack();
   place.psql("DROP FUNCTION no CASCADE");
 });
 
-test("20: one that does not come up beside the old one leaves that on the migrated schema", async () => {
+test("20: one that does not start next to the old one leaves that on the migrated schema", async () => {
   await story.write();
   const address = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
   const own = docker("inspect", "-f", address, story.container("server")).trim().split(" ");
   story.ends(await deployAfter(refusing(own)), 4, "ROLLED_BACK");
-  await story.holds(old);
+  await story.assertInvariants(old);
   assert.notEqual(place.revision(), oldHead);
 });

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { request } from "../../scripts/verification/request.ts";
+import { request } from "../../scripts/checks/request.ts";
 import { workspace, type Ran } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -14,7 +14,7 @@ const httpPort = firstPort + 3;
 const own = workspace("local-collector", firstPort);
 const data = join(own.root, ".stack", "dev", "collector");
 
-/** Nobody listens there: the program has to come out of its image. */
+/** No one listens there: the program has to come out of its image. */
 const away = { OTEL_RELEASE_URL: `http://127.0.0.1:${firstPort + 9}`, HOME: own.root };
 
 before(() => assert.ok(statSync(join(own.root, "otel")).isDirectory()));
@@ -24,7 +24,7 @@ after(() => own.remove());
 function start(more: Readonly<Record<string, string>> = {}) {
   const child = spawn(
     process.execPath,
-    ["--import", "./scripts/cli/start.mjs", "scripts/collector.ts", "--yes"],
+    ["--import", "./scripts/commands/start.mjs", "scripts/commands/collector.ts", "--yes"],
     {
       cwd: own.root,
       env: { ...process.env, ...own.environment, ...away, ...more, npm_lifecycle_event: "" },
@@ -38,14 +38,19 @@ function start(more: Readonly<Record<string, string>> = {}) {
   const ended = new Promise<Ran>((resolve) =>
     child.once("close", (code) => resolve({ code, stdout, stderr })),
   );
-  const told = async (what: RegExp, times = 1) => {
+  const reported = async (what: RegExp, times = 1) => {
     const all = new RegExp(what.source, "g");
     while ((stderr.match(all) ?? []).length < times) {
       assert.equal(child.exitCode, null, stderr);
       await sleep(50);
     }
   };
-  return { told, ended, stop: (signal: NodeJS.Signals) => child.kill(signal), said: () => stderr };
+  return {
+    reported,
+    ended,
+    stop: (signal: NodeJS.Signals) => child.kill(signal),
+    said: () => stderr,
+  };
 }
 
 async function send(traceId: string): Promise<void> {
@@ -67,9 +72,9 @@ async function send(traceId: string): Promise<void> {
 
 const traces = () => readFileSync(join(data, "traces.json"), "utf8");
 
-test("it comes out of its image, takes a span, and loses none of it when it is told to end", async () => {
+test("it comes out of its image, takes a span, and loses none of it when it is asked to end", async () => {
   const running = start();
-  await running.told(/takes telemetry, profile file/);
+  await running.reported(/takes telemetry, profile file/);
   assert.match(running.said(), /cannot be downloaded here \(ECONNREFUSED\)/);
   const id = "4bf92f3577b34da6a3ce929d0e0e4736";
   await send(id);
@@ -83,9 +88,9 @@ test("it comes out of its image, takes a span, and loses none of it when it is t
   assert.equal(statSync(join(data, "config.yaml")).mode & 0o777, 0o600);
 });
 
-test("killed, it is started again; a second one beside it is refused; Ctrl-C ends it", async () => {
+test("killed, it is started again; a second one alongside it is refused; Ctrl-C ends it", async () => {
   const running = start();
-  await running.told(/takes telemetry/);
+  await running.reported(/takes telemetry/);
   assert.doesNotMatch(running.said(), /copy otelcol-contrib/, "it was there already");
   const second = await own.run("collector", [], away);
   assert.equal(second.code, 6, second.stderr);
@@ -95,7 +100,7 @@ test("killed, it is started again; a second one beside it is refused; Ctrl-C end
   const pids = readdirSync("/proc").filter((pid) => commandOf(pid).endsWith(program));
   assert.equal(pids.length, 1);
   process.kill(Number(pids[0]), "SIGKILL");
-  await running.told(/takes telemetry/, 2);
+  await running.reported(/takes telemetry/, 2);
   const id = "0af7651916cd43dd8448eb211c80319c";
   await send(id);
   running.stop("SIGINT");
@@ -124,7 +129,7 @@ test("a configuration that only the collector knows to be wrong is refused befor
   assert.doesNotMatch(stderr, /Everything is ready|takes telemetry/);
 });
 
-test("a port that somebody has is refused with its holder", async () => {
+test("a port that someone has is refused with its holder", async () => {
   const server = createServer().listen(httpPort, "127.0.0.1");
   try {
     const { code, stderr } = await start().ended;
@@ -144,9 +149,9 @@ test("without a release and without an engine it says so, with the next command"
   const { code, stdout } = await own.run("collector", ["install", "--json"], {
     ...away,
     OTEL_VERSION: "0.161.0",
-    DOCKER_HOST: "unix:///nobody/listens.sock",
+    DOCKER_HOST: "unix:///missing/listens.sock",
   });
-  const told = JSON.parse(stdout) as { code: string; exit: number; next: string };
-  assert.deepEqual([code, told.code, told.exit], [3, "IMAGE_UNAVAILABLE", 3]);
-  assert.match(told.next, /OTEL_RELEASE_URL/);
+  const reported = JSON.parse(stdout) as { code: string; exit: number; next: string };
+  assert.deepEqual([code, reported.code, reported.exit], [3, "IMAGE_UNAVAILABLE", 3]);
+  assert.match(reported.next, /OTEL_RELEASE_URL/);
 });

@@ -45,7 +45,7 @@ after(async () => {
 /** Takes the engine's lock, or the database's. */
 const takes = {
   engine: (who: string, wait: boolean) => `
-    const { takeEngineLock } = await import("${here("ledger/takeEngineLock.ts")}");
+    const { takeEngineLock } = await import("${here("state/takeEngineLock.ts")}");
     const since = new Date().toISOString();
     const holder = { command: "deploy:prod", user: "${who}", host: "box", pid: process.pid, since, installation: "i" };
     const held = await takeEngineLock(engine, "${project}", holder, { wait: ${wait} });`,
@@ -64,8 +64,8 @@ function here(path: string): string {
 /** A process that takes a lock, says so, and watches it until it ends. */
 function run(lock: keyof typeof takes, who: string, how: { wait?: boolean; apart?: boolean } = {}) {
   const script = `
-    const { dockerEngine } = await import("${here("engine/dockerEngine.ts")}");
-    const { endpoint } = await import("${here("engine/endpoint.ts")}");
+    const { dockerEngine } = await import("${here("docker/dockerEngine.ts")}");
+    const { endpoint } = await import("${here("docker/endpoint.ts")}");
     const engine = dockerEngine(endpoint(process.env), process.env);
     try {${takes[lock](who, how.wait ?? false)}
       process.stdout.write("held\\n");
@@ -94,7 +94,7 @@ for (const lock of ["engine", "database"] as const) {
   });
 }
 
-test("engine: a run in another network namespace is kept out", async () => {
+test("engine: a run in another network namespace waits", async () => {
   const first = run("engine", "ann", { wait: true });
   assert.equal(await first.says(), "held");
   assert.match(await run("engine", "bob", { apart: true }).says(), /^LOCKED deploy:prod of ann/);
@@ -108,7 +108,7 @@ test("engine: a holder whose container is removed learns it", async () => {
   assert.equal(await first.says(), "lost");
 });
 
-test("engine: a container that was made and never started keeps nobody out", async () => {
+test("engine: a container that was made and never started blocks nothing", async () => {
   const labels = `letta-stack.lock=${JSON.stringify({ lock: container, pid: 1 })}`;
   docker("create", "--name", container, "--label", labels, image);
   const next = run("engine", "ann");

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fitTables } from "../../scripts/collector/fitTables.ts";
-import { clickHouse, type ClickHouse } from "../rigs/otlp/clickHouse.ts";
-import { collector, type Collector } from "../rigs/otlp/collector.ts";
-import { builtCollector, composed } from "../rigs/otlp/composed.ts";
+import { migrateTables } from "../../scripts/stack/migrateTables.ts";
+import { clickHouse, type ClickHouse } from "../fakes/otlp/clickHouse.ts";
+import { collector, type Collector } from "../fakes/otlp/collector.ts";
+import { builtCollector, composed } from "../fakes/otlp/composed.ts";
 import { portsOf } from "./portsOf.ts";
 
 // The real collector, the oldest and the newest that can be built here, with the configuration
@@ -116,7 +116,7 @@ async function send(one: Collector): Promise<string> {
   return id;
 }
 
-/** Waits for what must become true; says what is there instead where it does not. */
+/** Waits for what must become true; reports what it found instead. */
 async function becomes(holds: () => boolean | Promise<boolean>, seen: () => unknown, ms = 20_000) {
   const until = performance.now() + ms;
   while (!(await holds())) {
@@ -128,7 +128,7 @@ async function becomes(holds: () => boolean | Promise<boolean>, seen: () => unkn
 }
 
 /** Sends to a collector, and waits until each table has its one row. @returns what was sent */
-async function expectArrival(one: Collector): Promise<string> {
+async function assertArrival(one: Collector): Promise<string> {
   const id = await send(one);
   const counted = [
     ["otel_traces", "SpanId"],
@@ -149,22 +149,30 @@ async function expectArrival(one: Collector): Promise<string> {
 }
 
 async function fit(version: string): Promise<void> {
-  for (const sql of fitTables(version)) await store.ask(sql, "otel");
+  for (const sql of migrateTables(version)) await store.ask(sql, "otel");
 }
 
 const oneOf = async (sql: string) => (await store.ask(sql, "otel")).flat();
 
 test("the newest makes its tables and writes every kind of data, however the way is compressed", async () => {
-  for (const way of ["", "?compress=lz4", "?compress=zstd", "?compress=gzip", "?compress=none"]) {
-    const given = { CLICKHOUSE_ENDPOINT: `${store.settings["CLICKHOUSE_ENDPOINT"]}${way}` };
-    await withCollector(newest, async (one) => void (await expectArrival(one)), { given });
+  for (const databaseStrategy of [
+    "",
+    "?compress=lz4",
+    "?compress=zstd",
+    "?compress=gzip",
+    "?compress=none",
+  ]) {
+    const given = {
+      CLICKHOUSE_ENDPOINT: `${store.settings["CLICKHOUSE_ENDPOINT"]}${databaseStrategy}`,
+    };
+    await withCollector(newest, async (one) => void (await assertArrival(one)), { given });
   }
 });
 
 test("the oldest writes to tables that the newest made", async () => {
   await fit(oldest);
   await withCollector(oldest, async (one) => {
-    const id = await expectArrival(one);
+    const id = await assertArrival(one);
     assert.deepEqual(
       await oneOf(`SELECT AggTemp FROM otel_metrics_sum WHERE MetricName = '${id}'`),
       ["2"],
@@ -174,26 +182,26 @@ test("the oldest writes to tables that the newest made", async () => {
 
 test("the newest writes to tables that the oldest made, and the oldest still does", async () => {
   await store.ask("DROP DATABASE otel");
-  await withCollector(oldest, async (one) => void (await expectArrival(one)));
+  await withCollector(oldest, async (one) => void (await assertArrival(one)));
   await fit(newest);
   await withCollector(newest, async (one) => {
-    const id = await expectArrival(one);
+    const id = await assertArrival(one);
     const sum = "SELECT AggregationTemporality, ServiceName FROM otel_metrics_sum";
     assert.deepEqual(await oneOf(`${sum} WHERE MetricName = '${id}'`), ["2", "newest"]);
     const event = `SELECT EventName FROM otel_logs WHERE Body = '${id}'`;
     assert.deepEqual(await oneOf(event), ["happened"]);
   });
   await fit(oldest);
-  await withCollector(oldest, async (one) => void (await expectArrival(one)));
+  await withCollector(oldest, async (one) => void (await assertArrival(one)));
 });
 
-test("where nobody ran the SQL for it, the newest keeps the metrics until somebody does", async () => {
+test("where no one ran the SQL for it, the newest keeps the metrics until someone does", async () => {
   await store.ask("DROP DATABASE otel");
-  await withCollector(oldest, async (one) => void (await expectArrival(one)));
+  await withCollector(oldest, async (one) => void (await assertArrival(one)));
   await withCollector(newest, async (one) => {
     const id = await send(one);
-    const isTold = () => one.log().some((line) => line.includes("column ServiceName"));
-    await becomes(isTold, () => one.log().slice(-20).join("\n"));
+    const isReported = () => one.log().some((line) => line.includes("column ServiceName"));
+    await becomes(isReported, () => one.log().slice(-20).join("\n"));
     const found = () => oneOf(`SELECT MetricName FROM otel_metrics_sum WHERE MetricName = '${id}'`);
     assert.deepEqual(await found(), []);
     await fit(newest);
@@ -210,7 +218,7 @@ test("a wrong password ends the newest at its start with the answer's status", a
         () => one.state().status === "exited",
         () => one.log(),
       );
-      // clickhouse-go cannot read the rest: no ClickHouse compresses what it says at the door.
+      // clickhouse-go cannot read the rest: no ClickHouse compresses what it says at the login.
       assert.match(one.log().join("\n"), /\[HTTP 403\] failed to read response/);
     },
     { given, starts: false },

@@ -1,4 +1,4 @@
-// What surrounds a release, on the stand-in server: plan, backup, restore, hooks, configuration
+// What surrounds a release, on the fake server server: plan, backup, restore, hooks, configuration
 // rollback, drift, pins, drill. Each test goes on where the one before left off.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -13,17 +13,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker, scratchProjects } from "./workspace.ts";
 import { eventsDuring } from "./eventsDuring.ts";
 import { portsOf } from "./portsOf.ts";
 
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 
-let deployed: Awaited<ReturnType<StandinWorkspace["deploy"]>>;
+let deployed: Awaited<ReturnType<FakeServerWorkspace["deploy"]>>;
 
 before(async () => {
-  place = await standinWorkspace("operations", portsOf("operations"));
+  place = await fakeServerWorkspace("operations", portsOf("operations"));
   deployed = await place.deploy("1.0.0");
   await place.write("ada");
 });
@@ -47,14 +47,14 @@ function hook(name: string, text: string): void {
 }
 
 test("two versions of one schema are deployed, and each is pinned under a name of our own", async () => {
-  for (const told of [deployed, await place.deploy("1.1.0")]) {
-    assert.equal(told.code, 0, JSON.stringify(told.said));
+  for (const reported of [deployed, await place.deploy("1.1.0")]) {
+    assert.equal(reported.code, 0, JSON.stringify(reported.said));
   }
   const release = place.newestGood()!;
   for (const [name, service] of Object.entries(release.services)) {
     assert.match(service.image, /^sha256:[0-9a-f]{64}$/, name);
-    const kept = `letta-stack/kept:${place.project}-${service.imageId.slice(7, 19)}`;
-    assert.equal(docker("image", "inspect", "-f", "{{.Id}}", kept), service.imageId, name);
+    const retained = `letta-stack/retained:${place.project}-${service.imageId.slice(7, 19)}`;
+    assert.equal(docker("image", "inspect", "-f", "{{.Id}}", retained), service.imageId, name);
   }
 });
 
@@ -62,11 +62,11 @@ test("a plan tells the migration, and writes nothing anywhere", async () => {
   await place.deploy("1.1.0"); // nothing to do; whatever is written once is there now
   const before = digestOf(place.state);
   const ids = containerIds(place.project);
-  const { result: told, events } = await eventsDuring(place.project, () =>
+  const { result: reported, events } = await eventsDuring(place.project, () =>
     place.tell("plan", ["prod", "2.0.0"]),
   );
-  assert.equal(told.code, 0, JSON.stringify(told.said));
-  const { action, heads, revision } = told.said["database"] as Record<string, unknown>;
+  assert.equal(reported.code, 0, JSON.stringify(reported.said));
+  const { action, heads, revision } = reported.said["database"] as Record<string, unknown>;
   assert.deepEqual([action, heads, revision], ["migrate", ["r2"], "r1"]);
   assert.equal(digestOf(place.state), before);
   assert.deepEqual(containerIds(place.project), ids);
@@ -104,8 +104,8 @@ test("hooks know what is done; one that fails before stops it with nothing touch
 
 test("a configuration goes back without the images", async () => {
   const changed = { OTEL_BATCH_SIZE: "7531" };
-  const told = await place.deploy("1.1.0", [], changed);
-  assert.equal(told.code, 0, JSON.stringify(told.said));
+  const reported = await place.deploy("1.1.0", [], changed);
+  assert.equal(reported.code, 0, JSON.stringify(reported.said));
   const back = await place.rollback(["000001", "--only", "config"], changed);
   assert.equal(back.code, 0, JSON.stringify(back.said));
   assert.deepEqual(back.said["server"], { version: "1.1.0" });
@@ -124,19 +124,19 @@ test("a configuration goes back without the images", async () => {
   );
 });
 
-test("a backup is proven; put back, it is live and the database of now is kept", async () => {
+test("a backup is verified; put back, it is live and the database of now is retained", async () => {
   await place.write("bea");
   const backup = await place.tell("backup", ["prod", "--reason", "before trouble"]);
   assert.equal(backup.code, 0, JSON.stringify(backup.said));
-  const { id, proven } = backup.said["backup"] as { id: string; proven: string | null };
-  assert.notEqual(proven, null);
+  const { id, verifiedRun } = backup.said["backup"] as { id: string; verifiedRun: string | null };
+  assert.notEqual(verifiedRun, null);
   assert.equal(statSync(String(backup.said["path"])).mode & 0o077, 0);
   await place.write("cyd");
   const restored = await place.tell("restore", ["prod", id, "--yes"]);
   assert.equal(restored.code, 0, JSON.stringify(restored.said));
   assert.deepEqual(await place.agents(), ["ada", "bea"]);
-  const kept = `letta_retained_${String(restored.said["release"])}`;
-  assert.equal(place.psql("SELECT count(*) FROM agents", kept), "3");
+  const retained = `letta_retained_${String(restored.said["release"])}`;
+  assert.equal(place.psql("SELECT count(*) FROM agents", retained), "3");
   const verified = await place.tell("verify", ["prod"]);
   assert.equal(verified.code, 0, JSON.stringify(verified.said));
 });
@@ -151,13 +151,13 @@ test("a flipped byte in a backup is caught before anything is touched", async ()
   bytes[bytes.length >> 1]! ^= 1;
   writeFileSync(path, bytes);
   const ids = containerIds(place.project);
-  const told = await place.tell("restore", ["prod", id, "--yes"]);
-  assert.equal(told.code, 3, JSON.stringify(told.said));
+  const reported = await place.tell("restore", ["prod", id, "--yes"]);
+  assert.equal(reported.code, 3, JSON.stringify(reported.said));
   assert.deepEqual(containerIds(place.project), ids);
   assert.deepEqual(await place.agents(), agents);
 });
 
-test("drift is told part by part: a file, a container, a schema, a stranger", async () => {
+test("drift is reported part by part: a file, a container, a schema, a stranger", async () => {
   const collector = containerIds(place.project)["collector"]!;
   const changed = join(place.root, "changed.yaml");
   docker("cp", `${collector}:/etc/otelcol-contrib/config.yaml`, changed);
@@ -174,11 +174,11 @@ test("drift is told part by part: a file, a container, a schema, a stranger", as
     image,
   );
   place.psql("UPDATE alembic_version SET version_num = 'r0'");
-  const told = await place.tell("verify", ["prod"]);
+  const reported = await place.tell("verify", ["prod"]);
   docker("rm", `${place.project}-stranger`);
   place.psql("UPDATE alembic_version SET version_num = 'r1'");
-  assert.equal(told.code, 10, JSON.stringify(told.said));
-  const drift = told.said["drift"] as { service: string }[];
+  assert.equal(reported.code, 10, JSON.stringify(reported.said));
+  const drift = reported.said["drift"] as { service: string }[];
   assert.deepEqual(
     drift.map((one) => one.service).sort(),
     ["collector", "database", `${place.project}-stranger`, "proxy"].sort(),
@@ -186,28 +186,28 @@ test("drift is told part by part: a file, a container, a schema, a stranger", as
 });
 
 test("a release whose image has gone is not restorable, and releases says why", async () => {
-  const sheet = join(place.state, "releases", "000001", "release.json");
-  const text = readFileSync(sheet, "utf8");
+  const manifest = join(place.state, "releases", "000001", "release.json");
+  const text = readFileSync(manifest, "utf8");
   const { imageId } = (JSON.parse(text) as { services: { server: { imageId: string } } }).services
     .server;
-  writeFileSync(sheet, text.replaceAll(imageId, `sha256:${"0".repeat(64)}`));
+  writeFileSync(manifest, text.replaceAll(imageId, `sha256:${"0".repeat(64)}`));
   const listed = (await place.tell("releases", ["prod"])).said["releases"] as {
     id: string;
     restorable: boolean;
     reason: string | null;
   }[];
-  writeFileSync(sheet, text);
+  writeFileSync(manifest, text);
   const gone = listed.find((one) => one.id === "000001");
   assert.equal(gone?.restorable, false);
   assert.match(gone?.reason ?? "", /not on the engine: .*server/);
   assert.ok(listed.find((one) => one.id === place.newestGood()?.id)?.restorable);
 });
 
-test("a drill goes there and back beside the real project, and leaves nothing", async () => {
+test("a drill goes there and back alongside the real project, and leaves nothing", async () => {
   const before = await place.agents();
-  const told = await place.tell("drill", ["prod", "1.0.0", "--yes"]);
-  assert.equal(told.code, 0, JSON.stringify(told.said));
-  const acts = told.said["acts"] as { act: string; way: string }[];
+  const reported = await place.tell("drill", ["prod", "1.0.0", "--yes"]);
+  assert.equal(reported.code, 0, JSON.stringify(reported.said));
+  const acts = reported.said["acts"] as { act: string; databaseStrategy: string }[];
   assert.deepEqual(
     acts.map((one) => one.act),
     ["deploy 1.0.0", "deploy 1.1.0", "roll back to 1.0.0"],

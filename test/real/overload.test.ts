@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import test, { after, before } from "node:test";
-import type { Check } from "../../scripts/verification/verify.ts";
+import type { Check } from "../../scripts/checks/verify.ts";
 import { portsOf } from "./portsOf.ts";
 import { Story } from "./story.ts";
 import { docker } from "./workspace.ts";
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => story?.remove());
 
-/** The stand-in has sixteen connections at once: with 1.5 s each it can do 10.7 requests a second. */
+/** The fake server has sixteen connections at once: with 1.5 s each it can do 10.7 requests a second. */
 const seconds = 1.5;
 const perSecond = 16;
 /** Further clients give up: each costs the port's docker-proxy six files. */
@@ -50,7 +50,7 @@ test("at 150 % of what the server can do a deploy is refused, and where it goes 
   place.psql(slowly);
   const end = overload();
   try {
-    // Until whoever asks waits longer than the tool does.
+    // Until a client waits longer than the tool does.
     const limit = performance.now() + 120_000;
     for (let waited = 0; waited < 7000;) {
       assert.ok(performance.now() < limit, "it was never overloaded");
@@ -65,17 +65,19 @@ test("at 150 % of what the server can do a deploy is refused, and where it goes 
     // Whether its checks got through the overload differs; it stays either way, and says which.
     const forced = await place.deploy("1.1.0", ["--despite-failures"]);
     const checks = (forced.said["checks"] ?? []) as Check[];
-    const failed = checks.filter((one) => one.outcome === "failed" && one.about !== "telemetry");
+    const failed = checks.filter(
+      (one) => one.outcome === "failed" && one.description !== "telemetry",
+    );
     if (forced.code === 0) assert.deepEqual(failed, []);
     else story.ends(forced, 5, "UNCHANGED_FAILURES");
   } finally {
     place.psql("DROP EVENT TRIGGER slowly; DROP FUNCTION slowly");
     await end();
   }
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
 });
 
-/** Clients that connect again at once, until they are told to end. */
+/** Clients that connect again at once, until they are asked to end. */
 function connectAgain(): () => void {
   const postgres = story.container("postgres");
   const psql = "PGAPPNAME=exporter psql -U letta -d letta -qAtc 'SELECT pg_sleep(60)'";
@@ -98,13 +100,13 @@ test("psql opened while a deploy fails, and a client that connects again at once
   ];
   await story.withHook("pre-migrate", hook, async () => {
     const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"], {
-      CUTOVER: "hold",
+      DEPLOY_STRATEGY: "pause",
     });
     await story.begins(/^keep a copy of the database/, from, running, "done");
     const idle = story.session("SELECT 1;");
     const end = connectAgain();
     try {
-      story.ends(await story.told(running), 4, "ROLLED_BACK");
+      story.ends(await story.reported(running), 4, "ROLLED_BACK");
     } finally {
       end();
       idle.stdin.end();
@@ -114,7 +116,7 @@ test("psql opened while a deploy fails, and a client that connects again at once
   assert.ok(swapped, "it did not swap the databases");
   place.psql("DROP TABLE notes");
   assert.equal(place.revision(), "r1");
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
 });
 
 test("sessions are named before anything is touched, and ended where that is allowed", async () => {
@@ -130,5 +132,5 @@ test("sessions are named before anything is touched, and ended where that is all
   } finally {
     end();
   }
-  await story.holds("2.0.0");
+  await story.assertInvariants("2.0.0");
 });

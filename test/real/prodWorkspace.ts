@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readJournal, type Entry } from "../../scripts/ledger/journal.ts";
-import { newestGood, readReleases, type Release } from "../../scripts/ledger/releases.ts";
-import { fromEnv } from "../rigs/fromEnv.ts";
+import { readJournal, type Entry } from "../../scripts/state/journal.ts";
+import { newestGood, readReleases, type Release } from "../../scripts/state/releases.ts";
+import { fromEnv } from "../fakes/fromEnv.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { request } from "../../scripts/verification/request.ts";
+import { request } from "../../scripts/checks/request.ts";
 import {
   containerIds,
   docker,
@@ -19,7 +19,7 @@ import {
 type More = Readonly<Record<string, string>>;
 
 /** A command that ended, and the one object it wrote. */
-export interface Told extends Ran {
+export interface Reported extends Ran {
   readonly said: Readonly<Record<string, unknown>>;
 }
 
@@ -29,15 +29,15 @@ export interface Running {
   readonly ended: Promise<Ran>;
 }
 
-/** A clone in which prod is quick: no proof waits for its spans. */
+/** A clone in which prod is quick: no verification waits for its spans. */
 export interface ProdWorkspace extends Workspace {
   /** The state directory of prod. */
   readonly state: string;
   start(entry: string, args: readonly string[], more?: More): Running;
   /** @throws Error where standard output is not exactly one JSON object */
-  tell(entry: string, args: readonly string[], more?: More): Promise<Told>;
-  deploy(tag: string, args?: readonly string[], more?: More): Promise<Told>;
-  rollback(args?: readonly string[], more?: More): Promise<Told>;
+  tell(entry: string, args: readonly string[], more?: More): Promise<Reported>;
+  deploy(tag: string, args?: readonly string[], more?: More): Promise<Reported>;
+  rollback(args?: readonly string[], more?: More): Promise<Reported>;
   journal(): Entry[];
   /** All that its commands wrote so far. */
   said(): string;
@@ -80,8 +80,8 @@ export async function prodWorkspace(
     STACK_PROJECT: project,
     ...Object.fromEntries(ports.map((port, index) => [port, String(firstPort + index)])),
     PROXY_PUBLISH_HOST: "127.0.0.1",
-    BAKE_SECONDS: "1",
-    // So that no proof waits for its spans.
+    BAKE_TIME: "1s",
+    // So that no verification waits for its spans.
     OTEL_BATCH_TIMEOUT: "100ms",
     OTEL_BSP_SCHEDULE_DELAY: "100",
     ...over,
@@ -91,7 +91,12 @@ export async function prodWorkspace(
     const given = { ...environment, ...more };
     const child = spawn(
       process.execPath,
-      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...fromEnv(args, given)],
+      [
+        "--import",
+        "./scripts/commands/start.mjs",
+        `scripts/commands/${entry}.ts`,
+        ...fromEnv(args, given),
+      ],
       { cwd: root, env: { ...process.env, ...given }, stdio: ["ignore", "pipe", "pipe"] },
     );
     const said = { stdout: "", stderr: "" };
@@ -110,25 +115,29 @@ export async function prodWorkspace(
   };
   const run = (entry: string, args: readonly string[], more: More = {}) =>
     start(entry, args, more).ended;
-  const tell = async (entry: string, args: readonly string[], more: More = {}): Promise<Told> => {
+  const tell = async (
+    entry: string,
+    args: readonly string[],
+    more: More = {},
+  ): Promise<Reported> => {
     const ran = await run(entry, [...args, "--json"], more);
     const lines = ran.stdout.split("\n");
     if (lines.length !== 2 || lines[1] !== "") {
       throw new Error(`expected one JSON object, got:\n${ran.stdout}\n${ran.stderr}`);
     }
-    return { ...ran, said: JSON.parse(lines[0]!) as Told["said"] };
+    return { ...ran, said: JSON.parse(lines[0]!) as Reported["said"] };
   };
   const made = await run("secrets", ["init", "prod"]);
   if (made.code !== 0) throw new Error(made.stderr);
   const state = join(root, ".stack", "prod");
   const password = passwordOf(join(root, "env/prod.secrets.env"));
-  const door = `https://127.0.0.1:${firstPort}`;
+  const proxyUrl = `https://127.0.0.1:${firstPort}`;
   const ask = (asked: string, send?: object) => {
     const [method = "", path = ""] = asked.split(" ");
-    return request(door + path, {
+    return request(proxyUrl + path, {
       method,
       headers: { authorization: `Bearer ${password}` },
-      timeoutMs: 30_000, // as long as a proof waits
+      timeoutMs: 30_000, // as long as a verification waits
       ...(send === undefined ? {} : { body: JSON.stringify(send) }),
     });
   };
@@ -176,13 +185,13 @@ export async function prodWorkspace(
       for (const one of scratchProjects(project, "rehearsal"))
         await dockerMeanwhile("compose", "-p", one, "down", "--volumes");
       await place.remove();
-      const kept = await dockerMeanwhile(
+      const retained = await dockerMeanwhile(
         "images",
-        `letta-stack/kept:${project}-*`,
+        `letta-stack/retained:${project}-*`,
         "--format",
         "{{.Repository}}:{{.Tag}}",
       );
-      if (kept !== "") await dockerMeanwhile("rmi", ...kept.split("\n"));
+      if (retained !== "") await dockerMeanwhile("rmi", ...retained.split("\n"));
     },
   };
 }

@@ -11,18 +11,18 @@ import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { parse } from "yaml";
-import type { Finding } from "../../scripts/diagnosis/diagnose.ts";
-import { pauseScript, renewScript, resumeScript } from "../../scripts/cutover/gateScripts.ts";
+import type { Finding } from "../../scripts/checks/runCheck.ts";
+import { pauseScript, renewScript, resumeScript } from "../../scripts/deploy/gateScripts.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { mostWaiting } from "../../scripts/stack/proxyUpstream.ts";
-import { heldRequests } from "../rigs/load/heldRequests.ts";
-import { authority } from "../rigs/otlp/authority.ts";
+import { pausedRequests } from "../fakes/load/pausedRequests.ts";
+import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";
 import { exampleValues, lookupOf } from "../stack/exampleStack.ts";
 import { portsOf } from "./portsOf.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 
-// The proxy as dev has it where PROXY is true: the real one, before the stand-in server; where
+// The proxy as dev has it where PROXY is true: the real one, before the fake server server; where
 // a test wants to say itself when which byte is sent, before a server of its own.
 const port = portsOf("proxy");
 const settings = {
@@ -32,12 +32,12 @@ const settings = {
   PROXY_MAX_BODY: "64kb",
 };
 const folder = mkdtempSync(join(tmpdir(), "proxy-"));
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 /** The proxy's own CA (PEM). */
 let root: string;
 
 before(async () => {
-  place = await standinWorkspace("proxy", port);
+  place = await fakeServerWorkspace("proxy", port);
   await up();
   root = inProxy("cat", "/data/caddy/pki/authorities/local/root.crt");
 });
@@ -73,7 +73,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** One request through the door, the certificate judged by the proxy's own CA. */
+/** One request through the proxy, the certificate judged by the proxy's own CA. */
 async function ask(path: string, more: RequestOptions & { body?: string } = {}): Promise<Answer> {
   const { body, ...options } = more;
   const sent = request({
@@ -118,7 +118,7 @@ const proxySaid = () =>
     .filter((line) => line.includes('"level":"error"'))
     .join("\n");
 
-/** Whoever comes anew with each request, at any moment: sixty a second. */
+/** Anyone who comes anew with each request, at any moment: sixty a second. */
 function callOften() {
   const failed: string[] = [];
   const calls: Promise<void>[] = [];
@@ -141,7 +141,7 @@ function callOften() {
 
 const caddyfile = "/etc/caddy/Caddyfile";
 
-/** Changes the Caddyfile in its place and has it read anew, by the part's own command. */
+/** Changes the Caddyfile in its place and has it read anew, by the service's own command. */
 function reload(change: (text: string) => string): void {
   const text = change(inProxy("cat", caddyfile));
   // The proxy may only read it: the job that lays it out has its volume too.
@@ -169,7 +169,7 @@ function reload(change: (text: string) => string): void {
   assert.equal(done.status, 0, done.stderr.toString());
 }
 
-/** Puts the server of one's own in the place of the stand-in. */
+/** Puts the server of one's own in the place of the fake server. */
 async function takeOver(): Promise<void> {
   const network = `${place.project}_edge`;
   const format = "{{(index .IPAM.Config 0).Gateway}}";
@@ -191,7 +191,7 @@ async function takeOver(): Promise<void> {
   });
 }
 
-/** An open stream through the door: what came so far, and its end. */
+/** An open stream through the proxy: what came so far, and its end. */
 async function openStream(path: string) {
   const sent = request({ host: "127.0.0.1", port, path, ca: root, agent: false });
   sent.end();
@@ -219,7 +219,7 @@ async function shaken(options: { servername?: string; ca?: string }): Promise<TL
   return socket;
 }
 
-test("whoever trusts the proxy's own CA trusts the door, by name and by address", async () => {
+test("a client that trusts the proxy's own CA trusts the proxy, by name and by address", async () => {
   for (const options of [{ servername: "localhost" }, {}]) {
     const socket = await shaken({ ...options, ca: root });
     assert.equal(
@@ -232,7 +232,7 @@ test("whoever trusts the proxy's own CA trusts the door, by name and by address"
   assert.equal(stranger.authorized, false);
 });
 
-test("a name that nobody has declared makes no certificate", async () => {
+test("a name that no one has declared makes no certificate", async () => {
   const list = () => inProxy("ls", "/data/caddy/certificates/local");
   const before = list();
   await shaken({ servername: "stranger.example" });
@@ -241,7 +241,7 @@ test("a name that nobody has declared makes no certificate", async () => {
   assert.deepEqual(before.split("\n"), ["127.0.0.1", "localhost"]);
 });
 
-test("the door speaks HTTP/2", async () => {
+test("the proxy speaks HTTP/2", async () => {
   const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: root });
   await once(session, "connect");
   assert.equal(session.alpnProtocol, "h2");
@@ -296,14 +296,17 @@ test("an answer is handed on as it comes, of whatever kind it is", async () => {
   assert.equal(seen.text, "data: first\n\ndata: last\n\n");
 });
 
-test("the server is told who asks, whatever the client says of it", async () => {
+test("the server gets the client's address, whatever the client says of it", async () => {
   await takeOver();
   const headers = { "x-forwarded-for": "1.2.3.4", "x-forwarded-proto": "http" };
   const reply = await ask("/who", { headers });
-  const told = asked.findLast((one) => one.url === "/who")!.headers;
-  assert.equal(told["x-forwarded-proto"], "https");
-  assert.equal(told["x-forwarded-host"], `127.0.0.1:${port}`);
-  assert.ok(!String(told["x-forwarded-for"]).includes("1.2.3.4"), String(told["x-forwarded-for"]));
+  const reported = asked.findLast((one) => one.url === "/who")!.headers;
+  assert.equal(reported["x-forwarded-proto"], "https");
+  assert.equal(reported["x-forwarded-host"], `127.0.0.1:${port}`);
+  assert.ok(
+    !String(reported["x-forwarded-for"]).includes("1.2.3.4"),
+    String(reported["x-forwarded-for"]),
+  );
   assert.equal(reply.headers["x-content-type-options"], "nosniff");
   for (const absent of ["server", "via", "strict-transport-security"]) {
     assert.equal(reply.headers[absent], undefined, absent);
@@ -325,12 +328,12 @@ test("a new configuration is taken with a stream open, which goes on to its own 
   await until("the end", () => seen.how === "ended");
 });
 
-test("before a reload nobody is left with a connection that it would close", async () => {
+test("before a reload no client is left with a connection that it would close", async () => {
   const agent = new Agent({ keepAlive: true });
-  const told = async () => (await ask("/v1/health/", { agent })).headers.connection;
-  assert.notEqual(await told(), "close");
+  const reported = async () => (await ask("/v1/health/", { agent })).headers.connection;
+  assert.notEqual(await reported(), "close");
   inProxy("touch", "/gate/leaving");
-  assert.equal(await told(), "close");
+  assert.equal(await reported(), "close");
   inProxy("rm", "/gate/leaving");
   agent.destroy();
 });
@@ -370,13 +373,13 @@ test("a pause that expired while the proxy was down is over when it is up again"
 
 const healthz = "http://127.0.0.1:8080/healthz";
 
-test("requests that wait are bounded by the proxy's memory: one more is told to come again", async () => {
+test("requests that wait are bounded by the proxy's memory: one more is asked to come again", async () => {
   await up({ PROXY_MEMORY: "96m" });
   const waiting = mostWaiting(96 * 1024 ** 2);
   const state = () => docker("inspect", "--format", "{{json .State}}", proxy());
   const { StartedAt } = JSON.parse(state()) as Record<string, unknown>;
   inProxy("sh", "-ec", pauseScript("c3", 120));
-  const { answers } = await heldRequests(`https://127.0.0.1:${port}`, waiting + 200);
+  const { answers } = await pausedRequests(`https://127.0.0.1:${port}`, waiting + 200);
   const refused = await ask("/v1/health/");
   assert.equal(refused.status, 503);
   assert.equal(refused.headers["retry-after"], "5");
@@ -483,7 +486,7 @@ function findRecord(text: string, path: string) {
 }
 
 test("a certificate of one's own is served, and a renewed one, by a proxy that stays", async () => {
-  const { caFile, key, certificate } = authority(folder, "letta.example");
+  const { caFile, key, certificate } = certificateAuthority(folder, "letta.example");
   const files = {
     PROXY_CERT_FILE: join(folder, "server.pem"),
     PROXY_KEY_FILE: join(folder, "server.key"),
@@ -498,17 +501,17 @@ test("a certificate of one's own is served, and a renewed one, by a proxy that s
   const { headers } = await ask("/v1/health/", { ...trusted, headers: { host: "letta.example" } });
   assert.match(headers["strict-transport-security"]!, /^max-age=\d+$/);
 
-  const examined = await place.run("doctor", ["dev", "--json"], { ...settings, ...files });
-  const { findings } = JSON.parse(examined.stdout) as { findings: Finding[] };
+  const doctorContext = await place.run("doctor", ["dev", "--json"], { ...settings, ...files });
+  const { findings } = JSON.parse(doctorContext.stdout) as { findings: Finding[] };
   const found = findings.find((one) => one.name === "certificate");
   assert.match(found?.detail ?? "", /^for DNS:letta\.example by .+, valid until 20\d\d-/);
   assert.equal(found?.outcome, "passed");
 
-  const renewed = authority(folder, "letta.example");
+  const renewed = certificateAuthority(folder, "letta.example");
   assert.notDeepEqual(renewed.certificate, certificate);
   assert.deepEqual(await up(files), ["recreate proxy-settings: a secret changed"]);
-  const { ca: former, servername } = trusted;
-  assert.equal((await shaken({ ca: former, servername })).authorized, false);
+  const { ca: previous, servername } = trusted;
+  assert.equal((await shaken({ ca: previous, servername })).authorized, false);
   const ca = readFileSync(renewed.caFile, "utf8");
   assert.equal((await shaken({ ca, servername })).authorized, true);
 
@@ -523,7 +526,7 @@ const middleOf = (key: Buffer) => key.toString().split("\n")[1]!;
 
 test("a key of another certificate is refused before anything is touched", async () => {
   const other = mkdtempSync(join(folder, "other-"));
-  authority(other, "letta.example");
+  certificateAuthority(other, "letta.example");
   const ids = containerIds(place.project);
   const { code, said } = await place.tell("up", ["dev", "--yes"], {
     ...settings,

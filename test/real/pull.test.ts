@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { registry, type Registry } from "../rigs/registry.ts";
+import { registry, type Registry } from "../fakes/registry.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -34,7 +34,7 @@ after(async () => {
 
 test("what a registry has is pulled, what none has is built, and the stack runs on both", async () => {
   const ran = await place.run("up", ["dev", "--yes", "--json"], {
-    PROBE_IMAGE: from.reference("probe:1"),
+    BUSYBOX_IMAGE: from.reference("probe:1"),
   });
   assert.equal(ran.code, 0, ran.stdout);
   assert.ok(from.asked() >= 3, "manifest, configuration and layer come from the registry");
@@ -50,7 +50,7 @@ test("what a registry has is pulled, what none has is built, and the stack runs 
 test("what is here is not pulled again", async () => {
   const before = from.asked();
   const ran = await place.run("up", ["dev", "--yes", "--json"], {
-    PROBE_IMAGE: from.reference("probe:1"),
+    BUSYBOX_IMAGE: from.reference("probe:1"),
   });
   assert.equal(ran.code, 0, ran.stdout);
   assert.equal(from.asked(), before);
@@ -63,7 +63,7 @@ test("a registry with a login is pulled from with docker's own, and nothing is b
   const reference = closed.reference("probe:3");
   const ids = containerIds(place.project);
   const up = (more: Record<string, string>) =>
-    place.run("up", ["dev", "--yes", "--json"], { PROBE_IMAGE: reference, ...more });
+    place.run("up", ["dev", "--yes", "--json"], { BUSYBOX_IMAGE: reference, ...more });
 
   const refused = await up({});
   const said = JSON.parse(refused.stdout) as { code: string; next: string };
@@ -82,13 +82,13 @@ test("a registry with a login is pulled from with docker's own, and nothing is b
   assert.doesNotMatch(pulled.stdout + pulled.stderr, /a-registry-password/);
 });
 
-test("IMAGES=pull is refused where the registry does not have it, and what runs goes on", async () => {
+test("IMAGE_SOURCE=pull is refused where the registry does not have it, and what runs goes on", async () => {
   const ids = containerIds(place.project);
-  const more = { PROBE_IMAGE: from.reference("probe:2"), IMAGES: "pull" };
+  const more = { BUSYBOX_IMAGE: from.reference("probe:2"), IMAGE_SOURCE: "pull" };
   const ran = await place.run("up", ["dev", "--yes", "--json"], more);
   const said = JSON.parse(ran.stdout) as { code: string; next: string };
   assert.equal(ran.code, 3);
   assert.equal(said.code, "IMAGE_UNAVAILABLE");
-  assert.match(said.next, /PROBE_IMAGE/);
+  assert.match(said.next, /BUSYBOX_IMAGE/);
   assert.deepEqual(containerIds(place.project), ids);
 });

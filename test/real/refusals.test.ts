@@ -59,21 +59,21 @@ test("a port that a container publishes is named with that container", async () 
   assert.match(said.details.join("\n"), /held by letta-test-holder/);
 });
 
-test("a volume that somebody else made, with Compose or without, is named and not touched", async () => {
+test("a volume that someone else made, with Compose or without, is named and not touched", async () => {
   const [plain, theirs] = [`${place.project}_database`, `${place.project}_letta`];
   docker("volume", "create", plain);
   docker("volume", "create", "--label", "com.docker.compose.project=theirs", theirs);
   try {
     const data = join(docker("volume", "inspect", "-f", "{{.Mountpoint}}", plain), "data");
-    writeFileSync(data, "somebody's");
+    writeFileSync(data, "someone's");
     const said = await refused();
     assert.equal(said["code"], "FOREIGN_VOLUMES");
     assert.equal(said["exit"], 3);
-    const told = said.details.join("\n");
-    assert.match(told, new RegExp(`^${plain}: made without Compose$`, "m"));
-    assert.match(told, new RegExp(`^${theirs}: made for theirs$`, "m"));
+    const reported = said.details.join("\n");
+    assert.match(reported, new RegExp(`^${plain}: made without Compose$`, "m"));
+    assert.match(reported, new RegExp(`^${theirs}: made for theirs$`, "m"));
     assert.match(String(said["next"]), /^docker volume inspect /);
-    assert.equal(readFileSync(data, "utf8"), "somebody's");
+    assert.equal(readFileSync(data, "utf8"), "someone's");
     const listed = docker("volume", "ls", "-q", "-f", `name=^${place.project}_`);
     assert.deepEqual(listed.split("\n").sort(), [plain, theirs]);
   } finally {
@@ -82,7 +82,7 @@ test("a volume that somebody else made, with Compose or without, is named and no
   }
 });
 
-test("containers of somebody else under our project's name are left alone", async () => {
+test("containers of another owner under our project's name are left alone", async () => {
   const probe = docker("images", "letta-stack/probe", "--format", "{{.Repository}}:{{.Tag}}").split(
     "\n",
   )[0]!;
@@ -103,20 +103,26 @@ test("an engine that does not answer, and is not the local one, is not installed
 });
 
 test("a Compose that is too old is refused with both versions", async () => {
-  const rig = join(import.meta.dirname, "..", "rigs", "old-compose");
-  const said = await refused({ PATH: `${rig}:${process.env["PATH"]}` });
+  const fake = join(import.meta.dirname, "..", "fakes", "old-compose");
+  const said = await refused({ PATH: `${fake}:${process.env["PATH"]}` });
   assert.equal(said["code"], "ENGINE_TOO_OLD");
   assert.match(String(said["message"]), /compose 2\.23\.1 or later, got 2\.10\.2/);
 });
 
-test("a socket that we may not open is told apart from an engine that is not there", async () => {
-  // Root may open everything: so the entry runs as nobody, who may not open the engine's socket.
+test("a socket that we may not open is distinguished from an engine that is not there", async () => {
+  // Root may open everything: so the entry runs as an unprivileged user, who may not open the engine's socket.
   spawnSync("chmod", ["-R", "a+rX", join(place.root, "..")]);
   const secrets = join(place.root, "env/dev.secrets.env");
   spawnSync("chmod", ["600", secrets]);
   spawnSync("chown", ["65534", secrets]);
   const args = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath];
-  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/status.ts", "dev", "--json"];
+  const entry = [
+    "--import",
+    "./scripts/commands/start.mjs",
+    "scripts/commands/status.ts",
+    "dev",
+    "--json",
+  ];
   const ran = spawnSync("setpriv", [...args, ...entry], {
     cwd: place.root,
     env: { ...process.env, ...place.environment, HOME: "/nonexistent" },
@@ -132,7 +138,14 @@ test("a project directory that cannot be written is refused, and nothing starts"
   mkdirSync(mounted);
   spawnSync("mount", ["--bind", place.root, mounted]);
   assert.equal(spawnSync("mount", ["-o", "remount,ro,bind", mounted]).status, 0);
-  const entry = ["--import", "./scripts/cli/start.mjs", "scripts/up.ts", "dev", "--yes", "--json"];
+  const entry = [
+    "--import",
+    "./scripts/commands/start.mjs",
+    "scripts/commands/up.ts",
+    "dev",
+    "--yes",
+    "--json",
+  ];
   const ran = spawnSync(process.execPath, entry, {
     cwd: mounted,
     env: { ...process.env, ...place.environment, STATE_DIR: "state" },

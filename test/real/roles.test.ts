@@ -17,8 +17,8 @@ import { restoreDump } from "../../scripts/database/restoreDump.ts";
 import { bundledServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
 import { giveRolesBack, takeOverRoles } from "../../scripts/database/takeOverRoles.ts";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
 import { docker } from "./workspace.ts";
 
 // A real PostgreSQL of its own, as earlier versions made it: the application is the superuser.
@@ -30,10 +30,10 @@ const folder = mkdtempSync(join(tmpdir(), "letta roles "));
 const marks = marksOf("0123456789ab", { id: "000003", run: "r" });
 const rehearsal = databaseName("letta", marks("rehearsal"));
 const next = databaseName("letta", marks("incoming"));
-const kept = databaseName("letta", marks("retained"));
+const retained = databaseName("letta", marks("retained"));
 const old = "letta_kept_000001"; // as earlier versions called it
 
-/** As the server connects: over the network, with the password. @returns what it was told */
+/** As the server connects: over the network, with the password. @returns what it was reported */
 function asLetta(database: string, statement: string, user = "letta", secret = password) {
   const psql = ["sh", "-c", 'exec psql -X -qAt -h "$(hostname)" -c "$STATEMENT"'];
   const set = { PGUSER: user, PGPASSWORD: secret, PGDATABASE: database, STATEMENT: statement };
@@ -171,7 +171,7 @@ test("it can run no program, reach no other database, change no server and hold 
 test("a rehearsal reaches its copy as its owner, and nothing else", async () => {
   const path = join(folder, "a.dump");
   const asked = { database: "letta", path, revisionQuery: "SELECT * FROM alembic_version" };
-  await restoreDump(server, { path, sheet: await dump(server, asked) }, marks("rehearsal"));
+  await restoreDump(server, { path, manifest: await dump(server, asked) }, marks("rehearsal"));
   assert.match(
     asLetta(rehearsal, "SELECT 1"),
     /too many connections for database|permission denied for database/,
@@ -209,10 +209,10 @@ test("what becomes live is the application's, and what was live is closed to it"
   assert.equal(asLetta("letta", "ALTER TABLE agents ADD y int; SELECT count(*) FROM agents"), "1");
   assert.equal(await tool(limit), "50");
   assert.match(
-    asLetta(kept, "SELECT 1"),
+    asLetta(retained, "SELECT 1"),
     /too many connections for database|permission denied for database/,
   );
-  assert.match(asLetta("letta", `DROP DATABASE ${kept}`), /must be owner/);
+  assert.match(asLetta("letta", `DROP DATABASE ${retained}`), /must be owner/);
   await tool("ALTER DATABASE letta CONNECTION LIMIT -1");
 });
 

@@ -8,20 +8,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openSecretsFile } from "../../scripts/settings/openSecretsFile.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
 import { pendingSecrets, withPending } from "../../scripts/settings/pendingSecrets.ts";
-import { request } from "../../scripts/verification/request.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { request } from "../../scripts/checks/request.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker, portSettings } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 const name = "LETTA_PG_PASSWORD";
 const firstPort = portsOf("rotate");
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 /** What the commands said, all of it. */
 const said: string[] = [];
 const passwords = new Set<string>();
 
 before(async () => {
-  place = await standinWorkspace("rotate", firstPort);
+  place = await fakeServerWorkspace("rotate", firstPort);
   const key = join(dirname(place.root), "key");
   const settings = join(place.root, "env/prod.env");
   writeFileSync(settings, `${readFileSync(settings, "utf8")}\nSECRETS_KEY_FILE='${key}'\n`);
@@ -59,13 +59,13 @@ function opens(password: string): boolean {
 }
 
 async function rotate(secret: string): Promise<Readonly<Record<string, unknown>>> {
-  const told = await place.tell("secrets", ["rotate", "prod", secret, "--yes"]);
-  said.push(told.stdout, told.stderr);
-  assert.equal(told.code, 0, told.stdout);
-  return told.said;
+  const reported = await place.tell("secrets", ["rotate", "prod", secret, "--yes"]);
+  said.push(reported.stdout, reported.stderr);
+  assert.equal(reported.code, 0, reported.stdout);
+  return reported.said;
 }
 
-/** The stack is whole, nobody lost a thing, and nothing is left to do. */
+/** The stack is whole, no one lost a thing, and nothing is left to do. */
 async function isWhole(): Promise<void> {
   assert.ok((await place.agents()).includes("before"));
   const verified = await place.tell("verify", ["prod"]);
@@ -81,9 +81,9 @@ async function isWhole(): Promise<void> {
 
 test("without --yes and a terminal nothing is rotated", async () => {
   const password = await valueOf(name);
-  const told = await place.tell("secrets", ["rotate", "prod", name]);
-  assert.equal(told.code, 3);
-  assert.equal(told.said["code"], "CONFIRMATION_NEEDED");
+  const reported = await place.tell("secrets", ["rotate", "prod", name]);
+  assert.equal(reported.code, 3);
+  assert.equal(reported.said["code"], "CONFIRMATION_NEEDED");
   assert.equal(await valueOf(name), password);
   assert.ok(opens(password));
 });
@@ -91,7 +91,7 @@ test("without --yes and a terminal nothing is rotated", async () => {
 test("the new password opens the database, the old one does not, and the server runs with it", async () => {
   const old = await valueOf(name);
   const volume = docker("volume", "inspect", `${place.project}_database`);
-  const former = containerIds(place.project)["postgres"];
+  const previous = containerIds(place.project)["postgres"];
   const result = await rotate(name);
   const now = await valueOf(name);
   assert.notEqual(now, old);
@@ -103,22 +103,22 @@ test("the new password opens the database, the old one does not, and the server 
   const inFile = docker("exec", postgres!, "cat", "/run/secrets/postgres_password");
   assert.equal(inFile, now, "the database's health check would fail");
   assert.equal(docker("volume", "inspect", `${place.project}_database`), volume);
-  assert.equal(postgres, former, "the database was recreated");
+  assert.equal(postgres, previous, "the database was recreated");
   await isWhole();
 });
 
 test("a rollback keeps the rotated password", async () => {
   const first = place.releases().find((one) => one.outcome === "good")!;
   const oldest = place.releases().findLast((one) => one.outcome === "good") ?? first;
-  const told = await place.rollback([oldest.id]);
-  assert.equal(told.code, 0, told.stdout);
+  const reported = await place.rollback([oldest.id]);
+  assert.equal(reported.code, 0, reported.stdout);
   assert.ok(
     docker("inspect", containerIds(place.project)["server"]!).includes(await valueOf(name)),
   );
   await isWhole();
 });
 
-test("a rotation that was cut off before or after the database learnt it is finished by the same command", async () => {
+test("a rotation that was interrupted before or after the database learnt it is finished by the same command", async () => {
   for (const learnt of [false, true]) {
     const old = await valueOf(name);
     const next = `n3xt${learnt}n3xtN3XTn3xt`;
@@ -153,7 +153,7 @@ test("killed at any moment, one of the passwords that the file knows opens the d
     await running.ended;
     const { text = "" } = await secretsFile();
     const known = [await valueOf(name), ...pendingSecrets(text).values()];
-    assert.ok(known.some(opens), `after ${delay} ms nobody can log in`);
+    assert.ok(known.some(opens), `after ${delay} ms no one can log in`);
   }
   await rotate(name);
   assert.ok(opens(await valueOf(name)));
@@ -175,10 +175,10 @@ test("a database that does not run is not rotated, and its container is named", 
   const old = await valueOf(name);
   const { postgres } = containerIds(place.project);
   docker("stop", postgres!);
-  const told = await place.tell("secrets", ["rotate", "prod", name, "--yes"]);
-  assert.equal(told.code, 3, told.stdout);
-  assert.equal(told.said["code"], "NOTHING_RUNS");
-  assert.match(String(told.said["next"]), /^docker start \S+-postgres-1$/);
+  const reported = await place.tell("secrets", ["rotate", "prod", name, "--yes"]);
+  assert.equal(reported.code, 3, reported.stdout);
+  assert.equal(reported.said["code"], "NOTHING_RUNS");
+  assert.match(String(reported.said["next"]), /^docker start \S+-postgres-1$/);
   docker("start", postgres!);
   assert.equal(await valueOf(name), old);
 });
@@ -200,9 +200,9 @@ test("in dev, sealed, the same is done by up, and a second up touches nothing", 
     ...portSettings(firstPort + 30),
   };
   const dev = async (entry: string, ...args: string[]) => {
-    const told = await place.tell(entry, args, own);
-    assert.equal(told.code, 0, told.stdout + told.stderr);
-    return told.said;
+    const reported = await place.tell(entry, args, own);
+    assert.equal(reported.code, 0, reported.stdout + reported.stderr);
+    return reported.said;
   };
   await dev("up", "dev", "--yes");
   await dev("secrets", "seal", "dev");

@@ -1,5 +1,5 @@
-// The locks on the doors: CIS Docker 1.6 on a running prod, what can be reached from where, and
-// where its secrets are. On the stand-in server, which answers 401 as Letta does. What stays
+// The hardening: CIS Docker 1.6 on a running prod, what can be reached from where, and
+// where its secrets are. On the fake server server, which answers 401 as Letta does. What stays
 // open of CIS is in test/security/cisExceptions.ts, with its reason.
 // Where a machine has docker-bench-security, it looks at the same while a stack runs:
 // `docker-bench-security.sh -c container_runtime -i letta`; of what it warns, the exceptions say why.
@@ -11,12 +11,12 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { request } from "../../scripts/verification/request.ts";
-import type { Examined, Inspected } from "../security/cisChecks.ts";
+import { request } from "../../scripts/checks/request.ts";
+import type { DoctorContext, Inspected } from "../security/cisChecks.ts";
 import { cisExceptions } from "../security/cisExceptions.ts";
-import { judgeContainers } from "../security/judgeContainers.ts";
+import { checkContainers } from "../security/judgeContainers.ts";
 import { isLoopback, readListeners } from "../security/readListeners.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -27,28 +27,28 @@ const canaries = {
   ANTHROPIC_API_KEY: "canary0anthropic09e2c5d3",
 };
 
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 let ids: Record<string, string>;
 let secrets: readonly { readonly name: string; readonly value: string }[];
 /** All that the tool wrote. */
 let said = "";
 
 before(async () => {
-  place = await standinWorkspace("security", firstPort);
+  place = await fakeServerWorkspace("security", firstPort);
   const file = join(place.root, "env/prod.secrets.env");
   const lines = Object.entries(canaries).map(([name, value]) => `${name}=${value}\n`);
   appendFileSync(file, `\n${lines.join("")}`);
   secrets = parseEnvFile(readFileSync(file), file).assignments;
-  // The door as prod has it: open to every address.
+  // The proxy as prod has it: open to every address.
   const open = { PROXY_PUBLISH_HOST: "0.0.0.0" };
-  const told = await place.deploy("1.0.0", [], open);
-  assert.equal(told.code, 0, told.stderr + told.stdout);
+  const reported = await place.deploy("1.0.0", [], open);
+  assert.equal(reported.code, 0, reported.stderr + reported.stdout);
   const others = await Promise.all([
     place.run("render", ["prod"], open),
     place.run("settings", ["prod"], open),
     place.run("status", ["prod"], open),
   ]);
-  said = [told, ...others].map((one) => one.stdout + one.stderr).join("\n");
+  said = [reported, ...others].map((one) => one.stdout + one.stderr).join("\n");
   ids = containerIds(place.project);
 });
 after(() => place.remove());
@@ -66,7 +66,7 @@ function processes(id: string): { user: string; line: string }[] {
   });
 }
 
-/** A command of the probe's busybox, in a container beside the stack. */
+/** A command of the probe's busybox, in a container alongside the stack. */
 function busybox(where: readonly string[], ...command: string[]): string {
   const image = docker("inspect", "-f", "{{.Image}}", ids["permissions"]!);
   const run = ["run", "--rm", ...where, "--entrypoint", "/bin/busybox", image, ...command];
@@ -105,7 +105,7 @@ function outerAddresses(): string[] {
     .map((one) => one.address);
 }
 
-/** Whether somebody takes a connection. */
+/** Whether someone takes a connection. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 2000 });
@@ -124,13 +124,13 @@ test("CIS Docker 1.6: no finding without a reason, and no reason without its fin
     SecurityOptions: string[];
   };
   const engine = SecurityOptions.map((one) => one.replace("name=", "").split(",")[0]!);
-  const examined: Examined[] = Object.entries(ids).map(([service, id]) => ({
+  const doctorContext: DoctorContext[] = Object.entries(ids).map(([service, id]) => ({
     service,
     container: inspect(id),
     processes: isRunning(id) ? processes(id).map((one) => one.line) : [],
     engine,
   }));
-  assert.deepEqual(examined.map((one) => one.service).sort(), [
+  assert.deepEqual(doctorContext.map((one) => one.service).sort(), [
     "collector",
     "migrate",
     "permissions",
@@ -139,7 +139,7 @@ test("CIS Docker 1.6: no finding without a reason, and no reason without its fin
     "proxy-settings",
     "server",
   ]);
-  const { table, unexplained, unused } = judgeContainers(examined, cisExceptions);
+  const { table, unexplained, unused } = checkContainers(doctorContext, cisExceptions);
   for (const line of table.flatMap((one) => one.split("\n"))) context.diagnostic(line);
   assert.deepEqual(unexplained, []);
   assert.deepEqual(unused, []);
@@ -185,7 +185,7 @@ test("each container listens for others on the ports it is there for, and on no 
   }
 });
 
-test("from outside the machine there is one open door: the proxy's", async () => {
+test("from outside the machine there is one open port: the proxy's", async () => {
   const published = running().flatMap(([, id]) =>
     Object.values(inspect(id).HostConfig.PortBindings ?? {}).flatMap((one) =>
       one.map((binding) => Number(binding.HostPort)),
@@ -234,7 +234,7 @@ test("a container that is not of the stack reaches neither collector nor databas
   assert.deepEqual(reached(`${place.project}_edge`, [database]), []);
 });
 
-test("without the server's password nobody gets past the door, but to its health", async () => {
+test("without the server's password no one gets past the proxy, but to its health", async () => {
   const [outer = ""] = outerAddresses();
   for (const host of ["127.0.0.1", outer]) {
     const ask = async (path: string, headers = {}) =>
@@ -258,7 +258,7 @@ function leaked(text: string): string[] {
     .sort();
 }
 
-test("secrets are in the environment of the server and its migration, and of nobody else", () => {
+test("secrets are in the environment of the server and its migration, and of no one else", () => {
   const every = secrets.map((one) => one.name).sort();
   assert.equal(every.length, 5);
   const found = Object.entries(ids).map(([service, id]) => [

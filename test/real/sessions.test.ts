@@ -12,11 +12,11 @@ import { marksOf } from "../../scripts/database/marks.ts";
 import { otherSessions, unendable } from "../../scripts/database/otherSessions.ts";
 import { bundledServer, externalServer } from "../../scripts/database/sql.ts";
 import { swapNames } from "../../scripts/database/swapNames.ts";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
 import { docker } from "./workspace.ts";
 
-// Sessions of others on a real PostgreSQL of its own: seen, named, ended, and kept out meanwhile.
+// Sessions of others on a real PostgreSQL of its own: seen, named, ended, and locked out meanwhile.
 const container = "letta-test-sessions";
 const password = "sessions123456";
 const engine = dockerEngine(endpoint(process.env), process.env);
@@ -91,13 +91,13 @@ test("idle sessions, open transactions and clients that connect again at once ar
   await connected("left open", 1);
   await connected("in transaction", 1);
   await connected("loop", 3);
-  const told = await copyDatabase(server, "letta", marks("incoming"));
+  const reported = await copyDatabase(server, "letta", marks("incoming"));
   // psql itself notices only when it says something next.
   await until(
     "count(*) = 0 FROM pg_stat_activity WHERE application_name IN ('left open', 'in transaction')",
   );
   for (const one of [idle, open]) one.stdin!.end();
-  const applications = told.map((one) => one.application);
+  const applications = reported.map((one) => one.application);
   for (const one of ["left open", "in transaction", "loop"]) assert.ok(applications.includes(one));
   assert.equal(psql("SELECT count(*) FROM agents", copy), "1");
   await connected("loop", 3);
@@ -106,7 +106,7 @@ test("idle sessions, open transactions and clients that connect again at once ar
     { from: copy, to: marks("live") },
   ]);
   assert.deepEqual(await names(), ["letta", "letta_retained_000003", "postgres"]);
-  // They are let in again, to the database of that name.
+  // They may connect again, to the database of that name.
   await connected("loop", 3);
   assert.equal(psql("SELECT count(*) FROM pg_database WHERE NOT datallowconn"), "1");
   spawnSync("docker", ["exec", container, "pkill", "-f", "while :"]);
@@ -156,7 +156,7 @@ for (const mayEnd of [true, false]) {
     const notes: string[] = [];
     const surroundings = {
       now: () => performance.now(),
-      say: { note: (text: string) => void notes.push(text) },
+      reporter: { note: (text: string) => void notes.push(text) },
     };
     const alter = `ALTER TABLE agents ADD made_${String(mayEnd)} int`;
     const argv = ["psql", "-h", address, "-U", "letta", "-d", "letta", "-qc", alter];

@@ -4,22 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { dockerEngine } from "../../scripts/engine/dockerEngine.ts";
-import { endpoint } from "../../scripts/engine/endpoint.ts";
-import type { ComposeCall, Engine } from "../../scripts/engine/engine.ts";
+import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
+import { endpoint } from "../../scripts/docker/endpoint.ts";
+import type { ComposeCall, Engine } from "../../scripts/docker/engine.ts";
 import { Disk, folder } from "../simulation/disk.ts";
 import { engineOn } from "../simulation/engineOn.ts";
 import { SimulatedServers } from "../simulation/servers.ts";
 import { World } from "../simulation/world.ts";
-import { simulatedEngine } from "../rigs/simulatedEngine.ts";
+import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 import { docker } from "./workspace.ts";
 
 // What the simulations take an engine for, said to a real one: each call of a script, and what
-// can be seen after it. Where they differ a simulation proves nothing.
+// can be seen after it. Where they differ a simulation is no evidence.
 
 const project = "letta-h-simulation";
-const kept = "letta-stack/kept:letta-h-simulation-";
+const retained = "letta-stack/retained:letta-h-simulation-";
 
 const probe = docker("images", "--format", "{{.Repository}}:{{.Tag}}", "letta-stack/probe")
   .split("\n")
@@ -45,7 +45,7 @@ function composeFile(label: string): string {
         restart: "unless-stopped",
         entrypoint: stays,
         healthcheck,
-        volumes: ["kept:/kept"],
+        volumes: ["retained:/retained"],
       },
       filed: {
         ...base,
@@ -55,7 +55,7 @@ function composeFile(label: string): string {
         configs: [{ source: "text", target: "/text" }],
       },
     },
-    volumes: { kept: {} },
+    volumes: { retained: {} },
     configs: { text: { content: "a text" } },
   });
 }
@@ -68,7 +68,7 @@ interface Place {
   wait(ms: number): Promise<void>;
 }
 
-const told = (error: unknown) => (error as { statusCode?: number }).statusCode ?? "refused";
+const reported = (error: unknown) => (error as { statusCode?: number }).statusCode ?? "refused";
 
 /** Says the script to an engine. @returns one line for each step: what was called, and seen */
 async function observations({ engine, call, rewrite, wait }: Place): Promise<string[]> {
@@ -131,13 +131,13 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   rewrite(composeFile("second"));
   await engine.create(call, ["web"]);
   await look("web created anew while it ran");
-  seen.push(`inspect of what has gone: ${await engine.inspect(old).then(() => "there", told)}`);
-  seen.push(`start of what has gone: ${await engine.start(old).then(() => "there", told)}`);
+  seen.push(`inspect of what has gone: ${await engine.inspect(old).then(() => "there", reported)}`);
+  seen.push(`start of what has gone: ${await engine.start(old).then(() => "there", reported)}`);
   await engine.stop(old, 1);
   await engine.remove(old);
-  const none = engine.create(call, ["nobody"]);
+  const none = engine.create(call, ["missing"]);
   seen.push(
-    `create nobody: ${await none.then(
+    `create missing: ${await none.then(
       () => "done",
       () => "refused",
     )}`,
@@ -151,25 +151,25 @@ async function observations({ engine, call, rewrite, wait }: Place): Promise<str
   seen.push(`image ${image?.id === undefined ? "no" : "yes"}`);
   seen.push(`image by its id ${(await engine.image(image!.id))?.id === image!.id}`);
   seen.push(`image made for here ${image!.platform === (await engine.platform())}`);
-  seen.push(`image nobody has ${String(await engine.image("letta-h-simulation:none"))}`);
-  await engine.tag(image!.id, `${kept}1`);
-  await engine.tag(image!.id, `${kept}1`);
-  const tagged = await engine.tagged(kept);
+  seen.push(`image no one has ${String(await engine.image("letta-h-simulation:none"))}`);
+  await engine.tag(image!.id, `${retained}1`);
+  await engine.tag(image!.id, `${retained}1`);
+  const tagged = await engine.tagged(retained);
   const shown = tagged.map((one) => `${one.reference} ${one.id === image!.id}`);
   seen.push(`tagged ${shown.join()}`);
-  await engine.untag(`${kept}1`);
-  seen.push(`untagged ${(await engine.tagged(kept)).length}`);
+  await engine.untag(`${retained}1`);
+  seen.push(`untagged ${(await engine.tagged(retained)).length}`);
   seen.push(`image stays ${(await engine.image(image!.id)) !== undefined}`);
   await engine.down(project, false);
   await look("down");
   seen.push(`volumes ${(await engine.volumes(project)).join()}`);
   await engine.create(call, ["web"]);
   await look("created again");
-  await engine.createBeside(call, "web");
-  await look("another beside it");
+  await engine.scaleUp(call, "web");
+  await look("another alongside it");
   await engine.remove(await id("web"));
-  await engine.createBeside(call, "web");
-  await look("another beside the one that is left");
+  await engine.scaleUp(call, "web");
+  await look("another alongside the one that is left");
   await engine.down(project, true);
   seen.push(`volumes ${(await engine.volumes(project)).join()}`);
   await engine.down(project, true);
@@ -185,7 +185,7 @@ describe("an engine that is simulated, and the real one", () => {
   let expected: string[] = [];
   const clear = async () => {
     await real.down(project, true);
-    for (const { reference } of await real.tagged(kept)) await real.untag(reference);
+    for (const { reference } of await real.tagged(retained)) await real.untag(reference);
   };
 
   before(async () => {
@@ -231,7 +231,7 @@ describe("an engine that is simulated, and the real one", () => {
     rewrite(composeFile("first"));
     const wait = () => Promise.resolve();
     const call = { file, project, secrets };
-    // It knows of one container for each service, and nobody there asks for another.
+    // It knows of one container for each service, and no one there asks for another.
     const alone = (lines: string[]) => lines.filter((line) => !line.startsWith("another "));
     const seen = await observations({ engine, call, rewrite, wait });
     assert.deepEqual(alone(seen), alone(expected));

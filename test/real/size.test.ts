@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { portsOf } from "./portsOf.ts";
 
-// A database of 3 GB: how long requests are paused beside one of 0.1 GB, what is told of that before,
+// A database of 3 GB: how long requests are paused alongside one of 0.1 GB, what is informed of that before,
 // and every long database operation interrupted. Ten minutes on two cores.
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 let smallPause = 0;
 
 before(async () => {
-  place = await standinWorkspace("size", portsOf("size"));
+  place = await fakeServerWorkspace("size", portsOf("size"));
   const { code, stderr } = await place.deploy("1.0.0");
   assert.equal(code, 0, stderr);
   fill("small", 0.1);
@@ -25,19 +25,20 @@ function fill(name: string, gigabytes: number): void {
   );
 }
 
-const seconds = (told: Readonly<Record<string, unknown>>, key: string) => {
-  assert.equal(typeof told[key], "number", `${key}: ${JSON.stringify(told[key])}`);
-  return told[key] as number;
+const seconds = (reported: Readonly<Record<string, unknown>>, key: string) => {
+  assert.equal(typeof reported[key], "number", `${key}: ${JSON.stringify(reported[key])}`);
+  return reported[key] as number;
 };
 
 /** The databases that a run makes for itself alone. */
-const scratch = () => place.databases().filter((name) => /_(making|rehearsal|proof)/.test(name));
+const scratch = () =>
+  place.databases().filter((name) => /_(making|rehearsal|verification)/.test(name));
 
-test("a migrating deploy at 0.1 GB pauses requests for as long as it told before", async () => {
+test("a migrating deploy at 0.1 GB pauses requests for as long as it reported before", async () => {
   const { code, said, stderr } = await place.deploy("2.0.0");
   assert.equal(code, 0, stderr);
-  assert.equal(said["cutover"], "overlap");
-  smallPause = seconds(said, "awaySeconds");
+  assert.equal(said["strategy"], "overlap");
+  smallPause = seconds(said, "downtimeSeconds");
   assert.ok(Math.abs(seconds(said, "expectedPauseSeconds") - smallPause) < 2);
   const back = await place.rollback(["--database", "downgrade"]);
   assert.equal(back.code, 0, back.stderr);
@@ -46,11 +47,11 @@ test("a migrating deploy at 0.1 GB pauses requests for as long as it told before
   fill("large", 2.9);
 });
 
-/** What a deploy does for minutes, by what it has told when that begins. */
+/** What a deploy does for minutes, by what it has shown when that begins. */
 const long = [
   ["the dump", /✓ preflight/, "SIGINT"],
   ["the restore that verifies it", /✓ dump the database/, "SIGTERM"],
-  ["the copy that is timed", /✓ prove the dump/, "SIGINT"],
+  ["the copy that is timed", /✓ verify the dump/, "SIGINT"],
 ] as const;
 
 for (const [name, begins, signal] of long) {
@@ -85,19 +86,22 @@ for (const [name, begins, signal] of long) {
 test("at 3 GB it pauses them no longer where the old server stays", async () => {
   const { code, said, stderr } = await place.deploy("2.0.0");
   assert.equal(code, 0, stderr);
-  assert.equal(said["cutover"], "overlap");
-  const pause = seconds(said, "awaySeconds");
+  assert.equal(said["strategy"], "overlap");
+  const pause = seconds(said, "downtimeSeconds");
   assert.ok(Math.abs(pause - smallPause) < 2, `${pause} s, ${smallPause} s at 0.1 GB`);
 });
 
 test("a rollback that was not rehearsed is refused within five seconds", async () => {
-  // Its rehearsal is of 1.0.0 on r2; going on to r3 makes 1.0.0 one that nobody has tried.
+  // Its rehearsal is of 1.0.0 on r2; going on to r3 makes 1.0.0 one that no one has tried.
   const { code, said, stderr } = await place.deploy("3.0.0");
   assert.equal(code, 0, stderr);
-  const told = seconds(said, "expectedPauseSeconds");
-  const pause = seconds(said, "awaySeconds");
-  // The old server stops, so the copy is under the pause, and all of it is told.
-  assert.ok(Math.abs(told - pause) <= Math.max(0.2 * pause, 2), `${told} s told, ${pause} s`);
+  const reported = seconds(said, "expectedPauseSeconds");
+  const pause = seconds(said, "downtimeSeconds");
+  // The old server stops, so the copy is under the pause, and all of it is reported.
+  assert.ok(
+    Math.abs(reported - pause) <= Math.max(0.2 * pause, 2),
+    `${reported} s reported, ${pause} s`,
+  );
   const refused = await place.rollback(["1.0.0"]);
   assert.equal(refused.code, 3, refused.stderr);
   assert.equal(refused.said["code"], "ROLLBACK_UNSAFE");

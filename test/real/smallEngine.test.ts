@@ -1,14 +1,14 @@
 // An engine that runs out of what it has: its disk, and the addresses of its networks. It is one of
-// its own, and whoever asks an engine here, asks that one.
+// its own, and commands here use that one.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test, { after, before } from "node:test";
-import { contentTag } from "../../scripts/images/contentTag.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { registry } from "../rigs/registry.ts";
-import { smallEngine, type SmallEngine } from "../rigs/smallEngine.ts";
-import { buildStandins } from "../rigs/standin/buildStandins.ts";
-import { lookupIn } from "../collector/composed.ts";
+import { contentTag } from "../../scripts/docker/contentTag.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { registry } from "../fakes/registry.ts";
+import { smallEngine, type SmallEngine } from "../fakes/smallEngine.ts";
+import { buildFakeServers } from "../fakes/server/buildFakeServers.ts";
+import { lookupIn } from "../stack/composed.ts";
 import { root } from "../stack/exampleStack.ts";
 import { portsOf } from "./portsOf.ts";
 import { Story } from "./story.ts";
@@ -18,7 +18,7 @@ let engine: SmallEngine;
 let story: Story;
 
 before(async () => {
-  await buildStandins();
+  await buildFakeServers();
   const roles = recipes("prod", lookupIn("prod", {}));
   const parts = ["probe", "postgres", "collector", "proxy"].map((name) =>
     contentTag(
@@ -26,7 +26,7 @@ before(async () => {
       roles.find((one) => one.role === name)!,
     ),
   );
-  engine = await smallEngine(["letta-stack-standin", ...parts], 3);
+  engine = await smallEngine(["letta-stack-fake-server", ...parts], 3);
   process.env["DOCKER_HOST"] = engine.host;
   story = await Story.begin("small", portsOf("smallEngine"));
 });
@@ -36,9 +36,9 @@ after(async () => {
 });
 
 /**
- * Takes the room that is left, at a bad moment for the database: what it keeps to begin a session
- * with has to be written anew (as when its catalogue was changed), so until there is room again
- * nobody new is let in. What it then serves is asked of it afterwards.
+ * Takes the space that is left, at a bad moment for the database: what it keeps to begin a session
+ * with has to be written anew (as when its catalogue was changed), so until there is space again
+ * no new session is accepted. What it then serves is asked of it afterwards.
  */
 const filling = () => {
   const files = 'rm -f "$PGDATA"/global/pg_internal.init "$PGDATA"/base/*/pg_internal.init';
@@ -47,7 +47,7 @@ const filling = () => {
 };
 const fill = () => void spawnSync("sh", ["-c", filling()]);
 
-/** Does something that may fill the disk; there is room again afterwards, however it ends. */
+/** Does something that may fill the disk; there is space again afterwards, however it ends. */
 async function filled<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -61,9 +61,9 @@ test("13: a network that the engine has no addresses for is named, and what was 
   const taken: string[] = [];
   while (network("create", `taken-${taken.length}`)) taken.push(`taken-${taken.length}`);
   network("rm", taken.pop()!);
-  const told = await story.place.deploy("1.0.0");
+  const reported = await story.place.deploy("1.0.0");
   for (const one of taken) assert.ok(network("rm", one), `${one} is not there any more`);
-  const said = story.ends(told, 5, "STEP_FAILED");
+  const said = story.ends(reported, 5, "STEP_FAILED");
   assert.match(
     said.details.join("\n"),
     /letta-test-small_(?:edge|backend|telemetry): .*address pool/,
@@ -85,8 +85,8 @@ test("12: a deploy on a disk of the engine's that is full is refused before it i
   await story.serves("1.0.0");
 });
 
-test("12: one that fills up while an image is pulled is told as that, and nothing is built instead", async () => {
-  const image = "letta-stack-standin:7.0.0";
+test("12: one that fills up while an image is pulled is reported as that, and nothing is built instead", async () => {
+  const image = "letta-stack-fake-server:7.0.0";
   const from = await registry({ "server:7.0.0": image }, fill);
   docker("rmi", image); // what is here already would not be asked for
   const more = { LETTA_IMAGE: from.reference("server") };
@@ -97,34 +97,34 @@ test("12: one that fills up while an image is pulled is told as that, and nothin
   await story.serves("1.0.0");
 });
 
-test("12: one that fills up before a container is made leaves the former server serving", async () => {
+test("12: one that fills up before a container is made leaves the previous server serving", async () => {
   const { place } = story;
   const deploy = () => filled(() => place.deploy("1.1.0"));
   const failed = await story.withHook("pre-deploy", [filling()], deploy);
   await story.serves("1.0.0");
-  // There may be no room for the proof of the way back either: then a person is called.
+  // There may be no space for the verification of the rollback either: then a person is called.
   assert.ok(failed.code === 4 || failed.code === 5, failed.stdout);
   const said = story.ends(failed, failed.code);
   assert.match(said.details.join("\n"), /mkdir .*no space left on device/);
   story.ends(await place.deploy("1.0.0"), 0);
-  await story.holds("1.0.0");
+  await story.assertInvariants("1.0.0");
 });
 
-test("12: one that fills up while a backup is proven ends the deploy before anything is touched", async () => {
+test("12: one that fills up while a backup is verified ends the deploy before anything is touched", async () => {
   const { place } = story;
   const from = place.journal().length;
   const refused = await story.untouched(() =>
     filled(async () => {
       const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
-      await story.begins(/^prove the dump/, from, running);
+      await story.begins(/^verify dump/, from, running);
       fill();
-      return story.told(running);
+      return story.reported(running);
     }),
   );
   const said = story.ends(refused, 3);
   assert.match(said.details.join("\n"), /no space left on device/i);
   assert.equal(said["next"], "docker system df");
-  // Whatever could not be cleared away then is, as soon as there is room.
+  // Whatever could not be cleared away then is, as soon as there is space.
   story.ends(await place.deploy("1.1.0"), 0);
-  await story.holds("1.1.0");
+  await story.assertInvariants("1.1.0");
 });

@@ -3,17 +3,17 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Entry } from "../../scripts/ledger/journal.ts";
+import type { Entry } from "../../scripts/state/journal.ts";
 import { eventsDuring } from "./eventsDuring.ts";
-import { expectInvariants, lastSteps } from "./invariants.ts";
-import type { ProdWorkspace, Running, Told } from "./prodWorkspace.ts";
-import { standinWorkspace } from "./standinWorkspace.ts";
+import { assertInvariants, lastSteps } from "./invariants.ts";
+import type { ProdWorkspace, Running, Reported } from "./prodWorkspace.ts";
+import { fakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker, type Ran } from "./workspace.ts";
 
 /** What a failed command said, or what a good one did. */
 export type Said = Record<string, string> & { readonly details: string[] };
 
-/** One stack, on the stand-in server unless it is begun otherwise, that lives through many commands, and what must stay of it. */
+/** One stack, on the fake server server unless it is begun otherwise, that lives through many commands, and what must stay of it. */
 export class Story {
   readonly place: ProdWorkspace;
   /** Written as the story goes on; nothing of them is ever lost. */
@@ -24,13 +24,13 @@ export class Story {
     this.place = place;
   }
 
-  /** See standinWorkspace; whoever begins it removes its place. */
-  static async begin(...where: Parameters<typeof standinWorkspace>): Promise<Story> {
-    return new Story(await standinWorkspace(...where));
+  /** See fakeServerWorkspace; its creator removes its place. */
+  static async begin(...where: Parameters<typeof fakeServerWorkspace>): Promise<Story> {
+    return new Story(await fakeServerWorkspace(...where));
   }
 
   /** The command ended so, and its object says the same; a failure names the next command. */
-  ends({ code: ended, said }: Told, code: number, problem?: string): Said {
+  ends({ code: ended, said }: Reported, code: number, problem?: string): Said {
     assert.equal(ended, code, `${JSON.stringify(said)}\n${lastSteps(this.place, 30)}`);
     assert.equal(said["ok"], code === 0);
     if (code !== 0) {
@@ -57,17 +57,17 @@ export class Story {
   }
 
   /** All that has to hold after a fault, whichever it was. */
-  async holds(...tags: string[]): Promise<void> {
+  async assertInvariants(...tags: string[]): Promise<void> {
     const { agents, killed, place } = this;
     try {
-      await expectInvariants(place, { tags, agents, killed });
+      await assertInvariants(place, { tags, agents, killed });
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${lastSteps(place, 40)}`, { cause: error });
     }
   }
 
   /** Does something that must not touch a container or a database. */
-  async untouched(work: () => Promise<Told>): Promise<Told> {
+  async untouched(work: () => Promise<Reported>): Promise<Reported> {
     const label = `label=com.docker.compose.project=${this.place.project}`;
     // When each container was started, by id: the same afterwards means that none was touched.
     const started = () => {
@@ -77,11 +77,11 @@ export class Story {
     // A disk that is full may keep the tool from dropping its own copy; `holds` finds that later.
     const own = () => this.place.databases().filter((one) => !one.endsWith("_rehearsal"));
     const [containers, databases] = [started(), own()];
-    const { result: told, events } = await eventsDuring(this.place.project, work);
+    const { result: reported, events } = await eventsDuring(this.place.project, work);
     assert.deepEqual(events, []);
     assert.equal(started(), containers);
     assert.deepEqual(own(), databases, "databases were made or dropped");
-    return told;
+    return reported;
   }
 
   /** Puts an executable into hooks/ for as long as something is done. */
@@ -127,10 +127,10 @@ export class Story {
     return containerIds(this.place.project)[service]!;
   }
 
-  /** What a command under way came to, told as one that was waited for. */
-  async told(running: Running): Promise<Told> {
+  /** What a command under way came to, reported as one that was waited for. */
+  async reported(running: Running): Promise<Reported> {
     const ran = await running.ended;
-    return { ...ran, said: JSON.parse(ran.stdout) as Told["said"] };
+    return { ...ran, said: JSON.parse(ran.stdout) as Reported["said"] };
   }
 
   /** A session of the database's that says something and stays: it goes when its input is closed. */

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
  * Postgres connect to itself for as long, again and again.
  * @param container the server's
  * @param user a superuser
- * @returns when whoever comes is refused; it ends when the last of them is free again
+ * @returns when new connections are refused; it ends when the last of them is free again
  */
 export async function takeConnections(
   container: string,

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
-import { standinWorkspace, type StandinWorkspace } from "./standinWorkspace.ts";
+import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 
-let place: StandinWorkspace;
+let place: FakeServerWorkspace;
 before(async () => {
-  place = await standinWorkspace("takeover", portsOf("rotate") + 100);
+  place = await fakeServerWorkspace("takeover", portsOf("rotate") + 100);
 });
 after(() => place.remove());
 
@@ -43,8 +43,8 @@ function asEarlier() {
 }
 
 test("a new stack's application owns its database and is no superuser", async () => {
-  const told = await place.deploy("1.0.0");
-  assert.equal(told.code, 0, told.stdout + told.stderr);
+  const reported = await place.deploy("1.0.0");
+  assert.equal(reported.code, 0, reported.stdout + reported.stderr);
   assert.deepEqual(roles(), ["letta false", "letta_admin true"]);
   assert.equal(owners(), "letta");
   await place.write("first");
@@ -57,8 +57,8 @@ test("a volume of an earlier version is taken over by a deploy that says so, the
   const container = postgres();
   const plan = await place.run("plan", ["prod"]);
   assert.match(plan.stdout + plan.stderr, /letta stops being a superuser/);
-  const told = await place.deploy("1.0.0");
-  assert.equal(told.code, 0, told.stdout + told.stderr);
+  const reported = await place.deploy("1.0.0");
+  assert.equal(reported.code, 0, reported.stdout + reported.stderr);
   assert.notEqual(place.newestGood()?.backup, null, "it was not tried on a copy");
   assert.deepEqual(roles(), ["letta false", "letta_admin true", "letta_rehearsal false"]);
   assert.equal(owners(), "letta");
@@ -73,17 +73,17 @@ test("a deploy that takes over and fails gives the rights back", async () => {
   const path = join(place.root, "hooks", "pre-migrate");
   mkdirSync(join(place.root, "hooks"), { recursive: true });
   writeFileSync(path, `#!/bin/sh\n${hook}\n`, { mode: 0o755 });
-  const told = await place.deploy("2.0.0");
+  const reported = await place.deploy("2.0.0");
   rmSync(join(place.root, "hooks"), { recursive: true, force: true });
-  assert.equal(told.code, 4, told.stdout + told.stderr);
+  assert.equal(reported.code, 4, reported.stdout + reported.stderr);
   assert.deepEqual(roles(), ["letta true", "letta_admin true", "letta_rehearsal false"]);
   await place.write("fourth");
   as("letta_admin", "DROP TABLE IF EXISTS notes");
 });
 
 test("the application migrates as the owner of its database, and the earlier release comes back", async () => {
-  const told = await place.deploy("2.0.0");
-  assert.equal(told.code, 0, told.stdout + told.stderr);
+  const reported = await place.deploy("2.0.0");
+  assert.equal(reported.code, 0, reported.stdout + reported.stderr);
   assert.deepEqual(roles(), ["letta false", "letta_admin true", "letta_rehearsal false"]);
   assert.equal(owners(), "letta");
   await place.write("fifth");

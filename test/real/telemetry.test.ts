@@ -1,18 +1,18 @@
-// The telemetry of a whole stack as its users meet it: ClickHouse as a part, the real server,
+// The telemetry of a whole stack as its users meet it: ClickHouse as a service, the real server,
 // an agent's trace found again, another retention, another version of the collector and back.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { askClickHouse } from "../../scripts/verification/askClickHouse.ts";
-import { request } from "../../scripts/verification/request.ts";
+import { askClickHouse } from "../../scripts/checks/askClickHouse.ts";
+import { request } from "../../scripts/checks/request.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 const place = workspace("telemetry", portsOf("telemetry"));
 const port = String(portsOf("telemetry") + 10);
-const bundled = { CLICKHOUSE: "bundled", CLICKHOUSE_PUBLISH_PORT: port };
+const bundled = { CLICKHOUSE_MODE: "bundled", CLICKHOUSE_PUBLISH_PORT: port };
 const server = `http://127.0.0.1:${place.environment["PORT"]}`;
 before(async () => {
   await up();
@@ -38,7 +38,13 @@ async function ask(query: string): Promise<string> {
   const { assignments } = parseEnvFile(readFileSync(join(place.root, file)), file);
   const password = assignments.find((one) => one.name === "CLICKHOUSE_READER_PASSWORD")!.value;
   const url = `http://127.0.0.1:${port}`;
-  const reader = { url, user: "otel_reader", password, authority: undefined, connect: undefined };
+  const reader = {
+    url,
+    user: "otel_reader",
+    password,
+    caCertificate: undefined,
+    connect: undefined,
+  };
   const { text, fault } = await askClickHouse(reader, "otel", query, {});
   assert.equal(fault, 0, text);
   return text;
@@ -64,7 +70,7 @@ const agent = {
   memory_blocks: [{ label: "human", value: "x" }],
 };
 
-test("with ClickHouse as a part the stack comes up, every exporter and signal proven", async () => {
+test("with ClickHouse as a service the stack comes up, every exporter and signal verified", async () => {
   const { checks } = await tell<{ checks: { name: string; outcome: string }[] }>("verify", ["dev"]);
   const passed = checks.filter((one) => one.outcome === "passed").map((one) => one.name);
   for (const name of ["clickhouse traces", "clickhouse metrics", "clickhouse logs", "file logs"])
@@ -164,7 +170,7 @@ test("a damaged queue file is moved aside, said to be lost, and the stack comes 
   assert.match(ran.stderr, /lost to its sink/);
 });
 
-test("two collectors behind one name are each proven", async () => {
+test("two collectors behind one name are each verified", async () => {
   await up({ COLLECTOR_REPLICAS: "2" });
   const ran = await place.run("verify", ["dev", "--json"], { ...bundled, COLLECTOR_REPLICAS: "2" });
   const { checks } = JSON.parse(ran.stdout) as { checks: { name: string; outcome: string }[] };

@@ -15,7 +15,7 @@ const up = () => bringUp(place);
 
 after(() => place.remove());
 
-test("up from nothing ends proven, in the order of the original start script", async () => {
+test("up from nothing ends verified, in the order of the original start script", async () => {
   const { ran, said } = await up();
   assert.equal(ran.code, 0, JSON.stringify(said));
   assert.equal(said["ok"], true);
@@ -29,7 +29,7 @@ test("up from nothing ends proven, in the order of the original start script", a
     "sandbox permissions",
     "collector healthy",
     "server healthy",
-    "proof",
+    "verify",
   ];
   assert.deepEqual(
     steps.filter((name) => order.includes(name)),
@@ -107,7 +107,7 @@ test("plain Compose works on the rendered file", () => {
   );
 });
 
-test("a part that was killed is started again, and no other", async () => {
+test("a service that was killed is started again, and no other", async () => {
   const ids = containerIds(place.project);
   docker("kill", ids["collector"]!);
   const { ran, said } = await up();
@@ -144,9 +144,9 @@ test("status and logs say what runs", async () => {
   assert.match(logs.stdout, /alembic/i);
 });
 
-test("rows outlive down and up, and down stops every part by itself", async () => {
+test("rows outlive down and up, and down stops every service by itself", async () => {
   const agent = {
-    name: "kept",
+    name: "retained",
     model: "letta/letta-free",
     embedding: "letta/letta-free",
     memory_blocks: [],
@@ -168,7 +168,7 @@ test("rows outlive down and up, and down stops every part by itself", async () =
   const names = ((await (await fetch(`${server}/v1/agents/`)).json()) as { name: string }[]).map(
     (one) => one.name,
   );
-  assert.deepEqual(names, ["kept"]);
+  assert.deepEqual(names, ["retained"]);
 });
 
 test("down kills nothing that stops by itself", async () => {
@@ -179,12 +179,12 @@ test("down kills nothing that stops by itself", async () => {
   const of = (action: string, attribute: string) =>
     events
       .filter((one) => one.Action === action)
-      .map(({ Actor: { Attributes: own } }) => `${own["name"]} ${own[attribute]}`)
+      .map(({ RehearsedServer: { Attributes: own } }) => `${own["name"]} ${own[attribute]}`)
       .join("\n");
   const signals = of("kill", "signal");
   const stopped = signals.split("\n").map((line) => line.split(" ")[0]!.split("-").at(-2));
   assert.deepEqual(stopped, ["server", "collector", "postgres"], signals);
-  assert.doesNotMatch(signals, / 9$/m, "a part was killed");
+  assert.doesNotMatch(signals, / 9$/m, "a service was killed");
   const ended = of("die", "exitCode");
   assert.match(ended, /postgres-1 0$/m, ended);
   assert.match(ended, /collector-1 0$/m, ended);

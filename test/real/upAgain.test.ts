@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { buildStandins } from "../rigs/standin/buildStandins.ts";
+import { buildFakeServers } from "../fakes/server/buildFakeServers.ts";
 import { bringUp, touched } from "./bringUp.ts";
 import { portsOf } from "./portsOf.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";
 
-// What up does to a stack that is there, half there, or in somebody else's hands: on the stand-in
+// What up does to a stack that is there, half there, or in someone else's hands: on the fake server
 // server, as the boots of the real one would be most of the time.
 const place = workspace("up-again", portsOf("upAgain"));
 
 before(async () => {
-  await buildStandins();
-  const own = "LETTA_IMAGE=letta-stack-standin\nLETTA_VERSION=1.0.0\n";
+  await buildFakeServers();
+  const own = "LETTA_IMAGE=letta-stack-fake-server\nLETTA_VERSION=1.0.0\n";
   appendFileSync(join(place.root, "env/dev.env"), own);
-  const server = join(place.root, "test/rigs/standin/server.yaml");
+  const server = join(place.root, "test/fakes/server/server.yaml");
   copyFileSync(server, join(place.root, "compose/server.yaml"));
   const { ran, said } = await up();
   assert.equal(ran.code, 0, JSON.stringify(said));
@@ -39,7 +39,7 @@ test("a changed setting recreates exactly the parts that have it", async () => {
   assert.equal(now["collector"], ids["collector"]);
 });
 
-test("changed mounted configuration recreates exactly the part that mounts it", async () => {
+test("changed mounted configuration recreates exactly the service that mounts it", async () => {
   const { ran, said } = await up({ LETTA_DEBUG: "false", OTEL_BATCH_SIZE: "512" });
   assert.equal(ran.code, 0, JSON.stringify(said));
   assert.deepEqual(touched(said.changes), ["recreate collector: configuration changed"]);
@@ -57,7 +57,7 @@ test("a database is not recreated unless it is named", async () => {
   assert.notEqual(containerIds(place.project)["postgres"], id);
 });
 
-test("two at once: one goes on, the other is told who and does nothing", async () => {
+test("two at once: one goes on, the other learns who and does nothing", async () => {
   await place.run("down", ["dev"]);
   const both = await Promise.all([
     place.run("up", ["dev", "--yes", "--json"], { LETTA_DEBUG: "false" }),
@@ -75,7 +75,7 @@ test("Ctrl-C while the server boots takes away what was begun, and the next up g
   await place.run("down", ["dev"]);
   const ran = await place.interrupt("up", ["dev", "--yes"], /✓ collector healthy/);
   assert.equal(ran.code, 5, ran.stderr);
-  assert.match(ran.stderr, /interrupted: nothing runs, all volumes are kept/);
+  assert.match(ran.stderr, /interrupted: nothing runs, all volumes are retained/);
   assert.match(ran.stderr, /next: npm run up:dev/);
   assert.deepEqual(containerIds(place.project), {});
   const { ran: again } = await up();
@@ -109,8 +109,8 @@ test("another password is refused where the database runs, and what runs goes on
   assert.deepEqual(containerIds(place.project), ids);
 });
 
-test("a volume made with another password is told at once, and the way on works", async () => {
-  // A run that was cut off is no reason to start the database of the release before it.
+test("a volume made with another password is reported at once, and the way on works", async () => {
+  // A run that was interrupted is no reason to start the database of the release before it.
   await place.run("down", ["dev"]);
   await place.interrupt("up", ["dev", "--yes"], /✓ preflight/, "SIGKILL");
   const down = await place.run("down", ["dev"]);

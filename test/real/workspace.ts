@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { fromEnv } from "../rigs/fromEnv.ts";
+import { fromEnv } from "../fakes/fromEnv.ts";
 
 /** The six ports that dev publishes, one after the other. */
 export function portSettings(firstPort: number): Record<string, string> {
@@ -64,7 +64,7 @@ export function workspace(name: string, firstPort: number): Workspace {
   symlinkSync(join(source, "node_modules"), join(root, "node_modules"));
   const project = `letta-test-${name}`;
   const down = ["compose", "-p", project, "down", "--volumes", "--remove-orphans"];
-  // What a run that was cut off has left: a new clone has other passwords than its database.
+  // What a run that was interrupted has left: a new clone has other passwords than its database.
   spawnSync("docker", down);
   const environment = {
     STACK_PROJECT: project,
@@ -78,13 +78,18 @@ export function workspace(name: string, firstPort: number): Workspace {
     const given = { ...environment, ...more };
     return spawn(
       process.execPath,
-      ["--import", "./scripts/cli/start.mjs", `scripts/${entry}.ts`, ...fromEnv(args, given)],
+      [
+        "--import",
+        "./scripts/commands/start.mjs",
+        `scripts/commands/${entry}.ts`,
+        ...fromEnv(args, given),
+      ],
       { cwd: root, env: { ...process.env, ...given }, stdio: ["ignore", "pipe", "pipe"] },
     );
   };
   const finish = (
     child: ReturnType<typeof start>,
-    onNarration: (text: string) => void,
+    onReport: (text: string) => void,
   ): Promise<Ran> =>
     new Promise((resolve) => {
       let stdout = "";
@@ -92,7 +97,7 @@ export function workspace(name: string, firstPort: number): Workspace {
       child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
       child.stderr!.on("data", (chunk: Buffer) => {
         stderr += chunk.toString();
-        onNarration(stderr);
+        onReport(stderr);
       });
       child.once("close", (code) => resolve({ code, stdout, stderr }));
     });

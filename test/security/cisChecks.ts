@@ -44,7 +44,7 @@ export interface Inspected {
 }
 
 /** A container, what runs in it, and what its engine has to offer. */
-export interface Examined {
+export interface DoctorContext {
   readonly service: string;
   readonly container: Inspected;
   /** Command lines, of a container that runs. */
@@ -60,7 +60,7 @@ export interface CisCheck {
   /** What of the engine it needs to mean anything. */
   readonly needs?: string;
   /** What is wrong, in words that an exception can name; or nothing. */
-  readonly judge: (examined: Examined) => string | undefined;
+  readonly judge: (doctorContext: DoctorContext) => string | undefined;
 }
 
 /** The ports that anything is published for; every other one is not needed. */
@@ -73,10 +73,10 @@ const loopback = ["127.0.0.1", "::1"];
 const sensitive = /^\/($|(boot|dev|etc|lib|proc|root|run|sys|usr|var\/run)(\/|$))/;
 
 const found = (isWrong: boolean, words: string) => (isWrong ? words : undefined);
-const option = ({ container }: Examined, words: RegExp) =>
+const option = ({ container }: DoctorContext, words: RegExp) =>
   container.HostConfig.SecurityOpt?.find((one) => words.test(one));
 
-function bindings({ container }: Examined) {
+function bindings({ container }: DoctorContext) {
   return Object.entries(container.HostConfig.PortBindings ?? {}).flatMap(([port, hosts]) =>
     hosts.map((host) => ({ port, address: host.HostIp, published: Number(host.HostPort) })),
   );
@@ -90,7 +90,8 @@ function notHost(
   return {
     number,
     name: `the host's ${key.replace("Mode", "").toLowerCase()} namespace is not shared`,
-    judge: ({ container }: Examined) => found(container.HostConfig[key] === "host", "the host's"),
+    judge: ({ container }: DoctorContext) =>
+      found(container.HostConfig[key] === "host", "the host's"),
   };
 }
 
@@ -105,10 +106,11 @@ export const cisChecks: readonly CisCheck[] = [
     number: "5.2",
     name: "an AppArmor profile",
     needs: "apparmor",
-    judge: (examined) => {
-      const off = option(examined, /^apparmor[=:]unconfined/);
-      const profile = examined.container.AppArmorProfile;
-      const isMissing = examined.engine.includes("apparmor") && /^(unconfined)?$/.test(profile);
+    judge: (doctorContext) => {
+      const off = option(doctorContext, /^apparmor[=:]unconfined/);
+      const profile = doctorContext.container.AppArmorProfile;
+      const isMissing =
+        doctorContext.engine.includes("apparmor") && /^(unconfined)?$/.test(profile);
       return off ?? found(isMissing, "no profile");
     },
   },
@@ -116,7 +118,7 @@ export const cisChecks: readonly CisCheck[] = [
     number: "5.3",
     name: "SELinux not turned off",
     needs: "selinux",
-    judge: (examined) => option(examined, /^label[=:]disable/),
+    judge: (doctorContext) => option(doctorContext, /^label[=:]disable/),
   },
   {
     number: "5.4",
@@ -146,16 +148,17 @@ export const cisChecks: readonly CisCheck[] = [
   {
     number: "5.8",
     name: "no privileged port of the host",
-    judge: (examined) => {
-      const low = bindings(examined).find((one) => one.published < 1024);
+    judge: (doctorContext) => {
+      const low = bindings(doctorContext).find((one) => one.published < 1024);
       return low && String(low.published);
     },
   },
   {
     number: "5.9",
     name: "needed ports only",
-    judge: (examined) =>
-      bindings(examined).find((one) => !needed[examined.service]?.includes(one.port))?.port,
+    judge: (doctorContext) =>
+      bindings(doctorContext).find((one) => !needed[doctorContext.service]?.includes(one.port))
+        ?.port,
   },
   notHost("5.10", "NetworkMode"),
   {
@@ -177,8 +180,8 @@ export const cisChecks: readonly CisCheck[] = [
   {
     number: "5.14",
     name: "ports bound to one address",
-    judge: (examined) => {
-      const open = bindings(examined).find((one) => !loopback.includes(one.address));
+    judge: (doctorContext) => {
+      const open = bindings(doctorContext).find((one) => !loopback.includes(one.address));
       return open && `${open.port} on ${open.address || "all addresses"}`;
     },
   },
@@ -221,7 +224,7 @@ export const cisChecks: readonly CisCheck[] = [
     number: "5.22",
     name: "seccomp as the engine has it",
     needs: "seccomp",
-    judge: (examined) => option(examined, /^seccomp/),
+    judge: (doctorContext) => option(doctorContext, /^seccomp/),
   },
   {
     number: "5.25",
@@ -231,7 +234,8 @@ export const cisChecks: readonly CisCheck[] = [
   {
     number: "5.26",
     name: "no new privileges",
-    judge: (examined) => found(!option(examined, /^no-new-privileges(:true)?$/), "allowed"),
+    judge: (doctorContext) =>
+      found(!option(doctorContext, /^no-new-privileges(:true)?$/), "allowed"),
   },
   {
     number: "5.27",

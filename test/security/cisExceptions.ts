@@ -65,13 +65,14 @@ export const cisExceptions: readonly CisException[] = [
     check: "5.14",
     services: ["proxy"],
     finding: "8443/tcp on 0.0.0.0",
-    reason: "the one door: TLS, and the server behind it asks for its password",
+    reason: "the only public port: TLS, and the server behind it asks for its password",
   },
   {
     check: "5.15",
     services: everlasting,
     finding: "unless-stopped",
-    reason: "comes back after a reboot, which on-failure would not; restarts are seen by the proof",
+    reason:
+      "comes back after a reboot, which on-failure would not; restarts are seen by the verification",
   },
   {
     check: "5.27",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cisChecks, type Examined, type Inspected } from "./cisChecks.ts";
+import { cisChecks, type DoctorContext, type Inspected } from "./cisChecks.ts";
 import type { CisException } from "./cisExceptions.ts";
-import { judgeContainers } from "./judgeContainers.ts";
+import { checkContainers } from "./judgeContainers.ts";
 
 type Deep<T> = T extends readonly unknown[] | null
   ? T
@@ -55,7 +55,7 @@ function laidOver(base: unknown, over: unknown): unknown {
 }
 
 /** A sound container of the proxy, but for what is said. */
-function examined(over: Deep<Inspected> = {}, processes = ["caddy run"]): Examined {
+function doctorContext(over: Deep<Inspected> = {}, processes = ["caddy run"]): DoctorContext {
   const container = laidOver(sound, over) as Inspected;
   return { service: "proxy", container, processes, engine: ["apparmor", "seccomp", "selinux"] };
 }
@@ -63,23 +63,23 @@ function examined(over: Deep<Inspected> = {}, processes = ["caddy run"]): Examin
 const bind = (Source: string, Propagation = "rprivate") => ({
   Mounts: [{ Type: "bind", Source, Destination: "/inside", Propagation }],
 });
-const host = (over: Deep<Inspected["HostConfig"]>) => examined({ HostConfig: over });
+const host = (over: Deep<Inspected["HostConfig"]>) => doctorContext({ HostConfig: over });
 const port = (name: string, HostIp: string, HostPort: string) =>
   host({ PortBindings: { [name]: [{ HostIp, HostPort }] } });
 
 /** By the number of the check that has to find it, and no other. */
-const spoilt: readonly [number: string, about: string, Examined][] = [
-  ["4.1", "root by name", examined({ Config: { User: "root" } })],
-  ["4.1", "no user", examined({ Config: { User: "" } })],
-  ["4.1", "root by number, with a group", examined({ Config: { User: "0:0" } })],
-  ["5.2", "no profile", examined({ AppArmorProfile: "unconfined" })],
+const spoilt: readonly [number: string, description: string, DoctorContext][] = [
+  ["4.1", "root by name", doctorContext({ Config: { User: "root" } })],
+  ["4.1", "no user", doctorContext({ Config: { User: "" } })],
+  ["4.1", "root by number, with a group", doctorContext({ Config: { User: "0:0" } })],
+  ["5.2", "no profile", doctorContext({ AppArmorProfile: "unconfined" })],
   ["5.3", "no labels", host({ SecurityOpt: ["no-new-privileges", "label=disable"] })],
   ["5.4", "a capability", host({ CapAdd: ["CAP_SYS_ADMIN"] })],
   ["5.4", "the usual capabilities", host({ CapDrop: null })],
   ["5.5", "all privileges", host({ Privileged: true })],
-  ["5.6", "the root of the host", examined(bind("/"))],
-  ["5.6", "the host's settings", examined(bind("/etc/ssl"))],
-  ["5.7", "a way in", examined({}, ["caddy run", "/usr/sbin/sshd -D"])],
+  ["5.6", "the root of the host", doctorContext(bind("/"))],
+  ["5.6", "the host's settings", doctorContext(bind("/etc/ssl"))],
+  ["5.7", "a way in", doctorContext({}, ["caddy run", "/usr/sbin/sshd -D"])],
   ["5.8", "port 443", port("8443/tcp", "127.0.0.1", "443")],
   ["5.9", "another port", port("2019/tcp", "127.0.0.1", "2019")],
   ["5.10", "the host's network", host({ NetworkMode: "host" })],
@@ -93,30 +93,30 @@ const spoilt: readonly [number: string, about: string, Examined][] = [
   ["5.18", "a device", host({ Devices: [{ PathOnHost: "/dev/kmsg" }] })],
   ["5.18", "a graphics card", host({ DeviceRequests: [{ Driver: "any" }] })],
   ["5.19", "core dumps", host({ Ulimits: null })],
-  ["5.20", "a mount that travels", examined(bind("/srv/data", "rshared"))],
+  ["5.20", "a mount that travels", doctorContext(bind("/srv/data", "rshared"))],
   ["5.21", "the host's name", host({ UTSMode: "host" })],
   ["5.22", "no seccomp", host({ SecurityOpt: ["no-new-privileges", "seccomp=unconfined"] })],
   ["5.25", "a control group", host({ CgroupParent: "/outside" })],
   ["5.26", "new privileges", host({ SecurityOpt: null })],
-  ["5.27", "its health check off", examined({ Config: { Healthcheck: { Test: ["NONE"] } } })],
-  ["5.28", "a tag", examined({ Config: { Image: "caddy:2" } })],
+  ["5.27", "its health check off", doctorContext({ Config: { Healthcheck: { Test: ["NONE"] } } })],
+  ["5.28", "a tag", doctorContext({ Config: { Image: "caddy:2" } })],
   ["5.29", "processes without end", host({ PidsLimit: null })],
-  ["5.30", "docker0", examined({ NetworkSettings: { Networks: { bridge: {} } } })],
+  ["5.30", "docker0", doctorContext({ NetworkSettings: { Networks: { bridge: {} } } })],
   ["5.31", "the host's users", host({ UsernsMode: "host" })],
-  ["5.32", "the engine's socket", examined(bind("/srv/docker.sock"))],
+  ["5.32", "the engine's socket", doctorContext(bind("/srv/docker.sock"))],
 ];
 
-const numbersOf = (one: Examined) =>
-  judgeContainers([one], []).unexplained.map((line) => line.split(" ")[0]);
+const numbersOf = (one: DoctorContext) =>
+  checkContainers([one], []).unexplained.map((line) => line.split(" ")[0]);
 
-for (const [number, about, one] of spoilt) {
-  test(`a container with ${about} fails ${number} and no other check`, () => {
+for (const [number, description, one] of spoilt) {
+  test(`a container with ${description} fails ${number} and no other check`, () => {
     assert.deepEqual(numbersOf(one), [number]);
   });
 }
 
 test("a sound container fails nothing, and every check has a container that fails it", () => {
-  assert.deepEqual(numbersOf(examined()), []);
+  assert.deepEqual(numbersOf(doctorContext()), []);
   assert.deepEqual(
     cisChecks.map((check) => check.number),
     [...new Set(spoilt.map(([number]) => number))],
@@ -127,21 +127,21 @@ const exception: CisException = {
   check: "5.4",
   services: ["proxy"],
   finding: "adds NET_BIND_SERVICE",
-  reason: "it is told why",
+  reason: "it is shown why",
 };
 
-test("an exception covers its own finding and no other, and one not found is told", () => {
-  const covered = judgeContainers([host({ CapAdd: ["CAP_NET_BIND_SERVICE"] })], [exception]);
+test("an exception covers its own finding and no other, and one not found is reported", () => {
+  const covered = checkContainers([host({ CapAdd: ["CAP_NET_BIND_SERVICE"] })], [exception]);
   assert.deepEqual([covered.unexplained, covered.unused], [[], []]);
-  assert.match(covered.table.join("\n"), /proxy: adds NET_BIND_SERVICE \(it is told why\)/);
-  const more = judgeContainers([host({ CapAdd: ["NET_BIND_SERVICE", "SYS_ADMIN"] })], [exception]);
+  assert.match(covered.table.join("\n"), /proxy: adds NET_BIND_SERVICE \(it is shown why\)/);
+  const more = checkContainers([host({ CapAdd: ["NET_BIND_SERVICE", "SYS_ADMIN"] })], [exception]);
   assert.equal(more.unexplained.length, 1);
   assert.deepEqual(more.unused, ["5.4 proxy: adds NET_BIND_SERVICE"]);
 });
 
 test("what the engine does not have is open, not passed", () => {
-  const bare = { ...examined({ AppArmorProfile: "" }), engine: ["seccomp"] };
-  const { table, unexplained } = judgeContainers([bare], []);
+  const bare = { ...doctorContext({ AppArmorProfile: "" }), engine: ["seccomp"] };
+  const { table, unexplained } = checkContainers([bare], []);
   assert.deepEqual(unexplained, []);
   const open = table.filter((line) => line.includes("open: this engine has no"));
   assert.deepEqual(

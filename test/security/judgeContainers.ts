@@ -1,7 +1,7 @@
-import { cisChecks, type Examined } from "./cisChecks.ts";
+import { cisChecks, type DoctorContext } from "./cisChecks.ts";
 import type { CisException } from "./cisExceptions.ts";
 
-export interface Judgement {
+export interface CheckResult {
   /** One line for each check: number, name, and how it went. */
   readonly table: readonly string[];
   /** Findings that no exception explains. */
@@ -11,16 +11,16 @@ export interface Judgement {
 }
 
 /** Makes every check on every container. */
-export function judgeContainers(
-  containers: readonly Examined[],
+export function checkContainers(
+  containers: readonly DoctorContext[],
   exceptions: readonly CisException[],
-): Judgement {
+): CheckResult {
   const used = new Set<string>();
   const unexplained: string[] = [];
   const table = cisChecks.map(({ number, name, needs, judge }) => {
-    const found = containers.flatMap((examined) => {
-      const finding = judge(examined);
-      return finding === undefined ? [] : [{ service: examined.service, finding }];
+    const found = containers.flatMap((doctorContext) => {
+      const finding = judge(doctorContext);
+      return finding === undefined ? [] : [{ service: doctorContext.service, finding }];
     });
     const said = found.map(({ service, finding }) => {
       const exception = exceptions.find(

@@ -23,7 +23,7 @@ test("sockets that listen are read with address and port, connections are not", 
   assert.deepEqual(found.map(isLoopback), [true, true, false]);
 });
 
-test("of IPv6 the loopback is told from everything else, IPv4 in IPv6 by its own address", () => {
+test("of IPv6 the loopback is distinguished from everything else, IPv4 in IPv6 by its own address", () => {
   const text = [
     six("00000000000000000000000000000000:10DD"),
     six("00000000000000000000000001000000:06F1"),

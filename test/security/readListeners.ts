@@ -5,7 +5,7 @@ export interface Listener {
   readonly port: number;
 }
 
-/** Where a socket listens that nobody but the machine (or container) itself can reach. */
+/** Where a socket listens that no one but the machine (or container) itself can reach. */
 export function isLoopback({ address }: Listener): boolean {
   return address.startsWith("127.") || address === "::1";
 }

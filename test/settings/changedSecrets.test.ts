@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
-import { judgeSecretsText } from "../../scripts/settings/judgeSecretsText.ts";
+import { checkSecretsText } from "../../scripts/settings/checkSecretsText.ts";
 import { listSecrets } from "../../scripts/settings/listSecrets.ts";
 import { openSecretsFile } from "../../scripts/settings/openSecretsFile.ts";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
@@ -12,11 +12,10 @@ import {
   withoutPending,
   withPending,
 } from "../../scripts/settings/pendingSecrets.ts";
-import { quoteEnvValue } from "../../scripts/settings/quoteEnvValue.ts";
 import { rotationOf } from "../../scripts/settings/rotationOf.ts";
 import { noteDates, secretDates } from "../../scripts/settings/secretDates.ts";
 import { setSecret } from "../../scripts/settings/setSecret.ts";
-import { writeAssignment } from "../../scripts/settings/writeAssignment.ts";
+import { writeAssignment, quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
 import { project } from "./project.ts";
 
 const file = "env/prod.secrets.env";
@@ -73,7 +72,7 @@ test("the day is noted above what changed, and a value changed by hand since has
     ["A", "2026-03-04"],
     ["B", "2026-01-02"],
   ]);
-  assert.equal(second.match(/# set /gu)?.length, 2, "an old note is left beside the new one");
+  assert.equal(second.match(/# set /gu)?.length, 2, "an old note is left alongside the new one");
   assert.equal(noteDates(second, second, "2026-05-06"), second);
   assert.deepEqual([...secretDates(second.replace("A=2", "A=3")).keys()], ["B"]);
 });
@@ -122,12 +121,12 @@ test("a shell's own value does not hide what is wrong in the file", (context) =>
   const shell = { DD_API_KEY: "0123456789abcdef" };
   const place = { environment: "prod", root, processEnvironment: shell } as const;
   const text = `${secrets}DD_API_KEY=changeme\n`;
-  assert.throws(() => judgeSecretsText(place, { file, text }), {
+  assert.throws(() => checkSecretsText(place, { file, text }), {
     details: [`${file}:4: DD_API_KEY: expected a secret of its own, got a placeholder`],
   });
 });
 
-test("a rotation under way stands beside the value, and everybody else is told how it goes on", (context) => {
+test("a rotation under way stands next to the value, and other commands say how to go on", (context) => {
   const { write, read, refusal } = project(context);
   const text = withPending(secrets, "LETTA_PG_PASSWORD", "newOne123");
   assert.equal(valueOf(text, "LETTA_PG_PASSWORD"), "kR7mQ2vX9bL4");
@@ -142,12 +141,12 @@ test("a rotation under way stands beside the value, and everybody else is told h
 });
 
 test("what may be rotated, and what to do about the rest", () => {
-  const settings: Record<string, string> = { CLICKHOUSE: "bundled", GRAFANA: "true" };
+  const settings: Record<string, string> = { CLICKHOUSE_MODE: "bundled", GRAFANA_ENABLED: "true" };
   const get = (name: string) => settings[name] ?? "";
   const rotate = (name: string) => rotationOf("prod", name, get);
   assert.deepEqual(rotate("LETTA_PG_PASSWORD"), {
     name: "LETTA_PG_PASSWORD",
-    way: "database",
+    means: "database",
     recreates: [],
   });
   assert.deepEqual(rotate("LETTA_SERVER_PASSWORD").recreates, []);
@@ -163,7 +162,7 @@ test("what may be rotated, and what to do about the rest", () => {
       },
     );
   const list = "npm run secrets -- list prod";
-  refused("LETTA_ENCRYPTION_KEY", "KEY_CHANGED", /nobody could read/, list);
+  refused("LETTA_ENCRYPTION_KEY", "KEY_CHANGED", /could not be read/, list);
   refused("GRAFANA_SECRET_KEY", "KEY_CHANGED", /could not read/, list);
   refused(
     "GRAFANA_ADMIN_PASSWORD",
@@ -180,7 +179,7 @@ test("what may be rotated, and what to do about the rest", () => {
     /others issue it/,
     "npm run secrets -- set prod LETTA_PG_URI",
   );
-  settings["CLICKHOUSE"] = "";
+  settings["CLICKHOUSE_MODE"] = "";
   refused(
     "CLICKHOUSE_PASSWORD",
     "USAGE",

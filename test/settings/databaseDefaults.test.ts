@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { SettingName } from "../../scripts/settings/declarations.ts";
+import type { SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { project } from "./project.ts";
 
 const secrets = "LETTA_PG_PASSWORD=kR7mQ2vX9bT4nL6w\nLETTA_SERVER_PASSWORD=uT5pW8zE3cH1\n";

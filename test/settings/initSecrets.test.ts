@@ -3,13 +3,13 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { initSecrets as init, type InitSecretsAsked } from "../../scripts/settings/initSecrets.ts";
+import { initSecrets as init, type InitSecretsInput } from "../../scripts/settings/initSecrets.ts";
 import { project } from "./project.ts";
 
 const day = "2026-11-21";
 
 /** Without a shell's settings. */
-const initSecrets = (asked: Pick<InitSecretsAsked, "environment" | "root" | "random">) =>
+const initSecrets = (asked: Pick<InitSecretsInput, "environment" | "root" | "random">) =>
   init({ ...asked, processEnvironment: {}, day });
 
 const all = ["LETTA_PG_PASSWORD", "LETTA_SERVER_PASSWORD", "LETTA_ENCRYPTION_KEY"];

@@ -114,7 +114,7 @@ test("bytes that are not UTF-8 are refused at their line", () => {
   assert.deepEqual(outcome(text), ["2: expected UTF-8, got other bytes"]);
 });
 
-test("every fault of a file is told at once, in order", () => {
+test("every fault of a file is reported at once, in order", () => {
   const lines = outcome("A=$B\nnot a line\nC=1\nC=2\nD=x#y\nE='open\n") as string[];
   assert.deepEqual(
     lines.map((line) => Number.parseInt(line, 10)),

@@ -10,7 +10,7 @@ const secrets = {
   LETTA_ENCRYPTION_KEY: "of-the-present-key",
 };
 
-const stored = `BAKE_SECONDS=33
+const stored = `BAKE_TIME=33s
 LETTA_VERSION=0.15.1
 OTEL_BATCH_TIMEOUT=5s
 STACK_PROJECT=letta-then
@@ -118,8 +118,8 @@ test("an empty file is a release that had nothing set", (context) => {
 });
 
 test("how the tool goes about is said now, and was no part of the release", (context) => {
-  const { now, past } = both(context, "BAKE_SECONDS=33\nRELEASES_KEEP=1\n");
-  for (const name of ["BAKE_SECONDS", "RELEASES_KEEP", "IMAGES"] as const) {
+  const { now, past } = both(context, "BAKE_TIME=33s\nRELEASES_KEEP=1\n");
+  for (const name of ["BAKE_TIME", "RELEASES_KEEP", "IMAGE_SOURCE"] as const) {
     assert.equal(past.get(name), now.get(name), name);
     assert.notEqual(past.get(name), "", name);
   }

@@ -7,7 +7,7 @@ import test from "node:test";
 import { parse } from "dotenv";
 import fc from "fast-check";
 import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { quoteEnvValue } from "../../scripts/settings/quoteEnvValue.ts";
+import { quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
 
 const hostile = [
   ..."$(id) `id` ;rm $HOME ${HOME} $$ # %s @:/?# -x --flag * & ! 0123 1e5 null no true ~ \\ \\n".split(

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import test from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { explainSetting } from "../../scripts/settings/explainSetting.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { quoteEnvValue } from "../../scripts/settings/quoteEnvValue.ts";
+import { quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
 import { project } from "./project.ts";
 
 const password = "kR7mQ2vX9bT4nL6w";
@@ -65,7 +65,7 @@ test("an empty value unsets, and a default comes back", (context) => {
   ]);
 });
 
-test("entries are sorted and set; secrets are told apart", (context) => {
+test("entries are sorted and set; secrets are distinguished", (context) => {
   const { read, write } = project(context);
   write("env/dev.secrets.env", secrets);
   const settings = read("dev");
@@ -103,7 +103,7 @@ test("all faults at once, in the order of files and lines", (context) => {
   ]);
 });
 
-test("what prod lacks is told at the file it belongs into, with the command that makes it", (context) => {
+test("what prod lacks is reported at the file it belongs into, with the command that makes it", (context) => {
   const { refusal, write } = project(context);
   const { details, next } = refusal("prod");
   assert.deepEqual(
@@ -224,8 +224,8 @@ test("hostile values of a secret arrive byte for byte", (context) => {
 
 test("no refusal shows a secret, whatever it is and wherever it strayed", (context) => {
   const { refusal } = project(context);
-  const names = (Object.keys(declarations) as SettingName[]).filter(
-    (name) => declarations[name].secret && !declarations[name].passed,
+  const names = (Object.keys(settingDefinitions) as SettingName[]).filter(
+    (name) => settingDefinitions[name].secret && !settingDefinitions[name].passed,
   );
   const marked = fc.string({ unit: "grapheme" }).map((text) => `q9Zx7K${text}`);
   fc.assert(
@@ -299,8 +299,8 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
   [
     "a server that may take as long to stop as requests may be held",
     "prod",
-    { DRAIN_MAX: "2m" },
-    /DRAIN_MAX: expected less than HOLD_MAX \(120 s\), as requests are held meanwhile, got 120 s$/u,
+    { DRAIN_TIMEOUT: "2m" },
+    /DRAIN_TIMEOUT: expected less than PAUSE_TIMEOUT \(120 s\), as requests are paused meanwhile, got 120 s$/u,
   ],
   [
     "a server that cannot keep as many spans as it sends at once",
@@ -309,7 +309,7 @@ const breaches: [string, "dev" | "staging" | "prod", Record<string, string>, Reg
     /OTEL_BSP_MAX_QUEUE_SIZE: expected at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE \(64\), got 63$/u,
   ],
   [
-    "a server that nobody reaches",
+    "a server that no one reaches",
     "prod",
     { HOST: "127.0.0.1" },
     /HOST: expected an IP address that is not loopback, such as 0\.0\.0\.0, got 127\.0\.0\.1$/u,

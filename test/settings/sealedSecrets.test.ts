@@ -118,7 +118,7 @@ test("SECRETS_KEY_FILE says where the key is, in a committed file too", async (c
   assert.match((await openSecretsFile(place)).text ?? "", /LETTA_PG_PASSWORD/);
 });
 
-test("a sealed file that is cut off or changed is refused", async (context) => {
+test("a sealed file that is interrupted or changed is refused", async (context) => {
   const { path, init, settings, seal } = lockable(context);
   await init();
   await seal();
@@ -134,12 +134,12 @@ test("a sealed file that is cut off or changed is refused", async (context) => {
     writeFileSync(path(sealed), damage);
     await assert.rejects(settings(), {
       code: "SETTINGS_INVALID",
-      details: [`${sealed}: expected a whole age file, got one that is cut off or changed`],
+      details: [`${sealed}: expected a whole age file, got one that is interrupted or changed`],
     });
   }
 });
 
-test("where both forms are there nobody guesses which one counts; seal ends it where they agree", async (context) => {
+test("where both forms are there no one guesses which one counts; seal ends it where they agree", async (context) => {
   const { path, write, init, settings, seal } = lockable(context);
   await init();
   const text = readFileSync(path(plain), "utf8");
@@ -185,7 +185,7 @@ test("init adds to a sealed file what it lacks, and leaves one that lacks nothin
     generated: ["LETTA_PG_PASSWORD", "LETTA_ENCRYPTION_KEY"],
     missing: [],
   });
-  assert.ok(!existsSync(path(plain)), "a plain one was made beside it");
+  assert.ok(!existsSync(path(plain)), "a plain one was made alongside it");
   const { text = "" } = await openSecretsFile(place);
   assert.ok(text.startsWith("# mine\nLETTA_SERVER_PASSWORD=mineMine99\n"));
   const before = readFileSync(path(sealed));
@@ -193,7 +193,7 @@ test("init adds to a sealed file what it lacks, and leaves one that lacks nothin
   assert.deepEqual(readFileSync(path(sealed)), before);
 });
 
-test("what somebody else wrote in between is not written over", async (context) => {
+test("what someone else wrote in between is not written over", async (context) => {
   const { place, path, write, init, seal } = lockable(context);
   await init();
   const first = await openSecretsFile(place);

@@ -6,7 +6,7 @@ import { countedEnvironment } from "../../scripts/settings/countedEnvironment.ts
 import { safeParse } from "valibot";
 import { ownedVariables, serverVariables } from "../../scripts/settings/serverVariables.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
 import { project } from "./project.ts";
 
@@ -52,7 +52,7 @@ test("a shell's proxy or cloud profile does not reach the server", (context) => 
   assert.equal(settings.has("AWS_PROFILE"), false);
 });
 
-test("a typo is told with the nearest name, an owned one with what to set instead", (context) => {
+test("a typo is reported with the nearest name, an owned one with what to set instead", (context) => {
   const { root, refusal, write } = project(context);
   const text = (file: string) => readFileSync(join(root, file), "utf8");
   write("env/dev.env", text("env/dev.env") + "OPENROUTER_API_KEI=x\nLETTA_SERVER_SECURE=true\n");
@@ -63,7 +63,7 @@ test("a typo is told with the nearest name, an owned one with what to set instea
 
 test("a model on loopback is refused with the address that works", () => {
   for (const name of ["OLLAMA_BASE_URL", "OPENAI_BASE_URL", "LMSTUDIO_BASE_URL"] as const) {
-    const { schema } = declarations[name];
+    const { schema } = settingDefinitions[name];
     for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "LOCALHOST"]) {
       const { issues } = safeParse(schema, `http://${host}:11434/v1`);
       assert.match(issues?.[0].message ?? "", /host\.docker\.internal/u, `${name} at ${host}`);
@@ -75,7 +75,7 @@ test("a model on loopback is refused with the address that works", () => {
 });
 
 test("no variable is both passed and owned", () => {
-  const names: readonly string[] = Object.keys(declarations);
+  const names: readonly string[] = Object.keys(settingDefinitions);
   const both = Object.keys(ownedVariables).filter((name) => names.includes(name));
   assert.deepEqual(both, []);
   assert.ok(Object.keys(serverVariables).length > 130);
@@ -84,5 +84,5 @@ test("no variable is both passed and owned", () => {
 test("every variable of the server is part of a release", () => {
   const names = Object.keys(serverVariables) as SettingName[];
   assert.deepEqual(names.filter(isOwnSetting), []);
-  assert.ok(isOwnSetting("SERVER_WAIT_SECONDS"));
+  assert.ok(isOwnSetting("SERVER_TIMEOUT"));
 });

@@ -1,27 +1,27 @@
-import { asProblem } from "../../scripts/cli/asProblem.ts";
+import { asProblem } from "../../scripts/commands/asProblem.ts";
 import { Problem } from "../../scripts/common/problem.ts";
-import type { Tools } from "../../scripts/parts/tools.ts";
-import type { AskedWay } from "../../scripts/rollout/askableWays.ts";
-import { backUp } from "../../scripts/rollout/backUp.ts";
-import { deploy } from "../../scripts/rollout/deploy.ts";
-import { describePreflight, planPreflight } from "../../scripts/rollout/planPreflight.ts";
-import { planRollout } from "../../scripts/rollout/planRollout.ts";
-import { restore } from "../../scripts/rollout/restore.ts";
-import { rollback } from "../../scripts/rollout/rollback.ts";
+import type { Context } from "../../scripts/state/context.ts";
+import type { DatabaseOption } from "../../scripts/deploy/databaseOptions.ts";
+import { backUp } from "../../scripts/deploy/backUp.ts";
+import { deploy } from "../../scripts/deploy/deploy.ts";
+import { describePreflight, planPreflight } from "../../scripts/deploy/planPreflight.ts";
+import { planRollout } from "../../scripts/deploy/planRollout.ts";
+import { restore } from "../../scripts/deploy/restore.ts";
+import { rollback } from "../../scripts/deploy/rollback.ts";
 import { onMachine } from "./machine.ts";
 import { settingsFor, siteFrom, type From, type Site, type SiteSettings } from "./site.ts";
 import type { Fault, SimulatedProcess } from "./world.ts";
 
-/** A command as somebody types it. */
+/** A command as someone types it. */
 export interface Command {
   readonly kind: "deploy" | "rollback" | "restore" | "backup" | "plan";
   /** What env/prod.env says, or the command line does. */
   readonly version: string;
   /** A release or a tag to go back to. */
   readonly to?: string;
-  readonly way?: AskedWay;
+  readonly databaseStrategy?: DatabaseOption;
   readonly wait?: boolean;
-  /** Whether --end-sessions is given; without a terminal nobody can be asked. */
+  /** Whether --end-sessions is given; without a terminal no one can be asked. */
   readonly endSessions?: boolean;
   /** Else from the first checkout, whose state is there. */
   readonly from?: From;
@@ -44,7 +44,7 @@ export interface Ended {
   /** What was thrown, where it is no Problem: a bug. */
   readonly bug: unknown;
   readonly release: string | undefined;
-  readonly way: string | null | undefined;
+  readonly databaseStrategy: string | null | undefined;
   readonly notes: readonly string[];
 }
 
@@ -63,13 +63,13 @@ export async function runCommand(
     problem: undefined,
     bug: undefined,
     release: undefined,
-    way: undefined,
+    databaseStrategy: undefined,
     notes,
     ...more,
   });
   try {
     const result = await site.world.begin(faults, (process) =>
-      onMachine(site.servers, () => perform(command, site, toolsFor(site, process, notes))),
+      onMachine(site.servers, () => perform(command, site, contextFor(site, process, notes))),
     );
     if (result === "dead") return ended("dead");
     return ended("done", result);
@@ -82,35 +82,35 @@ export async function runCommand(
 async function perform(
   command: Command,
   { servers, stateDir }: Site,
-  tools: Tools,
-): Promise<{ release: string; way: string | null }> {
-  const { kind, version, to, way, wait = false, strategy = "auto" } = command;
+  context: Context,
+): Promise<{ release: string; databaseStrategy: string | null }> {
+  const { kind, version, to, databaseStrategy, wait = false, strategy = "auto" } = command;
   const { endSessions = true, despiteFailures = true, adoptState = false } = command;
   const { isExternal } = servers.cluster;
   const settings = settingsFor(version, { isExternal, stateDir, strategy });
   const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures, adoptState };
-  if (kind === "deploy") return deploy(settings, asked, tools);
-  if (kind === "restore") return restore(settings, { ...asked, wanted: to }, tools);
+  if (kind === "deploy") return deploy(settings, asked, context);
+  if (kind === "restore") return restore(settings, { ...asked, requested: to }, context);
   if (kind === "plan") {
-    const plan = await planRollout(settings, undefined, tools);
-    const preflight = await planPreflight(settings, plan, "deploy", tools);
-    for (const line of describePreflight(preflight)) tools.say.note(line);
-    return { release: "", way: null };
+    const plan = await planRollout(settings, undefined, context);
+    const preflight = await planPreflight(settings, plan, "deploy", context);
+    for (const line of describePreflight(preflight)) context.reporter.note(line);
+    return { release: "", databaseStrategy: null };
   }
   if (kind === "backup") {
-    await backUp(settings, asked, tools);
-    return { release: "", way: null };
+    await backUp(settings, asked, context);
+    return { release: "", databaseStrategy: null };
   }
   const { foreign = false } = command;
-  const more = { wanted: to, way, fromDump: [], onlyConfiguration: false, foreign };
-  return rollback(settings, { ...asked, ...more }, tools);
+  const more = { requested: to, databaseStrategy, fromDump: [], onlyConfiguration: false, foreign };
+  return rollback(settings, { ...asked, ...more }, context);
 }
 
-function toolsFor(
+function contextFor(
   { world, engine, installation }: Site,
   process: SimulatedProcess,
   notes: string[],
-): Tools {
+): Context {
   return {
     engine,
     now: () => world.nowMs,
@@ -119,7 +119,7 @@ function toolsFor(
       count === 32 ? Buffer.alloc(count, installation.number) : world.random.bytes(count),
     signal: process.stop.signal,
     processEnvironment: {},
-    say: {
+    reporter: {
       steps: [],
       note: (text) => {
         notes.push(text);

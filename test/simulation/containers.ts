@@ -1,4 +1,4 @@
-import type { ComposeCall, ObservedContainer } from "../../scripts/engine/engine.ts";
+import type { ComposeCall, ObservedContainer } from "../../scripts/docker/engine.ts";
 import { memo } from "./memo.ts";
 import { parse } from "./replaced/yaml.ts";
 
@@ -36,7 +36,7 @@ export interface SimulatedContainer {
   startedAt: string;
   /** Counts its starts and ends: what an earlier life still had to do is not done any more. */
   life: number;
-  /** Stopped by somebody: it does not come back by itself. */
+  /** Stopped by someone: it does not come back by itself. */
   stopped: boolean;
   /** Its server or migration is connected to its database. */
   connected: boolean;

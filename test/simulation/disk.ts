@@ -6,8 +6,8 @@ export interface DiskFile {
   data: Buffer;
   /** What is left of it when the power goes; undefined where it was never synced. */
   durable: Buffer | undefined;
-  /** Where `data` lies, with room behind it that no other file has. */
-  room?: Buffer;
+  /** Where `data` lies, with space behind it that no other file has. */
+  space?: Buffer;
 }
 
 /** Adds to a file's end; what was read of it before stays as it was. */
@@ -18,13 +18,13 @@ export function append(file: DiskFile, more: Buffer): void {
     file.data = more;
     return;
   }
-  const hasRoom = file.room !== undefined && data.buffer === file.room.buffer;
-  if (!hasRoom || file.room!.length < length) {
-    file.room = Buffer.from(new ArrayBuffer(2 * length));
-    data.copy(file.room);
+  const hasSpace = file.space !== undefined && data.buffer === file.space.buffer;
+  if (!hasSpace || file.space!.length < length) {
+    file.space = Buffer.from(new ArrayBuffer(2 * length));
+    data.copy(file.space);
   }
-  more.copy(file.room!, data.length);
-  file.data = file.room!.subarray(0, length);
+  more.copy(file.space!, data.length);
+  file.data = file.space!.subarray(0, length);
 }
 
 export interface DiskFolder {
@@ -153,11 +153,14 @@ function change(where: DiskFolder, work: (entries: Map<string, DiskNode>) => voi
 function lose(node: DiskNode, random: Random): void {
   if (node.kind === "file") {
     if (node.durable === node.data) return;
-    const kept = node.durable ?? Buffer.alloc(0);
+    const retained = node.durable ?? Buffer.alloc(0);
     // Of what came after, as much as happened to be written back.
-    const grown = node.data.subarray(0, kept.length).equals(kept) ? node.data : kept;
-    node.data = grown.subarray(0, kept.length + random.below(grown.length - kept.length + 1));
-    delete node.room; // what was lost may still be read by somebody
+    const grown = node.data.subarray(0, retained.length).equals(retained) ? node.data : retained;
+    node.data = grown.subarray(
+      0,
+      retained.length + random.below(grown.length - retained.length + 1),
+    );
+    delete node.space; // what was lost may still be read by someone
     node.durable = node.data;
     return;
   }

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
-import type { CommandResult, ComposeCall, Engine } from "../../scripts/engine/engine.ts";
+import type { CommandResult, ComposeCall, Engine } from "../../scripts/docker/engine.ts";
 import { databaseIn, observed, readComposeFile, type SimulatedContainer } from "./containers.ts";
 import { client } from "./psql.ts";
 import type { SimulatedServers } from "./servers.ts";
 import { printedHistory, versions } from "./versions.ts";
 
-/** The repository of the server's image: "standin:2.0.0". */
-export const serverImage = "standin";
+/** The repository of the server's image: "fake server:2.0.0". */
+export const serverImage = "fake-server";
 
 /** An id of an image, from what it is called. */
 export function imageIdOf(reference: string): string {
@@ -30,7 +30,7 @@ export function engineOn(servers: SimulatedServers): Engine {
   const look = <Result>(name: string, work: () => Result) => world.effect(name, 2, work);
   const change = <Result>(name: string, ms: number, work: () => Result | Promise<Result>) =>
     world.effect(name, ms, () => {
-      servers.world.expectLock(name);
+      servers.world.assertLock(name);
       return work();
     });
   const idOf = (reference: string): string | undefined => {
@@ -95,7 +95,7 @@ export function engineOn(servers: SimulatedServers): Engine {
       if (volume?.external !== true) servers.volumes.add(`${call.project}_${name}`);
     }
   };
-  /** As `docker compose up --no-start --force-recreate`: made beside, the old one away, renamed. */
+  /** As `docker compose up --no-start --force-recreate`: made alongside, the old one away, renamed. */
   const creation = (call: ComposeCall, text: string, service: string): (() => void)[] => {
     const old = there(call, service);
     if (old === undefined) return [() => void make(call, text, service)];
@@ -112,7 +112,7 @@ export function engineOn(servers: SimulatedServers): Engine {
       () => void (made!.name = `${call.project}-${service}-1`),
     ];
   };
-  const beside = (call: ComposeCall, text: string, service: string) => {
+  const recreate = (call: ComposeCall, text: string, service: string) => {
     const numbers = servers
       .of(call.project)
       .filter((one) => one.service === service)
@@ -171,10 +171,10 @@ export function engineOn(servers: SimulatedServers): Engine {
           services.flatMap((service) => creation(call, text, service)),
         );
       }),
-    createBeside: (call, service) =>
+    scaleUp: (call, service) =>
       change(`create another ${service}`, 20, () => {
         const text = textOf(call);
-        return compose(call.project, [() => beside(call, text, service)]);
+        return compose(call.project, [() => recreate(call, text, service)]);
       }),
     down: (project, volumes) =>
       change(`down ${project}`, 30, () => {

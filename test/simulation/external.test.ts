@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ExternalFacts } from "../../scripts/database/judgeDatabase.ts";
+import type { ExternalFacts } from "../../scripts/database/assertDatabase.ts";
 import { revisionOf } from "./databases.ts";
 import { deployed, expectEnd, run, serving } from "./testSite.ts";
 

@@ -6,12 +6,12 @@ interface Pause {
   untilMs: number;
 }
 
-/** What the proxy does with requests: its files in /gate and their copy, as cutover/ writes them. */
+/** What the proxy does with requests: its files in /gate and their copy, as deploy/ writes them. */
 export class Gate {
   readonly #world: World;
   #pause: Pause | undefined;
   /** Whether the pause is also in a file that outlives the proxy's container. */
-  #isKept = false;
+  #isRetained = false;
   /** How many pauses there were. */
   pauses = 0;
   /** Requests that wait. */
@@ -41,16 +41,16 @@ export class Gate {
     return "";
   }
 
-  /** Ends a pause, whoever began it: those that wait go on. */
+  /** Ends a pause, anyone who began it: those that wait go on. */
   end(): void {
     this.#pause = undefined;
-    this.#isKept = false;
+    this.#isRetained = false;
     for (const go of this.#waiting.splice(0)) this.#world.afterUnlessOff(1, go);
   }
 
   /** The proxy's container starts again: /gate is a tmpfs. */
   restart(): void {
-    const isOn = this.#isKept && this.#world.nowMs < (this.#pause?.untilMs ?? 0);
+    const isOn = this.#isRetained && this.#world.nowMs < (this.#pause?.untilMs ?? 0);
     if (isOn) this.#watch(this.#pause!);
     else this.end();
   }
@@ -66,12 +66,12 @@ export class Gate {
     else work();
   }
 
-  #begin(token: string, seconds: number, isKept: boolean): string {
+  #begin(token: string, seconds: number, isRetained: boolean): string {
     const replaced = this.#pause?.token ?? "";
     this.pauses += 1;
     const pause = { token, untilMs: this.#world.nowMs + seconds * 1000 };
     this.#pause = pause;
-    this.#isKept = isKept;
+    this.#isRetained = isRetained;
     this.#watch(pause);
     return replaced;
   }

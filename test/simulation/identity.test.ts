@@ -4,9 +4,9 @@ import type { Command } from "./command.ts";
 import type { Site } from "./site.ts";
 import { expectEnd, newSite, run as runOn } from "./testSite.ts";
 
-// A name proves nothing: a lost state directory, and runs that were killed before they swapped.
+// A name is no evidence: a lost state directory, and runs that were killed before they swapped.
 
-const { readReleases } = await import("../../scripts/ledger/releases.ts");
+const { readReleases } = await import("../../scripts/state/releases.ts");
 let site: Site;
 /** What agents are called, by their ids. */
 const called = new Map<string, string>();
@@ -37,7 +37,7 @@ async function firstLife(): Promise<void> {
   write("old-1");
   await done({ kind: "deploy", version: "2.0.0" });
   write("old-2");
-  await done({ kind: "rollback", version: "2.0.0", way: "restore" });
+  await done({ kind: "rollback", version: "2.0.0", databaseStrategy: "restore" });
   assert.deepEqual(agents("letta_retained_000003"), ["old-1", "old-2"]);
 }
 
@@ -66,7 +66,11 @@ test("after an adoption ids continue, and a restore that fails leaves today's ro
   write("new-1");
   assert.equal((await done({ kind: "deploy", version: "2.0.0" })).release, "000005");
   write("new-2");
-  const { release } = await done({ kind: "rollback", version: "2.0.0", way: "restore" });
+  const { release } = await done({
+    kind: "rollback",
+    version: "2.0.0",
+    databaseStrategy: "restore",
+  });
   assert.equal(release, "000006");
   assert.deepEqual(agents("letta_retained_000006"), ["old-1", "new-1", "new-2"]);
   assert.deepEqual(agents("letta_retained_000003"), ["old-1", "old-2"]);
@@ -80,7 +84,11 @@ test("a database that has the name a run needs is named, and nothing is touched"
   const { databases } = site.servers;
   for (const name of ["letta_rehearsal", "letta_retained_000003", "letta_incoming_000003"]) {
     databases.set(name, { applied: [], half: false, rows: new Map() });
-    const { problem } = await run({ kind: "rollback", version: "2.0.0", way: "restore" });
+    const { problem } = await run({
+      kind: "rollback",
+      version: "2.0.0",
+      databaseStrategy: "restore",
+    });
     assert.match(problem?.code ?? "", /^STATE_(UNUSABLE|MISMATCH)$/);
     assert.equal(problem?.exit, 3);
     assert.match([problem.message, ...problem.details].join("\n"), new RegExp(name));
@@ -114,23 +122,26 @@ test("a restore that was killed before its swap is not done because a database h
   );
 });
 
-test("a backup that was changed since is no way back, unless --foreign says so", async () => {
+test("a backup that was changed since is no rollback, unless --foreign says so", async () => {
   await done({ kind: "deploy", version: "1.0.0" });
   await done({ kind: "deploy", version: "2.0.0" });
   const server = site.servers.part("server")!.id;
   const folder = "/simulated/state/prod/backups";
-  const sheets = [...site.world.disk.folderAt(folder).entries.keys()].filter((one) =>
+  const manifests = [...site.world.disk.folderAt(folder).entries.keys()].filter((one) =>
     one.endsWith(".json"),
   );
-  for (const name of sheets) {
+  for (const name of manifests) {
     const file = site.world.disk.fileAt(`${folder}/${name}`);
     file.data = Buffer.from(file.data.toString().replace("before deploy", "before somehow"));
   }
-  for (const way of ["restore", "carry"] as const) {
-    const { problem } = await run({ kind: "rollback", version: "2.0.0", way });
+  for (const databaseStrategy of ["restore", "copy"] as const) {
+    const { problem } = await run({ kind: "rollback", version: "2.0.0", databaseStrategy });
     assert.deepEqual([problem?.code, problem?.exit], ["BACKUP_DAMAGED", 3]);
-    assert.match(problem?.next ?? "", new RegExp(`-- 000001 --database ${way} .*--foreign`));
+    assert.match(
+      problem?.next ?? "",
+      new RegExp(`-- 000001 --database ${databaseStrategy} .*--foreign`),
+    );
     assert.equal(site.servers.part("server")!.id, server);
   }
-  await done({ kind: "rollback", version: "2.0.0", way: "restore", foreign: true });
+  await done({ kind: "rollback", version: "2.0.0", databaseStrategy: "restore", foreign: true });
 });

@@ -1,4 +1,4 @@
-import { newestGood, readRelease } from "../../scripts/ledger/releases.ts";
+import { newestGood, readRelease } from "../../scripts/state/releases.ts";
 import { runCommand, type Ended } from "./command.ts";
 import { scenarios, type Past } from "./scenarios.ts";
 import type { Menus, Schedule } from "./schedule.ts";
@@ -108,37 +108,37 @@ export async function oneRun(schedule: Schedule): Promise<Seen> {
     });
   }
   try {
-    let beside: Promise<Ended> | undefined;
+    let concurrent: Promise<Ended> | undefined;
     for (const [at, command] of schedule.commands.entries()) {
       const faults = schedule.faults.filter((one) => one.command === at);
       const before = servers.part("server")?.id;
       const made = madeBy(site);
       const running = runCommand(site, command, faults);
       runs.push(world.commands.at(-1));
-      if (at === 0 && schedule.beside) {
-        const { command: other, afterMs } = schedule.beside;
-        beside = later(site, afterMs, async () => {
+      if (at === 0 && schedule.concurrent) {
+        const { command: other, afterMs } = schedule.concurrent;
+        concurrent = later(site, afterMs, async () => {
           const ended = await runCommand(site, other, []);
           judge(ended, violate);
           return ended;
         });
       }
       const ended = await world.until(running);
-      ends.push(told(ended));
+      ends.push(reported(ended));
       words.push(...wordsOf(ended));
       judge(ended, violate);
-      const isRefused = ended.problem?.exit === 3 && at === 0 && schedule.beside === undefined;
+      const isRefused = ended.problem?.exit === 3 && at === 0 && schedule.concurrent === undefined;
       const serves = servers.part("server");
       if (isRefused && (serves?.id !== before || (before && serves?.state !== "running"))) {
         if (schedule.crashes.length === 0) violate("truth: exit 3, and the server was touched");
       }
-      const isElsewhere = command.from !== undefined && schedule.beside === undefined;
+      const isElsewhere = command.from !== undefined && schedule.concurrent === undefined;
       if (isElsewhere && ended.problem?.exit === 3 && madeBy(site) !== made)
         violate("truth: exit 3, and databases or containers are others than before");
     }
-    if (beside !== undefined) {
-      const ended = await world.until(beside);
-      ends.push(`beside ${told(ended)}`);
+    if (concurrent !== undefined) {
+      const ended = await world.until(concurrent);
+      ends.push(`alongside ${reported(ended)}`);
       words.push(...wordsOf(ended));
     }
     await settle(site, schedule, { written, ends, words });
@@ -173,7 +173,7 @@ async function settle(
   const { from, ...last } = schedule.commands.at(-1)!;
   const command = { ...last, wait: true, ...(from && from !== "lost" ? { from } : {}) };
   const again = await world.until(runCommand(site, command, []));
-  ends.push(`again ${told(again)}`);
+  ends.push(`again ${reported(again)}`);
   const violate = (what: string) => world.violate(what);
   judge(again, violate);
   const exit = again.problem?.exit;
@@ -188,7 +188,7 @@ async function settle(
   // An installation that did not begin a pause leaves it to its own limit.
   await world.pass(isRefused && isElsewhere ? longestPauseMs : 3000);
   const isDone = again.outcome === "done";
-  for (const one of untold(site, written, [...words, ...wordsOf(again)])) violate(one);
+  for (const one of unreported(site, written, [...words, ...wordsOf(again)])) violate(one);
   // What another installation's killed run has left is that one's to clear away.
   if (isStopped || again.problem?.code === "STATE_MISMATCH") {
     if (site.servers.holding) violate("left over: requests wait at the proxy");
@@ -201,37 +201,41 @@ async function settle(
 /** PAUSE_TIMEOUT, and a little. */
 const longestPauseMs = 121_000;
 
-/** All that a command has told, line by line. */
+/** All that a command has reported, line by line. */
 function wordsOf({ notes, problem }: Ended): string[] {
   return [...notes, ...(problem === undefined ? [] : [problem.message, ...problem.details])];
 }
 
 /**
- * I2: each acknowledged row is in the live database, or it was told how many are not, and where they
+ * I2: each acknowledged row is in the live database, or it was shown how many are not, and where they
  * are: "3 rows … letta_retained_000004" in one line.
  */
-function untold({ servers }: Site, written: readonly string[], words: readonly string[]): string[] {
+function unreported(
+  { servers }: Site,
+  written: readonly string[],
+  words: readonly string[],
+): string[] {
   const rowsIn = (name: string) => servers.databases.get(name)?.rows.get("agents");
   const missing = written.filter((one) => rowsIn("letta")?.has(one) !== true);
   const places = [...servers.databases.keys()].map((name) => ({
     name,
     rows: missing.filter((one) => rowsIn(name)?.has(one)),
   }));
-  // The last swap has told its rows last; what it told was still live when the one before it told its own.
-  const told = new Set<string>();
+  // The last swap has reported its rows last; what it reported was still live when the one before it reported its own.
+  const reported = new Set<string>();
   for (const { name, rows } of places.toSorted((one, other) => (one.name < other.name ? 1 : -1))) {
-    const left = rows.filter((one) => !told.has(one));
-    const isTold = words.some((line) => {
+    const left = rows.filter((one) => !reported.has(one));
+    const isReported = words.some((line) => {
       // A database that does not answer cannot be compared.
       if (line.includes(`how many rows are only in ${name} is not known`)) return true;
       const counts = [...line.matchAll(/(\d+) rows?\b/gu)].map((one) => Number(one[1]));
       return line.includes(name) && counts.some((count) => count >= left.length);
     });
-    if (isTold) for (const one of left) told.add(one);
+    if (isReported) for (const one of left) reported.add(one);
   }
-  const left = missing.filter((one) => !told.has(one));
+  const left = missing.filter((one) => !reported.has(one));
   if (left.length === 0) return [];
-  return [`I2: ${left.join(", ")} is not in the live database, and nothing was told of it`];
+  return [`I2: ${left.join(", ")} is not in the live database, and the loss was not reported`];
 }
 
 /** What a command has said must be so: I4, and that nothing is said that is not true. */
@@ -243,21 +247,23 @@ function judge(ended: Ended, violate: (what: string) => void): void {
   if (problem !== undefined && (problem.message === "" || problem.message.includes("\n"))) {
     violate(`I4: no one-line cause: ${problem.message}`);
   }
-  const isRecovered = ended.notes.some((one) => / serves again as release |and proven$/.test(one));
+  const isRecovered = ended.notes.some((one) =>
+    / serves again as release |and verified$/.test(one),
+  );
   if (isRecovered && problem !== undefined && problem.exit < 4)
     violate(`truth: exit ${problem.exit}, and recovery had another release serve`);
   if (command.kind === "backup") return;
   const { directory } = site;
   if (outcome === "done" && release !== undefined) {
-    const sheet = readRelease(directory, release);
-    if ("why" in sheet || sheet.outcome !== "good")
+    const manifest = readRelease(directory, release);
+    if ("why" in manifest || manifest.outcome !== "good")
       violate(`truth: release ${release} is not good`);
-    expectServes(site, sheet, violate);
+    assertServes(site, manifest, violate);
   }
-  if (problem?.code === "ROLLED_BACK") expectServes(site, newestGood(directory), violate);
+  if (problem?.code === "ROLLED_BACK") assertServes(site, newestGood(directory), violate);
 }
 
-function expectServes(
+function assertServes(
   { servers }: Site,
   release: object | undefined,
   violate: (what: string) => void,
@@ -270,7 +276,7 @@ function expectServes(
   if (serves !== tag) violate(`truth: ${tag} is said to serve, it is ${serves ?? "nothing"}`);
 }
 
-/** Somebody writes, as long as a server takes it. */
+/** Someone writes, as long as a server takes it. */
 function write({ servers, world }: Site, agent: string, written: string[]): void {
   const server = servers.part("server");
   if (server?.health !== "healthy" || servers.part("proxy")?.state !== "running") return;
@@ -280,7 +286,7 @@ function write({ servers, world }: Site, agent: string, written: string[]): void
     "/v1/agents/",
     JSON.stringify({ name: agent }),
   );
-  world.note(`somebody writes ${agent}: ${status}`);
+  world.note(`someone writes ${agent}: ${status}`);
   if (status === 200) written.push(agent);
 }
 
@@ -288,7 +294,10 @@ function later<Result>({ world }: Site, ms: number, work: () => Promise<Result>)
   return new Promise((resolve, reject) => world.after(ms, () => work().then(resolve, reject)));
 }
 
-function told({ command, outcome, problem, release }: Ended): string {
-  const what = [command.kind, command.kind === "deploy" ? command.version : (command.way ?? "")];
+function reported({ command, outcome, problem, release }: Ended): string {
+  const what = [
+    command.kind,
+    command.kind === "deploy" ? command.version : (command.databaseStrategy ?? ""),
+  ];
   return `${what.join(" ").trim()}: ${outcome} ${problem?.code ?? release ?? ""}`.trim();
 }

@@ -47,7 +47,7 @@ for (const version of ["1.1.0", "3.0.0"]) {
   test(`a deploy of ${version} that goes on all the same is not rolled back for what failed before`, async () => {
     const site = await overloaded("1.0.0");
     const failing = await run(site, { kind: "deploy", version });
-    // It serves and stays, but nobody saw it work: no success, exit 0 least of all.
+    // It serves and stays, but no one saw it work: no success, exit 0 least of all.
     expectEnd(failing, "failed", "UNCHANGED_FAILURES", 5);
     assert.match(failing.problem!.details.join("\n"), /database read.*got 500/);
     assert.equal(serving(site), version);
@@ -56,7 +56,7 @@ for (const version of ["1.1.0", "3.0.0"]) {
   });
 }
 
-test("a rollback is told of it, not stopped by it, and not counted against", async () => {
+test("a rollback is informed of it, not stopped by it, and not counted against", async () => {
   const site = await overloaded("1.0.0", "1.1.0");
   const failing = await run(site, { kind: "rollback", version: "1.1.0", despiteFailures: false });
   expectEnd(failing, "failed", "UNCHANGED_FAILURES", 5);

@@ -73,9 +73,9 @@ test("where it stops again the run ends with 5, names both databases, and the ol
     "ROLLBACK_STOPPED",
     5,
   );
-  const told = failed.problem!.details.join("\n");
-  assert.match(told, /^letta is live, at r2, its migration is not complete$/m);
-  assert.match(told, /^letta_snapshot_000002 is the snapshot/m);
+  const reported = failed.problem!.details.join("\n");
+  assert.match(reported, /^letta is live, at r2, its migration is not complete$/m);
+  assert.match(reported, /^letta_snapshot_000002 is the snapshot/m);
   write(site, "agent-after");
   const all = ["agent-before", "agent-during-1", "agent-during-2", "agent-after"];
   assert.deepEqual(agentsOf(site), all);
@@ -116,7 +116,7 @@ for (const version of ["2.5.0", "4.0.0"]) {
   });
 }
 
-/** The pause ends while the new server boots, which answers a request and ends before it is let in. */
+/** The pause ends while the new server boots, which answers a request and ends before it gets requests. */
 function bootUnpaused(site: Site): void {
   const { world, servers } = site;
   at(site, "start server", () => {

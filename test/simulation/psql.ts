@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import type { Readable, Writable } from "node:stream";
-import type { CommandIo, CommandResult } from "../../scripts/engine/engine.ts";
+import type { CommandIo, CommandResult } from "../../scripts/docker/engine.ts";
 import {
   copyDatabase,
   counts,
@@ -43,7 +43,7 @@ export async function client(
   if (program === "sh") return world.effect("login", 20, () => said("1"));
   const script = typeof io.stdin === "string" ? io.stdin : await text(io.stdin as Readable);
   const isCopy = /CREATE DATABASE "\w+" TEMPLATE "/.test(script);
-  return world.effect(`psql ${name} ${about(script)}`, isCopy ? servers.copyMs : 15, () => {
+  return world.effect(`psql ${name} ${description(script)}`, isCopy ? servers.copyMs : 15, () => {
     if (!servers.databaseRuns()) return refused(io, failed("", "connection refused"));
     const rolesAnswer = ofRoles(servers, script, io.environment?.["PGUSER"] ?? "");
     if (rolesAnswer !== undefined) return rolesAnswer;
@@ -69,7 +69,7 @@ function failed(state: string, message: string): CommandResult {
 }
 
 /** Of a statement, for the trace. */
-function about(script: string): string {
+function description(script: string): string {
   const found =
     // What is made is made under another name, and renamed at the end.
     /ALTER DATABASE "[^"]*" RENAME[^\n]*/.exec(script) ??
@@ -101,7 +101,7 @@ function statement(
   if (script.includes("pg_dump --format")) return dump(database, stdout!);
   if (script.includes("\\echo facts")) return said(facts(database));
   if (script.includes("COPY (SELECT")) return read(database, script, stdout!);
-  if (script.startsWith("COPY ") || script.includes("\nCOPY ")) return pour(database, script);
+  if (script.startsWith("COPY ") || script.includes("\nCOPY ")) return copy(database, script);
   if (script.includes("FROM (:counting")) {
     return rowsAsJson(
       Object.entries(counts(database)).map(([table, rows]) => ({ table, rows, isEstimate: false })),
@@ -120,7 +120,7 @@ function statement(
   }
   if (script.includes("\\echo :rows")) return said(JSON.stringify(counts(database)));
   if (/DROP DATABASE|CREATE DATABASE|ALTER DATABASE "|COMMENT ON DATABASE/.test(script)) {
-    world.expectLock("alter a database");
+    world.assertLock("alter a database");
     return alterWhenAlone(servers, script);
   }
   if (script.includes('AS "mayCreateDatabases"')) {
@@ -233,10 +233,10 @@ function facts(database: SimulatedDatabase): string {
 
 function dump(database: SimulatedDatabase, to: Writable): Promise<CommandResult> {
   const data = dumped(database);
-  const told = `${facts(database)}\npg_dump ended with 0\n`;
+  const reported = `${facts(database)}\npg_dump ended with 0\n`;
   return new Promise((resolve, reject) => {
     to.once("error", reject);
-    to.write(data, (error) => (error ? reject(error) : resolve(said("", told))));
+    to.write(data, (error) => (error ? reject(error) : resolve(said("", reported))));
   });
 }
 
@@ -281,7 +281,7 @@ function read(database: SimulatedDatabase, script: string, to: Writable): Promis
   });
 }
 
-function pour(database: SimulatedDatabase, script: string): CommandResult {
+function copy(database: SimulatedDatabase, script: string): CommandResult {
   const copied = JSON.parse(script.slice(script.indexOf("COPY ") + 5)) as [
     string,
     string[],

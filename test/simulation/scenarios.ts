@@ -1,7 +1,7 @@
 import type { Command } from "./command.ts";
 import type { ClusterOptions } from "./servers.ts";
 
-/** What somebody did without any fault before the run begins. */
+/** What someone did without any fault before the run begins. */
 export interface Past {
   readonly name: string;
   readonly commands: readonly Command[];
@@ -18,7 +18,7 @@ const rollback = (version: string, more: Partial<Command> = {}): Command => ({
 const backup = (version: string): Command => ({ kind: "backup", version });
 
 /** The server is stopped before the other one starts, and nothing waits at the proxy. */
-const recreate = (command: Command): Command => ({ ...command, strategy: "stop" });
+const recreate = (command: Command): Command => ({ ...command, strategy: "recreate" });
 
 /** So many of them were there when the first schedules were drawn. */
 export const earlyScenarios = 7;
@@ -52,9 +52,9 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
     past: { name: "1-2", commands: [deploy("1.0.0"), deploy("2.0.0")] },
     next: [
       rollback("2.0.0"),
-      rollback("2.0.0", { way: "restore" }),
-      rollback("2.0.0", { way: "carry" }),
-      rollback("2.0.0", { way: "downgrade" }),
+      rollback("2.0.0", { databaseStrategy: "restore" }),
+      rollback("2.0.0", { databaseStrategy: "copy" }),
+      rollback("2.0.0", { databaseStrategy: "downgrade" }),
       deploy("3.0.0"),
       deploy("7.0.0"),
       backup("2.0.0"),
@@ -67,10 +67,10 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
   {
     past: { name: "1-3-4", commands: [deploy("1.0.0"), deploy("3.0.0"), deploy("4.0.0")] },
     next: [
-      rollback("4.0.0", { way: "auto" }),
-      rollback("4.0.0", { way: "restore" }),
-      rollback("4.0.0", { way: "downgrade" }),
-      rollback("4.0.0", { way: "restore", to: "1.0.0" }),
+      rollback("4.0.0", { databaseStrategy: "auto" }),
+      rollback("4.0.0", { databaseStrategy: "restore" }),
+      rollback("4.0.0", { databaseStrategy: "downgrade" }),
+      rollback("4.0.0", { databaseStrategy: "restore", to: "1.0.0" }),
       { kind: "backup", version: "4.0.0" },
     ],
   },
@@ -84,7 +84,7 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
       deploy("3.0.0"),
       deploy("4.0.0"),
       backup("2.0.0"),
-      rollback("2.0.0", { way: "restore" }),
+      rollback("2.0.0", { databaseStrategy: "restore" }),
     ],
   },
   {
@@ -99,8 +99,8 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
     },
     next: [
       rollback("2.0.0"),
-      rollback("2.0.0", { way: "restore" }),
-      rollback("2.0.0", { way: "carry" }),
+      rollback("2.0.0", { databaseStrategy: "restore" }),
+      rollback("2.0.0", { databaseStrategy: "copy" }),
       { kind: "restore", version: "2.0.0" },
       deploy("3.0.0"),
     ],
@@ -119,8 +119,8 @@ export const scenarios: readonly { readonly past: Past; readonly next: readonly 
       recreate(deploy("3.0.0")),
       recreate(deploy("4.0.0")),
       recreate(rollback("2.0.0")),
-      recreate(rollback("2.0.0", { way: "restore" })),
-      recreate(rollback("2.0.0", { way: "carry" })),
+      recreate(rollback("2.0.0", { databaseStrategy: "restore" })),
+      recreate(rollback("2.0.0", { databaseStrategy: "copy" })),
     ],
   },
 ];

@@ -4,7 +4,7 @@ import { random, type Random } from "./random.ts";
 import { earlyScenarios, scenarios } from "./scenarios.ts";
 import { happenings, type Fault } from "./world.ts";
 
-/** Everything that happens in a run, beside the chances of its world. */
+/** Everything that happens in a run, alongside the chances of its world. */
 export interface Schedule {
   readonly seed: number;
   /** The place of its past among the scenarios. */
@@ -13,8 +13,8 @@ export interface Schedule {
   readonly commands: readonly Command[];
   readonly faults: readonly Fault[];
   /** Begun this long after the first, while that one may be under way. */
-  readonly beside?: { readonly command: Command; readonly afterMs: number };
-  /** Milliseconds after the beginning at which somebody writes through the server. */
+  readonly concurrent?: { readonly command: Command; readonly afterMs: number };
+  /** Milliseconds after the beginning at which someone writes through the server. */
   readonly writes: readonly number[];
   /** Parts that end by themselves, and when. */
   readonly crashes: readonly { readonly service: string; readonly atMs: number }[];
@@ -49,7 +49,7 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
     const many = at === 0 || chance.chance(0.7) ? 1 + (chance.chance(0.25) ? 1 : 0) : 0;
     for (let one = 0; one < many; one += 1) faults.push(faultFor(at, menus[which]!, chance));
   }
-  const beside = chance.chance(0.12)
+  const concurrent = chance.chance(0.12)
     ? {
         command: { ...chance.pick(next), wait: chance.chance(0.5) },
         afterMs: chance.below(4000),
@@ -66,7 +66,15 @@ export function scheduleOf(seed: number, menus: Menus): Schedule {
         },
       ]
     : [];
-  const drawn = { seed, past, commands, faults, writes, crashes, ...(beside ? { beside } : {}) };
+  const drawn = {
+    seed,
+    past,
+    commands,
+    faults,
+    writes,
+    crashes,
+    ...(concurrent ? { concurrent } : {}),
+  };
   return withStrategy(withPlaces(withMore(drawn, menus[first]!)));
 }
 
@@ -102,10 +110,13 @@ function withPlaces(schedule: Schedule): Schedule {
   const others: From[] = ["checkout", ...(isExternal ? (["machine"] as const) : [])];
   const from = chance.pick<From>(["lost", ...others]);
   const adoptState = chance.chance(0.5);
-  const { beside } = schedule;
-  if (beside !== undefined && chance.chance(0.5)) {
+  const { concurrent } = schedule;
+  if (concurrent !== undefined && chance.chance(0.5)) {
     const elsewhere = { from: chance.pick(others), adoptState };
-    return { ...schedule, beside: { ...beside, command: { ...beside.command, ...elsewhere } } };
+    return {
+      ...schedule,
+      concurrent: { ...concurrent, command: { ...concurrent.command, ...elsewhere } },
+    };
   }
   const at = chance.below(schedule.commands.length);
   const commands = schedule.commands.map((one, index) => {
@@ -113,7 +124,7 @@ function withPlaces(schedule: Schedule): Schedule {
     return from === "lost" && index > at ? { ...one, adoptState } : { ...one, from, adoptState };
   });
   // A state directory is not lost under a command that waits for its lock.
-  const { beside: _none, ...alone } = schedule;
+  const { concurrent: _none, ...alone } = schedule;
   return { ...(from === "lost" ? alone : schedule), commands };
 }
 
@@ -121,7 +132,7 @@ function withPlaces(schedule: Schedule): Schedule {
 function withStrategy(schedule: Schedule): Schedule {
   const chance = random(Math.imul(schedule.seed, 0x27d4_eb2f) ^ 0x1656_67b1);
   if (!chance.chance(0.06)) return schedule;
-  const strategy = chance.pick(["hold", "stop"] as const);
+  const strategy = chance.pick(["pause", "recreate"] as const);
   return { ...schedule, commands: schedule.commands.map((one) => ({ ...one, strategy })) };
 }
 
@@ -156,14 +167,14 @@ function faultFor(command: number, menu: Menus[number], chance: Random): Fault {
 
 /** Schedules that are a little shorter, the most so first. */
 export function shorter(schedule: Schedule): Schedule[] {
-  const { commands, faults, writes, crashes, beside, ...rest } = schedule;
+  const { commands, faults, writes, crashes, concurrent, ...rest } = schedule;
   const whole = { ...rest, commands, faults, writes, crashes };
   const found: Schedule[] = [];
-  const alike = beside ? { beside } : {};
-  if (beside) found.push(whole);
+  const alike = concurrent ? { concurrent } : {};
+  if (concurrent) found.push(whole);
   for (let at = commands.length - 1; commands.length > 1 && at >= 0; at -= 1) {
-    const kept = faults.filter((one) => one.command !== at);
-    const moved = kept.map((one) => ({
+    const retained = faults.filter((one) => one.command !== at);
+    const moved = retained.map((one) => ({
       ...one,
       command: one.command > at ? one.command - 1 : one.command,
     }));

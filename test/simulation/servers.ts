@@ -1,5 +1,5 @@
-import type { ExternalFacts } from "../../scripts/database/judgeDatabase.ts";
-import type { Reply } from "../../scripts/verification/request.ts";
+import type { ExternalFacts } from "../../scripts/database/assertDatabase.ts";
+import type { Reply } from "../../scripts/checks/request.ts";
 import {
   apply,
   columnsOf,
@@ -14,7 +14,7 @@ import { Gate } from "./gate.ts";
 import { versions, type Version } from "./versions.ts";
 import type { Happening, World } from "./world.ts";
 
-/** A session of somebody else's on a database. */
+/** A session of someone else's on a database. */
 export interface Stranger {
   readonly database: string;
   readonly application: string;
@@ -24,7 +24,7 @@ export interface Stranger {
   readonly again: boolean;
 }
 
-/** How long each part takes to come up, in virtual milliseconds. */
+/** How long each service takes to come up, in virtual milliseconds. */
 const bootMs: Readonly<Record<string, number>> = { postgres: 250, permissions: 30, collector: 150 };
 const serverBootMs = 350;
 const stepMs = 150;
@@ -76,7 +76,7 @@ export class Cluster {
 
 const active = { state: "active" } as const;
 
-/** What runs on the machine beside the tool: containers with their processes, and databases. */
+/** What runs on the machine alongside the tool: containers with their processes, and databases. */
 export class SimulatedServers {
   readonly containers = new Map<string, SimulatedContainer>();
   readonly cluster: Cluster;
@@ -87,7 +87,7 @@ export class SimulatedServers {
   readonly names = new Map<string, string>();
   /** The version of the server in each image, by its id. */
   readonly imageVersions = new Map<string, string>();
-  /** What Compose has under way, by project, whoever asked for it. */
+  /** What Compose has under way, by project, by any caller. */
   readonly composing = new Map<string, number>();
   /** What the proxy does with requests. */
   readonly gate: Gate;
@@ -107,7 +107,7 @@ export class SimulatedServers {
   /** How long a copy of the database takes, by its size. */
   readonly copyMs: number;
   /** Of two versions, that one answered on a copy while the other one was on it too. */
-  readonly seenBeside = new Set<string>();
+  readonly seenTogether = new Set<string>();
   /** The roles of the cluster: "superuser" until the tool has one of its own. */
   roles: "superuser" | "separate" | "given back" = "superuser";
   made = 0;
@@ -263,8 +263,8 @@ export class SimulatedServers {
     if (one.service === "proxy") this.gate.restart();
     const { entrypoint = [], command = [] } = one.file;
     if (entrypoint[0] === "alembic") {
-      const [way = "", to = ""] = [...entrypoint.slice(1), ...command];
-      this.#later(one, stepMs, () => this.#migrate(one, way, to));
+      const [databaseStrategy = "", to = ""] = [...entrypoint.slice(1), ...command];
+      this.#later(one, stepMs, () => this.#migrate(one, databaseStrategy, to));
     } else if (one.database !== "") {
       this.#later(one, serverBootMs, () => this.#boot(one));
     } else {
@@ -272,7 +272,7 @@ export class SimulatedServers {
     }
   }
 
-  /** A process ends; one that is to be kept up comes back after a while. */
+  /** A process ends; one that is to be restarted comes back after a while. */
   end(one: SimulatedContainer, exitCode: number): void {
     if (one.state !== "running" && one.state !== "restarting") return;
     one.life += 1;
@@ -289,7 +289,7 @@ export class SimulatedServers {
     });
   }
 
-  /** The machine went off, and is on again: what was kept up is started, in any order. */
+  /** The machine went off, and is on again: what was restarted is started, in any order. */
   losePower(): void {
     this.composing.clear();
     this.held.clear();
@@ -320,7 +320,7 @@ export class SimulatedServers {
     return JSON.stringify([{ address, num_requests: this.world.random.below(4) === 0 ? 1 : 0 }]);
   }
 
-  /** A server that nobody asks. */
+  /** A server that no one asks. */
   #isIdle(one: SimulatedContainer): boolean {
     const isAsked = one.project === this.project && !this.holding;
     return !isAsked && one.file.entrypoint?.[0] !== "alembic";
@@ -384,7 +384,7 @@ export class SimulatedServers {
     }
     // The last thing that a smoke test does.
     if (method === "DELETE") {
-      this.#noteBeside(one);
+      this.#noteTogether(one);
       return rows.delete(identity) ? said({}) : refused(404, "not found");
     }
     const isTripped = !line.includes("r3") && database.rows.get("providers")?.has("base");
@@ -421,7 +421,7 @@ export class SimulatedServers {
     if (ends === "crash") this.#later(one, crashMs, () => this.end(one, 1));
   }
 
-  #migrate(one: SimulatedContainer, way: string, to: string): void {
+  #migrate(one: SimulatedContainer, databaseStrategy: string, to: string): void {
     const database = this.databases.get(one.database);
     const { line, fails } = this.versionOf(one);
     if (!this.databaseRuns() || database === undefined) return this.end(one, 255);
@@ -429,11 +429,11 @@ export class SimulatedServers {
     one.connected = true;
     if (!wasConnected) this.#expectAlone(one);
     const at = revisionOf(database);
-    if (!wasConnected && way === "upgrade" && at !== "" && at !== line.at(-1)) {
+    if (!wasConnected && databaseStrategy === "upgrade" && at !== "" && at !== line.at(-1)) {
       this.#expectCopied(one, at);
     }
     if (at !== "" && !line.includes(at)) return this.end(one, 255);
-    if (way === "downgrade") {
+    if (databaseStrategy === "downgrade") {
       if (at === to || at === "") return this.end(one, 0);
       takeBack(database);
     } else {
@@ -446,24 +446,24 @@ export class SimulatedServers {
       }
       apply(database, next);
     }
-    this.#later(one, stepMs, () => this.#migrate(one, way, to));
+    this.#later(one, stepMs, () => this.#migrate(one, databaseStrategy, to));
   }
 
-  /** I2: what is there before a migration of the live database stays until that is proven. */
+  /** I2: what is there before a migration of the live database stays until that is verified. */
   #expectCopied(one: SimulatedContainer, at: string): void {
     const isCopied = [...this.databases.keys()].some((name) => name.startsWith("letta_snapshot_"));
     // Where the old server stays on it, a copy would never come back.
-    const isTolerated = [...this.seenBeside].some((pair) =>
-      pair.endsWith(` beside ${this.tagOf(one)}`),
+    const isTolerated = [...this.seenTogether].some((pair) =>
+      pair.endsWith(` alongside ${this.tagOf(one)}`),
     );
     // A role without CREATEDB has the dump alone.
     const mayCopy = this.cluster.mayCreate;
     if (one.project !== this.project || isCopied || isTolerated || !mayCopy) return;
-    this.world.violate(`I2: ${at} is migrated, and no copy of before is kept`);
+    this.world.violate(`I2: ${at} is migrated, and no copy of before is retained`);
   }
 
   /** Others on the same database, whose schema's head is another one. */
-  #othersBeside(one: SimulatedContainer): SimulatedContainer[] {
+  #othersRunning(one: SimulatedContainer): SimulatedContainer[] {
     const head = (other: SimulatedContainer) => this.versionOf(other).line.at(-1);
     return [...this.containers.values()].filter(
       (other) =>
@@ -474,21 +474,21 @@ export class SimulatedServers {
     );
   }
 
-  #noteBeside(one: SimulatedContainer): void {
+  #noteTogether(one: SimulatedContainer): void {
     if (one.project === this.project) return;
-    for (const other of this.#othersBeside(one)) {
-      this.seenBeside.add(`${this.tagOf(one)} beside ${this.tagOf(other)}`);
+    for (const other of this.#othersRunning(one)) {
+      this.seenTogether.add(`${this.tagOf(one)} alongside ${this.tagOf(other)}`);
     }
   }
 
   /** I3: two of different heads must never be on one database, unless both answered so on a copy. */
   #expectAlone(one: SimulatedContainer): void {
     if (one.project !== this.project) return;
-    for (const other of this.#othersBeside(one)) {
+    for (const other of this.#othersRunning(one)) {
       const [mine, its] = [this.tagOf(one), this.tagOf(other)];
       const isSeen =
-        this.seenBeside.has(`${mine} beside ${its}`) &&
-        this.seenBeside.has(`${its} beside ${mine}`);
+        this.seenTogether.has(`${mine} alongside ${its}`) &&
+        this.seenTogether.has(`${its} alongside ${mine}`);
       if (isSeen) continue;
       const both = `${other.service} ${its} and ${one.service} ${mine}`;
       this.world.violate(`I3: ${both} are on ${one.database} at once`);

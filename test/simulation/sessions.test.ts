@@ -88,7 +88,7 @@ test("a session that no run may end is refused with its cure, whatever was allow
   serves(site, "1.0.0", "r1");
 });
 
-test("a deploy that leaves the database alone asks nobody to go", async () => {
+test("a deploy that leaves the database alone asks no one to go", async () => {
   const site = await stack();
   site.servers.strangers.push(psql);
   expectEnd(await run(site, { kind: "deploy", version: "1.1.0", endSessions: false }), "done");

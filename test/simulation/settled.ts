@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
-import { readAdopted } from "../../scripts/ledger/adopted.ts";
-import { readBackups, dumpPath } from "../../scripts/ledger/backups.ts";
-import { readEvents } from "../../scripts/ledger/events.ts";
+import { readAdopted } from "../../scripts/state/adopted.ts";
+import { readBackups, dumpPath } from "../../scripts/state/backups.ts";
+import { readEvents } from "../../scripts/state/events.ts";
 import {
   damagedReleases,
   newestGood,
   readReleaseFile,
   readReleases,
-} from "../../scripts/ledger/releases.ts";
-import { keptName } from "../../scripts/preparation/pinImages.ts";
-import { keptReleases } from "../../scripts/rollout/prune.ts";
+} from "../../scripts/state/releases.ts";
+import { retainedName } from "../../scripts/deploy/pinImages.ts";
+import { retainedReleases } from "../../scripts/deploy/prune.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { revisionOf } from "./databases.ts";
 import type { Disk, DiskNode } from "./disk.ts";
@@ -21,7 +21,7 @@ import { versions } from "./versions.ts";
  * What must hold once a command has come to its end without a fault, whatever was before: the
  * seven invariants of the fault catalogue, and that nothing is left over.
  * @param written ids that a server has acknowledged
- * @param notes what the commands have told
+ * @param notes what the commands have reported
  * @param isDone whether it did what it was asked for; else the next one tidies up
  * @returns what does not hold
  */
@@ -35,7 +35,7 @@ export function unsettled(
   const expect = (holds: boolean, what: string) => {
     if (!holds) faults.push(what);
   };
-  ledger(site, expect);
+  records(site, expect);
   serving(site, expect);
   leftovers(site, expect);
   if (isDone) copies(site, notes, expect);
@@ -47,27 +47,27 @@ export function unsettled(
 
 type Expect = (holds: boolean, what: string) => void;
 
-function ledger({ directory }: Site, expect: Expect): void {
-  expect(damagedReleases(directory).length === 0, "ledger: a damaged sheet");
+function records({ directory }: Site, expect: Expect): void {
+  expect(damagedReleases(directory).length === 0, "state: a damaged manifest");
   const releases = readReleases(directory);
   for (const { id, outcome } of releases) {
-    expect(outcome !== "begun", `ledger: release ${id} never ended`);
+    expect(outcome !== "begun", `state: release ${id} never ended`);
   }
   const [newest] = releases;
   const isOwed = newest?.outcome === "failed" && newest.seconds === null;
-  expect(!isOwed, `ledger: release ${newest?.id} owes its way back`);
+  expect(!isOwed, `state: release ${newest?.id} owes its rollback`);
   // A line that was torn takes no other one with it.
   const [last] = readEvents(directory, 1, false).events;
-  expect(last?.by !== null, "ledger: the journal has lost how the last command began");
+  expect(last?.by !== null, "state: the journal has lost how the last command began");
   const { backups, damaged } = readBackups(directory);
   expect(
     backups.every((one) => one.bytes > 0),
-    "ledger: an empty backup",
+    "state: an empty backup",
   );
   // What a crash left of a backup is shown as damaged, and is none.
   expect(
     damaged.every((one) => !backups.some((other) => other.id === one.id)),
-    "ledger: backups",
+    "state: backups",
   );
 }
 
@@ -83,7 +83,7 @@ function serving(site: Site, expect: Expect): void {
     expect(all.length === 1, `I1: ${all.length} containers of ${name}`);
     if (one === undefined) continue;
     const isJob = one.file.restart === "no";
-    // One that ends by itself some time after it was proven is found out by its bake time only.
+    // One that ends by itself some time after it was verified is found out by its bake time only.
     const isBad = name === "server" && versions[release.tag]?.ends === "crash";
     const isWell = isBad || (isJob ? one.state !== "running" : one.state === "running");
     expect(isWell && one.health !== "unhealthy", `I1: ${name} is ${one.state}, ${one.health}`);
@@ -94,28 +94,28 @@ function serving(site: Site, expect: Expect): void {
   const at = database === undefined ? "none" : revisionOf(database);
   expect(
     release.revision.join() === at,
-    `I1: the ledger says ${release.revision.join()}, it is ${at}`,
+    `I1: the state says ${release.revision.join()}, it is ${at}`,
   );
   const image = release.services["server"]?.imageId;
-  const proven = readReleases(directory).some(({ proofs }) =>
-    proofs.some((one) => one.passed && one.image === image && one.revision.join() === at),
+  const verified = readReleases(directory).some(({ verifications }) =>
+    verifications.some((one) => one.passed && one.image === image && one.revision.join() === at),
   );
   const head = versions[release.tag]?.line.at(-1);
-  expect(head === at || proven, `I1: ${release.tag} was never proven on ${at}`);
+  expect(head === at || verified, `I1: ${release.tag} was never verified on ${at}`);
   expect(database?.half !== true, "I1: half a migration is in the database");
 }
 
 function copies({ servers, directory }: Site, notes: readonly string[], expect: Expect): void {
-  // A snapshot that an adopted run was cut off with is a person's to drop: its state is lost.
+  // A snapshot that an adopted run was interrupted with is a person's to drop: its state is lost.
   const isAdopted = readAdopted(directory).installations.length > 0;
   const ours = isAdopted
     ? /^(letta|postgres|letta_(?:retained|snapshot)_\d{6})$/
     : /^(letta|postgres|letta_retained_\d{6})$/;
   const strange = [...servers.databases.keys()].filter((name) => !ours.test(name));
-  // Where nothing ever served nobody clears the first try's copies away, until something does.
-  const isToldOf = notes.some((one) => one.startsWith("copies "));
+  // Where nothing ever served no one clears the first try's copies away, until something does.
+  const isReportedOf = notes.some((one) => one.startsWith("copies "));
   const isServed = newestGood(directory) !== undefined;
-  expect(!isServed || isToldOf || strange.length === 0, `left over: ${strange.join(", ")}`);
+  expect(!isServed || isReportedOf || strange.length === 0, `left over: ${strange.join(", ")}`);
 }
 
 function leftovers({ servers, world, directory }: Site, expect: Expect): void {
@@ -124,10 +124,10 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
   );
   expect(others.length === 0, `left over: ${others.map((one) => one.name).join(", ")}`);
   const paths = pathsIn(world.disk, directory);
-  const beside = paths.filter((one) => /\.new$|\/\.\d{6}(\/|$)/.test(one));
-  expect(beside.length === 0, `left over: ${beside.join(", ")}`);
-  const aside = paths.filter((one) => one.includes(".corrupt-"));
-  expect(aside.length === 0, `ledger: was damaged: ${aside.join(", ")}`);
+  const concurrent = paths.filter((one) => /\.new$|\/\.\d{6}(\/|$)/.test(one));
+  expect(concurrent.length === 0, `left over: ${concurrent.join(", ")}`);
+  const quarantined = paths.filter((one) => one.includes(".corrupt-"));
+  expect(quarantined.length === 0, `state: was damaged: ${quarantined.join(", ")}`);
   expect(!servers.holding, "left over: requests wait at the proxy");
   expect(world.sockets.size + world.heldNames.size === 0, "left over: a lock");
   expect(
@@ -136,7 +136,7 @@ function leftovers({ servers, world, directory }: Site, expect: Expect): void {
   );
 }
 
-/** I2: what was acknowledged is in the live database, or in one that is kept. */
+/** I2: what was acknowledged is in the live database, or in one that is retained. */
 function rows({ servers }: Site, written: readonly string[], expect: Expect): void {
   const places = [...servers.databases].filter(([name]) => /^letta(_retained_\d{6})?$/.test(name));
   const there = new Set(places.flatMap(([, { rows: own }]) => [...(own.get("agents") ?? [])]));
@@ -144,31 +144,32 @@ function rows({ servers }: Site, written: readonly string[], expect: Expect): vo
   expect(lost.length === 0, `I2: lost ${lost.join(", ")}`);
 }
 
-/** I7: each release that can be gone back to has its files and its images. */
+/** I7: each release that can be rolled back to has its files and its images. */
 function startable({ servers, directory }: Site, expect: Expect): void {
   const { backups } = readBackups(directory);
-  for (const { id, restores, services, backup } of keptReleases(directory, 3)) {
+  for (const { id, restores, services, backup } of retainedReleases(directory, 3)) {
     const origin = restores ?? id;
     for (const file of ["compose.yaml", "collector.yaml", "settings.env"] as const) {
       const text = readReleaseFile(directory, origin, file);
       expect(text !== undefined && text !== "", `I7: release ${origin} has lost ${file}`);
     }
     for (const { imageId } of Object.values(services)) {
-      const name = keptName(servers.project, imageId);
-      expect(servers.names.get(name) === imageId, `I7: an image of release ${id} is not kept`);
+      const name = retainedName(servers.project, imageId);
+      expect(servers.names.get(name) === imageId, `I7: an image of release ${id} is not retained`);
     }
-    const kept = backups.find((one) => one.id === backup);
+    const retained = backups.find((one) => one.id === backup);
     if (backup === null) continue;
     // Without CREATEDB it cannot be restored anywhere.
-    const isProven = kept !== undefined && (kept.proven !== null || !servers.cluster.mayCreate);
-    expect(isProven, `I7: backup ${backup} has gone`);
+    const isVerified =
+      retained !== undefined && (retained.verified !== null || !servers.cluster.mayCreate);
+    expect(isVerified, `I7: backup ${backup} has gone`);
   }
 }
 
 const judged = new WeakSet<Buffer>();
 const digests = new WeakMap<Buffer, string>();
 
-/** I5, and that each backup is what its sheet says. */
+/** I5, and that each backup is what its manifest says. */
 function secrecy({ world, directory }: Site, expect: Expect): void {
   for (const path of pathsIn(world.disk, directory)) {
     const node = world.disk.find(path);
@@ -180,7 +181,7 @@ function secrecy({ world, directory }: Site, expect: Expect): void {
   for (const { id, sha256 } of readBackups(directory).backups) {
     const dump = world.disk.find(dumpPath(directory, id));
     const is = dump?.kind === "file" ? digestOf(dump.data) : "";
-    expect(is === sha256, `ledger: the dump of ${id} is not what its sheet says`);
+    expect(is === sha256, `state: the dump of ${id} is not what its manifest says`);
   }
 }
 

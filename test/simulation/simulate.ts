@@ -3,7 +3,7 @@ import type { Mutant } from "./mutants.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** Which runs, and what is to be done about one that fails. */
-export interface Wanted {
+export interface Requested {
   /** The first run's seed; each further run has the next one. */
   readonly seed?: number;
   readonly runs?: number;
@@ -18,7 +18,7 @@ export interface Wanted {
   readonly mutant?: Mutant;
   /** Ends at the first that fails. */
   readonly untilFailure?: boolean;
-  /** Told now and then how many runs are done. */
+  /** Reported now and then how many runs are done. */
   readonly onProgress?: (done: number) => void;
 }
 
@@ -48,7 +48,7 @@ export interface Simulated {
 }
 
 /** What a worker says: now and then, and of each run that failed. */
-export type Told =
+export type Reported =
   | { readonly done: number; readonly effects: number; readonly ends: readonly string[] }
   | { readonly failure: Failure }
   | { readonly traced: { readonly seed: number; readonly digest: string } };
@@ -66,9 +66,13 @@ export interface WorkerParts {
 }
 
 /** Runs schedules on so many threads, each in worlds of its own. */
-export async function simulate(wanted: Wanted): Promise<Simulated> {
-  const { seed = 1, schedules, mutant, onProgress, untilFailure = false } = wanted;
-  const { runs = schedules?.length ?? 1, shrinks = mutant === undefined, traces = false } = wanted;
+export async function simulate(requested: Requested): Promise<Simulated> {
+  const { seed = 1, schedules, mutant, onProgress, untilFailure = false } = requested;
+  const {
+    runs = schedules?.length ?? 1,
+    shrinks = mutant === undefined,
+    traces = false,
+  } = requested;
   const started = performance.now();
   const taken = new Int32Array(new SharedArrayBuffer(4));
   const failures: Failure[] = [];
@@ -81,28 +85,28 @@ export async function simulate(wanted: Wanted): Promise<Simulated> {
     new Promise<void>((resolve, reject) => {
       const worker = new Worker(new URL("./worker.ts", import.meta.url), {
         workerData: parts,
-        // A run's garbage is gone with it: it is not worth to be kept and sorted.
+        // A run's garbage is gone with it: it is not worth to be retained and sorted.
         resourceLimits: { maxYoungGenerationSizeMb: 256 },
       });
-      worker.on("message", (told: Told) => {
-        if ("traced" in told) {
-          digests.set(told.traced.seed, told.traced.digest);
+      worker.on("message", (reported: Reported) => {
+        if ("traced" in reported) {
+          digests.set(reported.traced.seed, reported.traced.digest);
           return;
         }
-        if ("failure" in told) {
-          failures.push(told.failure);
+        if ("failure" in reported) {
+          failures.push(reported.failure);
           if (untilFailure) Atomics.store(taken, 0, runs);
           return;
         }
-        done += told.done;
-        effects += told.effects;
-        for (const one of told.ends) ends.set(one, (ends.get(one) ?? 0) + 1);
+        done += reported.done;
+        effects += reported.effects;
+        for (const one of reported.ends) ends.set(one, (ends.get(one) ?? 0) + 1);
         onProgress?.(done);
       });
       worker.once("error", reject);
       worker.once("exit", () => resolve());
     });
-  await Promise.all(Array.from({ length: wanted.workers }, work));
+  await Promise.all(Array.from({ length: requested.workers }, work));
   failures.sort((a, b) => a.seed - b.seed);
   const seconds = (performance.now() - started) / 1000;
   return { runs: done, seconds, effects, ends, failures, traces: digests };

@@ -7,14 +7,14 @@ import { storedSchedules } from "./stored.ts";
 const runs = 300;
 const seed = Number(process.env["SIMULATION_SEED"] ?? 1);
 
-function told({ seed: failed, violations, shortest, ends }: Failure): string {
+function reported({ seed: failed, violations, shortest, ends }: Failure): string {
   const schedule = `shortest schedule: ${JSON.stringify(shortest)}`;
   return [`seed ${failed}`, ...violations, schedule, ends.join(" | ")].join("\n  ");
 }
 
 test("whatever goes wrong at whatever moment, the seven invariants hold afterwards", async () => {
   const seen = await simulate({ seed, runs, workers: 2 });
-  assert.deepEqual(seen.failures.map(told), []);
+  assert.deepEqual(seen.failures.map(reported), []);
   assert.equal(seen.runs, runs);
 });
 
@@ -28,6 +28,6 @@ test("the same seed is the same run, whatever ran before it in the same thread",
 for (const { once, schedule } of storedSchedules("once")) {
   test(`once ${once}`, async () => {
     const seen = await simulate({ schedules: [schedule], workers: 1 });
-    assert.deepEqual(seen.failures.map(told), []);
+    assert.deepEqual(seen.failures.map(reported), []);
   });
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { Engine } from "../../scripts/engine/engine.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { officialReference } from "../../scripts/images/officialReference.ts";
+import type { Engine } from "../../scripts/docker/engine.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { officialReference } from "../../scripts/docker/officialReference.ts";
 import {
   readSettings,
   type SettingName,
@@ -39,10 +39,10 @@ export interface SiteSettings {
   /** STATE_DIR. */
   readonly stateDir?: string;
   /** How the server is replaced. */
-  readonly strategy?: "auto" | "hold" | "stop";
+  readonly strategy?: "auto" | "pause" | "recreate";
 }
 
-/** prod as it is committed, with this version of the stand-in server. */
+/** prod as it is committed, with this version of the fake server server. */
 export function settingsFor(
   version: string,
   { isExternal = false, stateDir = "/simulated/state", strategy = "auto" }: SiteSettings = {},
@@ -57,15 +57,15 @@ export function settingsFor(
         ...secrets,
         ...(isExternal ? external : {}),
         STATE_DIR: stateDir,
-        CUTOVER: strategy,
+        DEPLOY_STRATEGY: strategy,
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
-        IMAGES: "pull",
-        BAKE_SECONDS: "2",
-        SERVER_WAIT_SECONDS: "10",
+        IMAGE_SOURCE: "pull",
+        BAKE_TIME: "2s",
+        SERVER_TIMEOUT: "10s",
         RELEASES_KEEP: "3",
         BACKUPS_KEEP: "2",
-        BACKUPS_DAYS: "1",
+        BACKUPS_KEEP_FOR: "24h",
       },
     });
     known.set(key, settings);
@@ -140,7 +140,7 @@ export function siteFrom(site: Site, from: From | undefined): Site {
   }
   const known = site.others.get(from);
   if (known !== undefined) return known;
-  const other = from === "checkout" ? checkoutOf(site) : machineBeside(site);
+  const other = from === "checkout" ? checkoutOf(site) : otherMachine(site);
   site.others.set(from, other);
   return other;
 }
@@ -149,7 +149,7 @@ function checkoutOf({ world, servers }: Site): Site {
   return siteAt("/simulated/checkout", world, servers, 8);
 }
 
-function machineBeside({ world, servers }: Site): Site {
+function otherMachine({ world, servers }: Site): Site {
   const machine = new SimulatedServers(servers.project, world, servers.cluster);
   for (const [name, id] of servers.names) machine.names.set(name, id);
   for (const [id, version] of servers.imageVersions) machine.imageVersions.set(id, version);

@@ -38,18 +38,18 @@ export function run(site: Site, command: Command): Promise<Ended> {
   return site.world.until(runCommand(site, command, []));
 }
 
-/** Fails with what the command told where it ended in another way. */
+/** Fails with what the command shown where it ended in another way. */
 export function expectEnd(
   one: Ended,
   outcome: Ended["outcome"],
   code?: string,
   exit?: number,
 ): Ended {
-  const told = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
+  const reported = [one.problem?.message, ...(one.problem?.details ?? []), String(one.bug ?? "")];
   assert.deepEqual(
     [one.outcome, one.problem?.code, one.problem?.exit],
     [outcome, code, exit],
-    told.join("\n"),
+    reported.join("\n"),
   );
   return one;
 }

@@ -1,4 +1,4 @@
-/** What the simulation knows of a version of the server: as the stand-in's, see test/rigs/standin. */
+/** What the simulation knows of a version of the server: as the fake server's, see test/fakes/server. */
 export interface Version {
   /** Its image's migrations, oldest first. */
   readonly line: readonly string[];

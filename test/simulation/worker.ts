@@ -1,7 +1,7 @@
 // One thread of the simulation: takes runs until none is left, and tells what it saw.
 import { parentPort, workerData } from "node:worker_threads";
 import { replaceModules } from "./replaceModules.ts";
-import type { Told, WorkerParts } from "./simulate.ts";
+import type { Reported, WorkerParts } from "./simulate.ts";
 import { Dead, world } from "./world.ts";
 
 const {
@@ -20,13 +20,13 @@ const { faultless, pastOf, scheduleOf } = await import("./schedule.ts");
 const { digestOf } = await import("./replaced/labelKey.ts");
 const { shrink } = await import("./shrink.ts");
 
-// What nobody waits for ends a real process; in one that was killed nothing is left to end.
+// What no one waits for ends a real process; in one that was killed nothing is left to end.
 process.on("unhandledRejection", (error) => {
-  if (!(error instanceof Dead)) world().violate(`I4: nobody heard: ${String(error)}`);
+  if (!(error instanceof Dead)) world().violate(`I4: no one heard: ${String(error)}`);
 });
 
 const portion = 20;
-const tell = (told: Told) => parentPort!.postMessage(told);
+const tell = (reported: Reported) => parentPort!.postMessage(reported);
 
 for (let from = take(); from < count; from = take()) {
   const ends: string[] = [];

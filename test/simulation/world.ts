@@ -4,7 +4,7 @@ import { Disk } from "./disk.ts";
 import { random, type Random } from "./random.ts";
 
 /**
- * What happens beside the tool. `proxy`, `database`: it dies, and its engine starts it again; `pauseEnds`: requests
+ * What happens alongside the tool. `proxy`, `database`: it dies, and its engine starts it again; `pauseEnds`: requests
  * go on, as when the proxy's files are lost; `overload`: the server answers 503 for a while; `migration`:
  * it ends where it is, as by a deadlock; `psql`: a session is opened on the live database, for some seconds;
  * `exporter`: one that connects again whenever it is ended; `stubborn`: one that the tool may not end.
@@ -30,7 +30,7 @@ export interface Fault {
   /**
    * `kill`: kill -9 of the tool; `power`: the machine goes off and comes back; `error`: the
    * effect fails and has not happened; `late`: it takes half a minute longer; `interrupt`: Ctrl-C.
-   * Others happen at that moment to what runs beside the tool.
+   * Others happen at that moment to what runs next to the tool.
    */
   readonly kind: "kill" | "power" | "error" | "late" | "interrupt" | Happening;
   /** Whether the effect has happened when it comes; in the middle of one that takes its time. */
@@ -56,7 +56,7 @@ export class SimulatedProcess {
   /** It has begun to change things, and has not ended. */
   changes = false;
   /** The server that it has seen pass its checks. */
-  proven = "";
+  verified = "";
   /** The names of its effects, in their order. */
   readonly effectNames: string[] = [];
   readonly stop = new AbortController();
@@ -118,7 +118,7 @@ export class SimulatedProcess {
 export class Dead extends Error {}
 
 const processes = new AsyncLocalStorage<SimulatedProcess>();
-/** Each time another one: a promise keeps whoever waits for it, and with them their whole world. */
+/** Each time another one: a promise keeps the waiting callers, and with them their whole world. */
 const never = () => new Promise<never>(() => undefined);
 
 interface Due {
@@ -129,7 +129,7 @@ interface Due {
 
 interface Traced {
   readonly ms: number;
-  /** Of the process; undefined for what nobody did. */
+  /** Of the process; undefined for events from outside. */
   readonly number: number | undefined;
   readonly effects: number | undefined;
   readonly text: string;
@@ -167,7 +167,7 @@ export class World {
   boot = 0;
   onPower: () => void = () => undefined;
   onHappening: (kind: Happening) => void = () => undefined;
-  /** Told of each effect, for a run that is only looked at. */
+  /** Reported of each effect, for a run that is only looked at. */
   onEffect: ((name: string) => void) | undefined;
   #order = 0;
   #due: Due[] = [];
@@ -217,8 +217,8 @@ export class World {
     this.violations.push(what);
   }
 
-  /** Whoever changes something holds the lock. */
-  expectLock(name: string): void {
+  /** A command that changes something holds the lock. */
+  assertLock(name: string): void {
     const process = processes.getStore();
     if (process === undefined) return;
     const holds = [...this.heldNames.values()].filter((one) => one.process === process).length;

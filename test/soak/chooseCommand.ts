@@ -5,11 +5,12 @@ export type Typed = readonly [entry: string, ...args: string[]];
 
 const deploy = (tag: string): Typed => ["deploy", "prod", tag, "--yes"];
 const rollback = (...args: string[]): Typed => ["rollback", ...args, "--env", "prod", "--yes"];
-const by = (way: string, ...to: string[]) => rollback(...to, "--database", way);
+const by = (databaseStrategy: string, ...to: string[]) =>
+  rollback(...to, "--database", databaseStrategy);
 
 const forward = ["1.0.0", "1.1.0", "2.0.0", "2.0.0", "3.0.0", "4.0.0", "6.0.0"].map(deploy);
 /**
- * From each revision of the stand-in's line (versions.json): what leads on, back, and nowhere.
+ * From each revision of the fake server's line (versions.json): what leads on, back, and nowhere.
  * Without `--database restore`: it loses by intent what was written since, and nothing may be
  * lost here.
  */
@@ -20,7 +21,7 @@ const commands: Readonly<Record<string, readonly Typed[]>> = {
     rollback("1.0.0"),
     rollback("1.0.0"),
     by("keep", "1.0.0"),
-    by("carry", "1.0.0"),
+    by("copy", "1.0.0"),
     by("downgrade", "1.0.0"),
     by("auto", "1.1.0"),
     ...["2.0.0", "3.0.0", "4.0.0", "6.0.0", "1.0.0"].map(deploy),
@@ -29,7 +30,7 @@ const commands: Readonly<Record<string, readonly Typed[]>> = {
     rollback(),
     rollback("1.0.0"),
     by("keep", "2.0.0"),
-    by("carry"),
+    by("copy"),
     by("downgrade"),
     ...["3.0.0", "4.0.0", "2.0.0"].map(deploy),
   ],

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import type { Told } from "../real/prodWorkspace.ts";
+import type { Reported } from "../real/prodWorkspace.ts";
 import type { Story } from "../real/story.ts";
 import { chooseCommand, type Typed } from "./chooseCommand.ts";
 import { Dice } from "./dice.ts";
 import { faults, type Thrown } from "./faults.ts";
-import versions from "../rigs/standin/versions.json" with { type: "json" };
+import versions from "../fakes/server/versions.json" with { type: "json" };
 
 /** No command takes that long, however much else the machine does. */
 const hangsAfterMs = 15 * 60_000;
@@ -18,7 +18,7 @@ export function tagImages(): void {
   for (const version of Object.keys(versions)) {
     const tagged = spawnSync("docker", [
       "tag",
-      `letta-stack-standin:${version}`,
+      `letta-stack-fake-server:${version}`,
       `${image}:${version}`,
     ]);
     assert.equal(tagged.status, 0, tagged.stderr.toString());
@@ -42,27 +42,27 @@ export async function cycle(
   const fault = dice.pick(faults)(dice);
   tell(`${number}: ${typed.join(" ")}; ${fault.name}`);
   await story.write();
-  const former = place.newestGood()!.tag;
-  const told = await ran(story, typed, fault);
-  tell(`  exit ${told?.code ?? "none"}: ${String(told?.said["message"] ?? "")}`);
-  if (told !== undefined) await expectTruth(story, typed, fault, former, told);
+  const previous = place.newestGood()!.tag;
+  const reported = await ran(story, typed, fault);
+  tell(`  exit ${reported?.code ?? "none"}: ${String(reported?.said["message"] ?? "")}`);
+  if (reported !== undefined) await assertTruth(story, typed, fault, previous, reported);
   tagImages();
-  if (told === undefined || told.code === 5) {
+  if (reported === undefined || reported.code === 5) {
     const [entry, ...args] = typed;
     const again = await inTime(place.tell(entry, args), "the command again");
     tell(`  again: exit ${again.code}: ${String(again.said["message"] ?? "")}`);
-    expectCode(story, again, [0, 2, 3, 4]);
+    assertCode(story, again, [0, 2, 3, 4]);
   }
   const good = place.newestGood()!.tag;
-  expectCode(story, await inTime(place.deploy(good), "the deploy of what is good"), [0]);
-  await story.holds(good);
+  assertCode(story, await inTime(place.deploy(good), "the deploy of what is good"), [0]);
+  await story.assertInvariants(good);
   tell(`  ${good} serves at ${place.revision()}, release ${place.newestGood()!.id}`);
   for (const name of place.databases().filter((one) => one.startsWith("letta_retained_")))
     place.psql(`DROP DATABASE ${name} WITH (FORCE)`, "postgres");
 }
 
-/** @returns undefined where the command was killed, or nobody read what it said */
-async function ran(story: Story, typed: Typed, fault: Thrown): Promise<Told | undefined> {
+/** @returns undefined where the command was killed, or no one read what it said */
+async function ran(story: Story, typed: Typed, fault: Thrown): Promise<Reported | undefined> {
   const [entry, ...args] = typed;
   await fault.before?.(story);
   const from = story.place.journal().length;
@@ -76,29 +76,36 @@ async function ran(story: Story, typed: Typed, fault: Thrown): Promise<Told | un
     assert.ok(fault.kills, `it ended with ${ended.code} and no word: ${ended.stderr}`);
     return undefined;
   }
-  return { ...ended, said: JSON.parse(ended.stdout) as Told["said"] };
+  return { ...ended, said: JSON.parse(ended.stdout) as Reported["said"] };
 }
 
 /** What a command said about itself is so. */
-async function expectTruth(
+async function assertTruth(
   story: Story,
   [entry, , tag]: Typed,
   fault: Thrown,
-  former: string,
-  told: Told,
+  previous: string,
+  reported: Reported,
 ): Promise<void> {
   const bad = entry === "rollback" ? [2] : [];
   const served = fault.outside ? [5] : [];
-  expectCode(story, told, [0, 3, 4, ...bad, ...served]);
+  assertCode(story, reported, [0, 3, 4, ...bad, ...served]);
   if (fault.outside) return;
-  const asked = entry === "deploy" ? tag! : String(told.said["tag"]);
-  const expected = told.code === 0 ? asked : former;
-  assert.equal(await story.place.version(), expected, `exit ${told.code}, and it does not serve`);
+  const asked = entry === "deploy" ? tag! : String(reported.said["tag"]);
+  const expected = reported.code === 0 ? asked : previous;
+  assert.equal(
+    await story.place.version(),
+    expected,
+    `exit ${reported.code}, and it does not serve`,
+  );
 }
 
-function expectCode(story: Story, told: Told, codes: readonly number[]): void {
-  assert.ok(codes.includes(told.code ?? -1), `exit ${told.code}: ${JSON.stringify(told.said)}`);
-  story.ends(told, told.code!);
+function assertCode(story: Story, reported: Reported, codes: readonly number[]): void {
+  assert.ok(
+    codes.includes(reported.code ?? -1),
+    `exit ${reported.code}: ${JSON.stringify(reported.said)}`,
+  );
+  story.ends(reported, reported.code!);
 }
 
 async function inTime<Result>(work: Promise<Result>, what: string): Promise<Result> {

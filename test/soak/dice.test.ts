@@ -28,7 +28,7 @@ test("two hundred cycles have every fault in them, and every kind of command", (
   );
   for (const words of [
     "rollback --env",
-    "--database carry",
+    "--database copy",
     "--database downgrade",
     "deploy prod 5.0.0",
   ])

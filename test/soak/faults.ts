@@ -2,10 +2,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { sheetPath } from "../../scripts/ledger/releases.ts";
+import { manifestPath } from "../../scripts/state/releases.ts";
 import { clockThatGoesBack } from "../real/clocks.ts";
 import { composeOf } from "../real/composeOf.ts";
-import type { Running, Told } from "../real/prodWorkspace.ts";
+import type { Running, Reported } from "../real/prodWorkspace.ts";
 import type { Story } from "../real/story.ts";
 import { containerIds, docker } from "../real/workspace.ts";
 import type { Dice } from "./dice.ts";
@@ -17,7 +17,7 @@ export interface Thrown {
   readonly outside?: boolean;
   /** Whether the command itself may end without a word. */
   readonly kills?: boolean;
-  /** What the command gets beside its settings. */
+  /** What the command gets alongside its settings. */
   readonly more?: Readonly<Record<string, string>>;
   before?(story: Story): Promise<void> | void;
   during?(story: Story, running: Running, from: number): Promise<void>;
@@ -77,28 +77,28 @@ export const faults: readonly ((dice: Dice) => Thrown)[] = [
   (dice) => {
     const tag = dice.pick(["1.0.0", "2.0.0"]);
     const wait = dice.pick([[], ["--wait"]]);
-    let second: Promise<Told> | undefined;
+    let second: Promise<Reported> | undefined;
     const { where, during } = atLine(dice, (story) => {
       second = story.place.deploy(tag, wait);
     });
-    const name = `3: deploy ${tag} ${wait.join("")} beside it ${where}`;
+    const name = `3: deploy ${tag} ${wait.join("")} alongside it ${where}`;
     return {
       name,
       outside: true,
       during,
       async after() {
-        const told = await second;
-        if (told === undefined || [0, 3, 4, 6].includes(told.code!)) return;
-        throw new Error(`the second command: ${told.stdout}`);
+        const reported = await second;
+        if (reported === undefined || [0, 3, 4, 6].includes(reported.code!)) return;
+        throw new Error(`the second command: ${reported.stdout}`);
       },
     };
   },
   (dice) => {
     const damage = dice.pick(["", "{", "nonsense", undefined]);
     return {
-      name: `5: the newest sheet is ${damage === undefined ? "cut" : JSON.stringify(damage)}`,
+      name: `5: the newest manifest is ${damage === undefined ? "cut" : JSON.stringify(damage)}`,
       before(story) {
-        const path = sheetPath(story.place.state, story.place.newestGood()!.id);
+        const path = manifestPath(story.place.state, story.place.newestGood()!.id);
         writeFileSync(path, damage ?? readFileSync(path, "utf8").slice(0, 200));
       },
     };

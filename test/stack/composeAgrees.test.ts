@@ -8,7 +8,7 @@ import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import {
   bundledClickHouse,
   bundledGrafana,
-  exampleParts,
+  exampleFragments,
   exampleStack,
   root,
   valuesWithImages,
@@ -63,9 +63,9 @@ function comparable(model: Model): Model {
   const configs = Object.entries((model["configs"] ?? {}) as Record<string, Model>).map(
     ([name, one]) => [name, { ...one, content: "" }],
   );
-  const kept = Object.entries(model).filter(([key]) => !key.startsWith("x-"));
+  const retained = Object.entries(model).filter(([key]) => !key.startsWith("x-"));
   return {
-    ...Object.fromEntries(kept),
+    ...Object.fromEntries(retained),
     services: Object.fromEntries(services),
     configs: Object.fromEntries(configs),
   };
@@ -100,7 +100,7 @@ function agrees(environment: string, more: Readonly<Record<string, string>> = {}
   };
   const values = valuesWithImages(environment, hostile);
   const given = new Map([...values].filter(([, value]) => value !== ""));
-  const parts = exampleParts(environment, hostile);
+  const parts = exampleFragments(environment, hostile);
   const configs = join(folder, `${environment}-${Object.keys(more).length}-configs.yaml`);
   const declared = [...parts.configs.keys()].map((name) => [name, { content: "any" }]);
   writeFileSync(configs, JSON.stringify({ configs: Object.fromEntries(declared) }));

@@ -72,7 +72,7 @@ test("a changed volume changes exactly the services that mount it", () => {
   assert.deepEqual(changed, ["database"]);
 });
 
-test("a definition that nobody refers to changes nobody", () => {
+test("a definition that no one refers to changes no one", () => {
   const changed = changedBy(
     (of) => (of["configs"] = { pipelines: { content: "a" }, line: { content: "x" } }),
   );

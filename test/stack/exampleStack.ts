@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { officialReference } from "../../scripts/images/officialReference.ts";
-import { recipes } from "../../scripts/images/recipes.ts";
-import { declarations, type SettingName } from "../../scripts/settings/declarations.ts";
+import { officialReference } from "../../scripts/docker/officialReference.ts";
+import { recipes } from "../../scripts/docker/recipes.ts";
+import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import type { Lookup } from "../../scripts/settings/fillSettings.ts";
 import { derivedDefaults } from "../../scripts/settings/derivedDefaults.ts";
 import { hasProxy } from "../../scripts/settings/hasProxy.ts";
-import { chooseParts } from "../../scripts/stack/chooseParts.ts";
+import { chooseFragments } from "../../scripts/stack/chooseFragments.ts";
 import { grafanaConfiguration } from "../../scripts/stack/grafanaConfiguration.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { readSources } from "../../scripts/stack/readSources.ts";
@@ -21,9 +21,9 @@ export const exampleSecrets: Readonly<Record<string, string>> = {
   LETTA_ENCRYPTION_KEY: "encryption-secret-0b5e",
 };
 
-/** What CLICKHOUSE=bundled brings along: its derived defaults, and a value for each password. */
+/** What CLICKHOUSE_MODE=bundled brings along: its derived defaults, and a value for each password. */
 export const bundledClickHouse: Readonly<Record<string, string>> = {
-  CLICKHOUSE: "bundled",
+  CLICKHOUSE_MODE: "bundled",
   CLICKHOUSE_ENDPOINT: "http://clickhouse:8123",
   CLICKHOUSE_DATABASE: "otel",
   CLICKHOUSE_USERNAME: "otel_writer",
@@ -33,15 +33,15 @@ export const bundledClickHouse: Readonly<Record<string, string>> = {
   CLICKHOUSE_ADMIN_PASSWORD: "admin-secret-5d3a",
 };
 
-/** What GRAFANA=true brings along. */
+/** What GRAFANA_ENABLED=true brings along. */
 export const bundledGrafana: Readonly<Record<string, string>> = {
-  GRAFANA: "true",
+  GRAFANA_ENABLED: "true",
   GRAFANA_URL: "http://127.0.0.1:3000",
   GRAFANA_ADMIN_PASSWORD: "grafana-secret-6c4d",
   GRAFANA_SECRET_KEY: "grafana-key-1e8b",
 };
 
-/** The committed env files of an environment, read without the room that judges them. */
+/** The committed env files of an environment, read without the module that checks them. */
 export function exampleValues(environment: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const file of ["common", environment]) {
@@ -59,10 +59,10 @@ export function exampleValues(environment: string): Map<string, string> {
 /** What names stand for: a declared one that has no value is "", others are unknown. */
 export function lookupOf(values: ReadonlyMap<string, string>): Lookup {
   return (name) =>
-    name in declarations || name === "COLLECTOR_GATES"
+    name in settingDefinitions || name === "COLLECTOR_GATES"
       ? {
           value: values.get(name) ?? "",
-          secret: declarations[name as SettingName]?.secret === true,
+          secret: settingDefinitions[name as SettingName]?.secret === true,
         }
       : undefined;
 }
@@ -83,21 +83,21 @@ export function valuesWithImages(
 }
 
 /** Everything that the stack of an environment is rendered from, out of this repository. */
-export function exampleParts(
+export function exampleFragments(
   environment: string,
   changed: Readonly<Record<string, string>> = {},
 ): RenderParts & { readonly files: readonly string[] } {
   const values = valuesWithImages(environment, changed);
   const proxy = hasProxy(environment, values.get("PROXY"));
-  const parts = chooseParts(environment, {
+  const parts = chooseFragments(environment, {
     externalDatabase: false,
     proxy,
     certificate: values.has("PROXY_CERT_FILE"),
     clickHouse: values.has("CLICKHOUSE_ENDPOINT")
-      ? (values.get("CLICKHOUSE") as "bundled" | "external")
+      ? (values.get("CLICKHOUSE_MODE") as "bundled" | "external")
       : undefined,
-    grafana: values.get("GRAFANA") === "true",
-    authority: values.has("OTEL_CA_FILE"),
+    grafana: values.get("GRAFANA_ENABLED") === "true",
+    caCertificate: values.has("OTEL_CA_FILE"),
   });
   const collector = "exporters: {}\n";
   return {
@@ -123,5 +123,5 @@ export function exampleStack(
   environment: string,
   changed: Readonly<Record<string, string>> = {},
 ): Stack {
-  return renderStack(exampleParts(environment, changed));
+  return renderStack(exampleFragments(environment, changed));
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { interpolate } from "../../scripts/stack/interpolate.ts";
+import { interpolate } from "../../scripts/stack/renderStack.ts";
 import type { Lookup } from "../../scripts/settings/fillSettings.ts";
 
 const values: Record<string, { value: string; secret: boolean }> = {

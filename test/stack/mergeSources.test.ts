@@ -30,10 +30,10 @@ function refusal(work: () => unknown): readonly string[] {
 
 test("maps merge and scalars replace", () => {
   const a = merged(
-    { image: "old:1", environment: { KEPT: "1", CHANGED: "1" } },
+    { image: "old:1", environment: { RETAINED: "1", CHANGED: "1" } },
     { image: "new:2", environment: { CHANGED: "2", ADDED: "3" } },
   );
-  assert.deepEqual(a, { image: "new:2", environment: { KEPT: "1", CHANGED: "2", ADDED: "3" } });
+  assert.deepEqual(a, { image: "new:2", environment: { RETAINED: "1", CHANGED: "2", ADDED: "3" } });
 });
 
 test("a list declared twice is refused with the second file and the path", () => {
@@ -43,7 +43,7 @@ test("a list declared twice is refused with the second file and the path", () =>
   );
 });
 
-test("all contradictions are told at once", () => {
+test("all contradictions are reported at once", () => {
   const lines = refusal(() =>
     merged({ cap_add: ["A"], tmpfs: ["/a"] }, { cap_add: ["B"], tmpfs: ["/b"] }),
   );

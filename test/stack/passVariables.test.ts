@@ -4,7 +4,7 @@ import type { Lookup } from "../../scripts/settings/fillSettings.ts";
 import { passVariables } from "../../scripts/stack/passVariables.ts";
 
 const model = {
-  "x-server": { service: "server", migrate: "migrate" },
+  "x-app": { service: "server", migrate: "migrate" },
   services: {
     server: { environment: { TZ: "UTC", HOST: "0.0.0.0" } },
     migrate: {},
@@ -21,7 +21,7 @@ const environments = (values: Record<string, string>) => {
   return services as Record<string, { environment?: Record<string, string> }>;
 };
 
-test("server and migrations get what is set, nobody else does, and what is unset is left out", () => {
+test("server and migrations get what is set, no one else does, and what is unset is left out", () => {
   const { server, migrate, postgres } = environments({ XAI_API_KEY: "x", TZ: "Europe/Berlin" });
   assert.deepEqual(migrate?.environment, { XAI_API_KEY: "${XAI_API_KEY}", TZ: "${TZ}" });
   assert.deepEqual(server?.environment, {

@@ -6,15 +6,15 @@ import { after, test } from "node:test";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { proxyCertificate } from "../../scripts/stack/proxyCertificate.ts";
 import { secretValues } from "../../scripts/stack/secretValues.ts";
-import { authority } from "../rigs/otlp/authority.ts";
+import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";
 import { exampleSecrets, root } from "./exampleStack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "proxy certificate-"));
 after(() => rmSync(folder, { recursive: true }));
 const other = join(folder, "other");
 mkdirSync(other);
-const { key, certificate } = authority(folder, "letta.example");
-authority(other, "letta.example");
+const { key, certificate } = certificateAuthority(folder, "letta.example");
+certificateAuthority(other, "letta.example");
 const text = join(folder, "text.pem");
 writeFileSync(text, "this is no PEM");
 

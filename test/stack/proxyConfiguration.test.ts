@@ -38,13 +38,13 @@ test("with a domain the certificate is had by ACME, over TLS alone", () => {
   assert.doesNotMatch(made(domain), /email/);
 });
 
-test("a certificate of one's own goes before ACME, and lies beside the Caddyfile", () => {
+test("a certificate of one's own goes before ACME, and lies alongside the Caddyfile", () => {
   const text = made({ ...domain, ...own });
   assert.match(text, /^\ttls \/etc\/caddy\/proxy_certificate \/etc\/caddy\/proxy_key$/m);
   assert.doesNotMatch(text, /issuer|internal|proxy\.pem/);
 });
 
-test("browsers are told to insist on TLS where others vouch for the certificate, only there", () => {
+test("browsers are asked to insist on TLS where others vouch for the certificate, only there", () => {
   const insists = /Strict-Transport-Security/;
   assert.match(made(domain), insists);
   assert.match(made(own), insists);

@@ -22,7 +22,7 @@ test("a stack starts database, migration, permissions, collector, server, proxy"
   );
 });
 
-test("nobody starts before what it waits for, and the rest goes by name", () => {
+test("no one starts before what it waits for, and the rest goes by name", () => {
   assert.deepEqual(order({ d: waits(), c: waits("d"), b: waits(), a: waits("c") }), [
     "b",
     "d",

@@ -5,10 +5,10 @@ import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { readStack } from "../../scripts/stack/readStack.ts";
 import { labels, renderStack, type Stack } from "../../scripts/stack/renderStack.ts";
-import { exampleParts } from "./exampleStack.ts";
+import { exampleFragments } from "./exampleStack.ts";
 
 const secretDigest = (name: string) => `digest of ${name}`;
-const partsOf = (environment: string) => ({ ...exampleParts(environment), secretDigest });
+const partsOf = (environment: string) => ({ ...exampleFragments(environment), secretDigest });
 const digests = ({ services }: Stack) =>
   Object.fromEntries(
     services.map((one) => [one.name, [one.labels[labels.digest], one.labels[labels.secrets]]]),
@@ -44,7 +44,7 @@ for (const environment of environmentNames) {
   });
 }
 
-test("a part that runs as it did then keeps the release it came with", () => {
+test("a service that runs as it did then keeps the release it came with", () => {
   const parts = partsOf("prod");
   const stack = renderStack(parts);
   const past = new Map(
@@ -102,7 +102,7 @@ for (const [name, damaged, message] of [
   ["without services", "name: x\n", /^here: expected a rendered stack$/],
   ["whose services are a list", "services: [a]\n", /^here: expected a rendered stack$/],
   ["that is no YAML", "services: {a\n", /^here: /],
-  ["without the server's role", text.replace("x-server:", "x-other:"), /role is not complete/],
+  ["without the server's role", text.replace("x-app:", "x-other:"), /role is not complete/],
 ] as const) {
   test(`a file ${name} is refused as a source`, () => {
     assert.throws(() => readStack(damaged, "here", partsOf("dev")), {

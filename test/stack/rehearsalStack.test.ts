@@ -6,20 +6,24 @@ import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { rehearsalStack } from "../../scripts/stack/rehearsalStack.ts";
 import type { Stack } from "../../scripts/stack/renderStack.ts";
-import { validateStack } from "../../scripts/stack/validateStack.ts";
+import { checkStack } from "../../scripts/stack/checkStack.ts";
 import { withoutMigration } from "../../scripts/stack/withoutMigration.ts";
-import { exampleParts, exampleSecrets, exampleStack } from "./exampleStack.ts";
+import { exampleFragments, exampleSecrets, exampleStack } from "./exampleStack.ts";
 
 /** A rehearsal as Compose reads it. */
-function read(actors: Readonly<Record<string, Stack>>, network = "example_backend") {
-  const stage = rehearsalStack(new Map(Object.entries(actors)), "example-rehearsal", network);
-  const model = parse(stage.text, { version: "1.1" }) as {
+function read(rehearsedServers: Readonly<Record<string, Stack>>, network = "example_backend") {
+  const rehearsalEnvironment = rehearsalStack(
+    new Map(Object.entries(rehearsedServers)),
+    "example-rehearsal",
+    network,
+  );
+  const model = parse(rehearsalEnvironment.text, { version: "1.1" }) as {
     name: string;
     services: Record<string, Record<string, unknown>>;
     networks: Record<string, unknown>;
     volumes: Record<string, unknown>;
   };
-  return { stage, model };
+  return { rehearsalEnvironment, model };
 }
 
 const of = (stack: Stack, service: string) =>
@@ -29,24 +33,24 @@ const environmentOf = (service: object) =>
 
 for (const environment of environmentNames) {
   const stack = exampleStack(environment);
-  const { stage, model } = read({ newcomer: stack, former: stack });
+  const { rehearsalEnvironment, model } = read({ candidate: stack, previous: stack });
   const services = Object.entries(model.services);
 
-  test(`a rehearsal of ${environment} is two servers with their migrations, and nobody else`, () => {
+  test(`a rehearsal of ${environment} is two servers with their migrations, and no one else`, () => {
     assert.deepEqual(Object.keys(model.services).sort(), [
-      "former",
-      "former-migrate",
-      "newcomer",
-      "newcomer-migrate",
+      "candidate",
+      "candidate-migrate",
+      "previous",
+      "previous-migrate",
     ]);
     assert.deepEqual(
-      stage.services.map((one) => one.name).sort(),
+      rehearsalEnvironment.services.map((one) => one.name).sort(),
       Object.keys(model.services).sort(),
     );
     assert.equal(model.name, "example-rehearsal");
   });
 
-  test(`nobody sees a rehearsal of ${environment}: no port, no label, no waiting for others`, () => {
+  test(`no one sees a rehearsal of ${environment}: no port, no label, no waiting for others`, () => {
     for (const [name, service] of services)
       for (const key of ["ports", "labels", "depends_on", "network_mode", "container_name"])
         assert.ok(!(key in service), `${name}.${key}`);
@@ -77,7 +81,7 @@ for (const environment of environmentNames) {
       assert.deepEqual(environmentNow, { ...same, LETTA_PG_URI: "${REHEARSAL_PG_URI}" }, name);
       assert.deepEqual(service["networks"], { backend: {} });
     }
-    assert.ok(!stage.text.includes("@postgres:5432"));
+    assert.ok(!rehearsalEnvironment.text.includes("@postgres:5432"));
   });
 
   test(`a rehearsal of ${environment} runs what the release runs, within its limits, and gives way to it`, () => {
@@ -90,48 +94,53 @@ for (const environment of environmentNames) {
     }
   });
 
-  test(`a rehearsal of ${environment} is a stack that Compose takes, within the house rules`, async () => {
-    const whole = { ...stack, model: model as unknown as ValueMap, services: stage.services };
-    const faults = await validateStack(whole).then(
+  test(`a rehearsal of ${environment} is a stack that Compose takes, within the stack rules`, async () => {
+    const whole = {
+      ...stack,
+      model: model as unknown as ValueMap,
+      services: rehearsalEnvironment.services,
+    };
+    const faults = await checkStack(whole).then(
       () => [],
       (error: Problem) => error.details,
     );
     // A server that ends has failed: only there is no restart on purpose.
     assert.deepEqual(
       [...faults].sort(),
-      ["former", "newcomer"].map(
+      ["candidate", "previous"].map(
         (name) => `services.${name}.restart: expected to be set, got nothing`,
       ),
     );
   });
 
   test(`no secret's value stands in a rehearsal of ${environment}`, () => {
-    for (const value of Object.values(exampleSecrets)) assert.ok(!stage.text.includes(value));
+    for (const value of Object.values(exampleSecrets))
+      assert.ok(!rehearsalEnvironment.text.includes(value));
   });
 }
 
 test("a server that ends is not started again, and neither is its migration", () => {
-  const { model } = read({ newcomer: exampleStack("prod") });
-  assert.equal(model.services["newcomer"]!["restart"], undefined);
-  assert.equal(model.services["newcomer-migrate"]!["restart"], "no");
+  const { model } = read({ candidate: exampleStack("prod") });
+  assert.equal(model.services["candidate"]!["restart"], undefined);
+  assert.equal(model.services["candidate-migrate"]!["restart"], "no");
 });
 
 test("each server comes from its own release", () => {
   const image = (tag: string) => exampleStack("prod", { LETTA_IMAGE: `letta/letta:${tag}` });
-  const { model } = read({ newcomer: image("0.16.8"), former: image("0.15.1") });
+  const { model } = read({ candidate: image("0.16.8"), previous: image("0.15.1") });
   const images = Object.entries(model.services).map(([name, one]) => [name, one["image"]]);
   assert.deepEqual(Object.fromEntries(images), {
-    newcomer: "letta/letta:0.16.8",
-    "newcomer-migrate": "letta/letta:0.16.8",
-    former: "letta/letta:0.15.1",
-    "former-migrate": "letta/letta:0.15.1",
+    candidate: "letta/letta:0.16.8",
+    "candidate-migrate": "letta/letta:0.16.8",
+    previous: "letta/letta:0.15.1",
+    "previous-migrate": "letta/letta:0.15.1",
   });
 });
 
 test("a release that serves without migrating is rehearsed without", () => {
-  const parts = exampleParts("prod");
-  const { model } = read({ former: withoutMigration(exampleStack("prod"), parts) });
-  assert.deepEqual(Object.keys(model.services), ["former"]);
+  const parts = exampleFragments("prod");
+  const { model } = read({ previous: withoutMigration(exampleStack("prod"), parts) });
+  assert.deepEqual(Object.keys(model.services), ["previous"]);
 });
 
 test("a bundled database is reached over the stack's own network, one outside over a new one", () => {
@@ -145,6 +154,6 @@ test("a bundled database is reached over the stack's own network, one outside ov
 test("the stacks it is made from stay as they were", () => {
   const stack = exampleStack("prod");
   const before = structuredClone(stack.model);
-  read({ newcomer: stack });
+  read({ candidate: stack });
   assert.deepEqual(stack.model, before);
 });

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import { labels, renderStack, type RenderParts } from "../../scripts/stack/renderStack.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
-import { exampleParts, exampleSecrets, exampleStack } from "./exampleStack.ts";
+import { exampleFragments, exampleSecrets, exampleStack } from "./exampleStack.ts";
 
 /** As Compose reads it: YAML 1.1's scalars, and then one dollar for two. */
 function environmentAsComposeReadsIt(text: string, service: string): Record<string, unknown> {
@@ -22,7 +22,7 @@ function environmentAsComposeReadsIt(text: string, service: string): Record<stri
 /** A stack of one service that is given one setting. */
 function rendered(value: string): string {
   const content = {
-    "x-server": exampleRole,
+    "x-app": exampleRole,
     services: { a: { image: "a:1", environment: { VALUE: "${VALUE}" } } },
   };
   return renderStack({
@@ -36,7 +36,7 @@ function rendered(value: string): string {
   }).text;
 }
 
-const exampleRole = exampleParts("dev").sources[0]!.content["x-server"];
+const exampleRole = exampleFragments("dev").sources[0]!.content["x-app"];
 
 for (const environment of environmentNames) {
   test(`${environment} renders to the same bytes twice`, () => {
@@ -55,10 +55,10 @@ for (const environment of environmentNames) {
 }
 
 test("of what is only for the tool the server's role alone stays, for a release to be read back", () => {
-  const parts = exampleParts("dev");
+  const parts = exampleFragments("dev");
   const own = (keys: object) => Object.keys(keys).filter((key) => key.startsWith("x-"));
   assert.ok(parts.sources.flatMap((one) => own(one.content)).includes("x-environment"));
-  assert.deepEqual(own(renderStack(parts).model), ["x-server"]);
+  assert.deepEqual(own(renderStack(parts).model), ["x-app"]);
 });
 
 const lookalikes = [
@@ -160,7 +160,10 @@ test("any value of a setting comes back byte for byte", () => {
 
 test("a configuration comes back byte for byte, dollars and all", () => {
   const content = "key: ${NAME}\nother: $$ $x\n\ttail  ";
-  const parts: RenderParts = { ...exampleParts("dev"), configs: new Map([["collector", content]]) };
+  const parts: RenderParts = {
+    ...exampleFragments("dev"),
+    configs: new Map([["collector", content]]),
+  };
   const read = parse(renderStack(parts).text, { version: "1.1" }) as {
     configs: Record<string, { content: string }>;
   };
@@ -183,7 +186,7 @@ test("a service that stays as it was keeps the release it came with", () => {
       { digest: one.labels[labels.digest]!, release: "000001" },
     ]),
   );
-  const changed = exampleParts("dev", { COLLECTOR_MEMORY: "2g" });
+  const changed = exampleFragments("dev", { COLLECTOR_MEMORY: "2g" });
   const after = renderStack({ ...changed, release: "000002", past });
   const release = Object.fromEntries(
     after.services.map((one) => [one.name, one.labels[labels.release]]),
@@ -197,10 +200,10 @@ test("a service that stays as it was keeps the release it came with", () => {
   });
 });
 
-test("a part that is made anew for a secret's sake comes with the new release", () => {
+test("a service that is made anew for a secret's sake comes with the new release", () => {
   const withKey = (key: string, more: object) =>
     renderStack({
-      ...exampleParts("dev"),
+      ...exampleFragments("dev"),
       secretDigest: (name) => (name === "LETTA_PG_PASSWORD" ? key : "same"),
       ...more,
     });
@@ -221,7 +224,7 @@ test("a part that is made anew for a secret's sake comes with the new release", 
 test("a rotated secret changes the label for secrets alone", () => {
   const withKey = (key: string) =>
     renderStack({
-      ...exampleParts("dev"),
+      ...exampleFragments("dev"),
       secretDigest: (name) => (name === "LETTA_PG_PASSWORD" ? key : "same"),
     });
   const [one, other] = [withKey("a"), withKey("b")];
@@ -237,17 +240,17 @@ test("a rotated secret changes the label for secrets alone", () => {
 });
 
 test("a server's role that lacks something is refused with the place", () => {
-  const parts = exampleParts("dev");
+  const parts = exampleFragments("dev");
   const sources = parts.sources.map((one) =>
-    "x-server" in one.content
-      ? { ...one, content: { ...one.content, "x-server": { service: "server" } } }
+    "x-app" in one.content
+      ? { ...one, content: { ...one.content, "x-app": { service: "server" } } }
       : one,
   );
   assert.throws(
     () => renderStack({ ...parts, sources }),
     (error: { code: string; details: string[] }) => {
       assert.equal(error.code, "SOURCE_INVALID");
-      assert.match(error.details.join("\n"), /^compose\/server\.yaml: x-server\.migrate: /m);
+      assert.match(error.details.join("\n"), /^compose\/server\.yaml: x-app\.migrate: /m);
       return true;
     },
   );
@@ -255,7 +258,7 @@ test("a server's role that lacks something is refused with the place", () => {
 
 test("CPU limits fit the engine: never above its CPUs, a weight where it has no quota", () => {
   const limits = (cpus: number) => {
-    const { services } = renderStack({ ...exampleParts("prod"), cpus }).model as {
+    const { services } = renderStack({ ...exampleFragments("prod"), cpus }).model as {
       services: Record<string, { cpus?: number; cpu_shares?: number }>;
     };
     return ["server", "permissions"].map((name) => {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { renderStack } from "../../scripts/stack/renderStack.ts";
-import { exampleParts } from "./exampleStack.ts";
+import { exampleFragments } from "./exampleStack.ts";
 
 function rendered(collectors: number) {
-  const parts = exampleParts("prod");
+  const parts = exampleFragments("prod");
   const others = ["collector-2", "collector-3"].map((name) => [name, "exporters: {}\n"] as const);
   const configs = new Map([...parts.configs, ...others]);
   const stack = renderStack({ ...parts, configs, collectors });

@@ -22,7 +22,7 @@ test("it listens there whatever PORT says, which is where dev publishes it", () 
 });
 
 test("a release rendered before it was so tells its own port", () => {
-  const { port: _, ...role } = model["x-server"] as ValueMap;
+  const { port: _, ...role } = model["x-app"] as ValueMap;
   const services = { server: { environment: { PORT: "9000" } } };
-  assert.equal(readServerRole({ "x-server": role, services }).port, 9000);
+  assert.equal(readServerRole({ "x-app": role, services }).port, 9000);
 });

@@ -30,7 +30,7 @@ const cases = {
 for (const [name, [stack, sink]] of Object.entries(cases)) {
   const { twin, model } = read(stack, sink);
 
-  test(`with ${name}: a twin is a collector and a sink, and nobody else`, () => {
+  test(`with ${name}: a twin is a collector and a sink, and no one else`, () => {
     assert.deepEqual(Object.keys(model.services).sort(), ["clickhouse", "collector"]);
     assert.ok(twin.services.every((one) => one.kind === "service" && one.ports.length === 0));
   });
@@ -63,12 +63,12 @@ for (const [name, [stack, sink]] of Object.entries(cases)) {
     assert.ok(!/-secret-/.test(twin.text));
   });
 
-  test(`with ${name}: every configuration that a part is given is there`, () => {
-    const wanted = Object.values(model.services).flatMap((one) =>
+  test(`with ${name}: every configuration that a service is given is there`, () => {
+    const requested = Object.values(model.services).flatMap((one) =>
       ((one["configs"] ?? []) as { source: string }[]).map(({ source }) => source),
     );
     assert.deepEqual(
-      wanted.filter((source) => !(source in model.configs)),
+      requested.filter((source) => !(source in model.configs)),
       [],
     );
   });

@@ -5,12 +5,12 @@ import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { readStack } from "../../scripts/stack/readStack.ts";
 import { labels, renderStack } from "../../scripts/stack/renderStack.ts";
-import { validateStack } from "../../scripts/stack/validateStack.ts";
+import { checkStack } from "../../scripts/stack/checkStack.ts";
 import { withoutMigration } from "../../scripts/stack/withoutMigration.ts";
-import { exampleParts } from "./exampleStack.ts";
+import { exampleFragments } from "./exampleStack.ts";
 
 for (const environment of environmentNames) {
-  const parts = { ...exampleParts(environment), secretDigest: (name: string) => name };
+  const parts = { ...exampleFragments(environment), secretDigest: (name: string) => name };
   const stack = renderStack(parts);
   const without = withoutMigration(stack, parts);
 
@@ -37,7 +37,7 @@ for (const environment of environmentNames) {
   });
 
   test(`${environment} without its migration is still a stack that Compose takes`, async () => {
-    const faults = await validateStack(without).then(
+    const faults = await checkStack(without).then(
       () => [],
       (error: Problem) => error.details,
     );
@@ -52,7 +52,7 @@ for (const environment of environmentNames) {
 }
 
 test("the stack it is made from stays whole", () => {
-  const parts = exampleParts("prod");
+  const parts = exampleFragments("prod");
   const stack = renderStack(parts);
   const before = structuredClone(stack.model);
   withoutMigration(stack, { ...parts, release: "000009" });
@@ -61,7 +61,7 @@ test("the stack it is made from stays whole", () => {
 });
 
 test("what was taken out already can be taken out again", () => {
-  const parts = exampleParts("prod");
+  const parts = exampleFragments("prod");
   const once = withoutMigration(renderStack(parts), parts);
   assert.deepEqual(withoutMigration(once, parts), once);
 });

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
-// settings names where a configuration may come from, which nobody does for us any more.
+// settings names the sources of a configuration: since 0.161 the caller must.
 func settings(info component.BuildInfo) otelcol.CollectorSettings {
 	return otelcol.CollectorSettings{
 		BuildInfo: info,

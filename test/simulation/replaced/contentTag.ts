@@ -1,5 +1,5 @@
-// Stands for scripts/images/contentTag.ts: nothing is built here.
-import type { Recipe } from "../../../scripts/images/recipes.ts";
+// Stands for scripts/docker/contentTag.ts: nothing is built here.
+import type { Recipe } from "../../../scripts/docker/recipes.ts";
 
 /** A tag that no image has. */
 export function contentTag(_root: string, { role }: Recipe): string {

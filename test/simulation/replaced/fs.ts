@@ -29,14 +29,14 @@ const present = new Map<string, boolean>();
 const listings = new Map<string, unknown>();
 const stats = new Map<string, unknown>();
 
-function kept<Value>(known: Map<string, Value>, path: string, read: () => Value): Value {
+function retained<Value>(known: Map<string, Value>, path: string, read: () => Value): Value {
   if (!known.has(path)) known.set(path, read());
   return known.get(path)!;
 }
 
 export function existsSync(path: string): boolean {
   if (simulated(path)) return look(() => world().disk.find(path) !== undefined);
-  return kept(present, path, () => real.existsSync(standsFor(path)));
+  return retained(present, path, () => real.existsSync(standsFor(path)));
 }
 
 export function readFileSync(path: string | number, options?: unknown): string | Buffer {
@@ -47,7 +47,7 @@ export function readFileSync(path: string | number, options?: unknown): string |
   const tell = (data: Buffer) => (encoding === undefined ? data : textOf(data));
   if (simulated(path)) return look(() => tell(world().disk.fileAt(path).data));
   if (typeof path === "number") return tell(real.readFileSync(path));
-  return tell(kept(texts, path, () => real.readFileSync(standsFor(path))));
+  return tell(retained(texts, path, () => real.readFileSync(standsFor(path))));
 }
 
 const decoded = new WeakMap<Buffer, string>();
@@ -123,7 +123,7 @@ export function writeFileSync(target: string | number, text: string | Buffer): v
   try {
     act(`write ${short(path)}`, () => write(data));
   } catch (error) {
-    // A write that is cut off has come as far as it has come.
+    // A write that is interrupted has come as far as it has come.
     if (world().process()?.dead !== true || random.chance(0.5)) throw error;
     write(data.subarray(0, random.below(data.length)));
     throw error;
@@ -131,15 +131,15 @@ export function writeFileSync(target: string | number, text: string | Buffer): v
 }
 
 export function renameSync(from: string, to: string): void {
-  if (to.endsWith("/release.json")) expectProven(from, to);
+  if (to.endsWith("/release.json")) assertVerified(from, to);
   act(`rename ${short(to)}`, () => world().disk.rename(from, to));
 }
 
 /**
  * A release that comes to be good was verified by the process that says so, just as it runs; where the
- * server failed already before, what fails in the same way afterwards is told instead.
+ * server failed already before, what fails in the same way afterwards is reported instead.
  */
-function expectProven(from: string, to: string): void {
+function assertVerified(from: string, to: string): void {
   const { disk } = world();
   const isGood = (path: string) => {
     const node = disk.find(path);
@@ -147,8 +147,8 @@ function expectProven(from: string, to: string): void {
   };
   const node = disk.find(from);
   if (node?.kind === "file" && node.data.includes('"before": [')) return;
-  if (!isGood(from) || isGood(to) || world().process()?.proven === cluster().serving) return;
-  world().violate(`truth: ${short(to)} says good, and nobody has proven it`);
+  if (!isGood(from) || isGood(to) || world().process()?.verified === cluster().serving) return;
+  world().violate(`truth: ${short(to)} says good, and no one has verified it`);
 }
 
 export function rmSync(path: string, options: { force?: boolean } = {}): void {
@@ -179,7 +179,9 @@ export function readdirSync(
   options: { recursive?: boolean; withFileTypes?: boolean } = {},
 ): unknown {
   if (!simulated(path))
-    return kept(listings, path, () => real.readdirSync(path, options as { recursive: boolean }));
+    return retained(listings, path, () =>
+      real.readdirSync(path, options as { recursive: boolean }),
+    );
   const listed = look(() => list(path, options.recursive === true));
   return options.withFileTypes ? listed : listed.map((one) => one.relative);
 }
@@ -229,7 +231,7 @@ export function statSync(path: string, options?: unknown): unknown {
   }
   return simulated(path)
     ? stat(path)
-    : kept(stats, path, () => real.statSync(path, options as object));
+    : retained(stats, path, () => real.statSync(path, options as object));
 }
 
 export function lstatSync(path: string): unknown {

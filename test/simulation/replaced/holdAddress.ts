@@ -1,5 +1,5 @@
-// Stands for scripts/ledger/holdAddress.ts: sockets of the simulated kernel.
-import type { LockAddress } from "../../../scripts/ledger/lockAddress.ts";
+// Stands for scripts/state/holdAddress.ts: sockets of the simulated kernel.
+import type { LockAddress } from "../../../scripts/state/lockAddress.ts";
 import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
 

@@ -1,4 +1,4 @@
-// Stands for scripts/engine/portHolder.ts: no port is anybody's.
+// Stands for scripts/docker/portHolder.ts: no port is anybody's.
 
 /** Whether a port is free. */
 export function isFree(): Promise<boolean> {

@@ -1,9 +1,9 @@
-// scripts/preparation/prepareStack.ts, asked once for the same settings, images and past.
-import { labelParts, prepareStack as real } from "../../../scripts/preparation/prepareStack.ts";
+// scripts/deploy/prepareStack.ts, asked once for the same settings, images and past.
+import { labelParts, prepareStack as real } from "../../../scripts/deploy/prepareStack.ts";
 import { memo } from "../memo.ts";
 import { labelKey } from "./labelKey.ts";
 
-export * from "../../../scripts/preparation/prepareStack.ts";
+export * from "../../../scripts/deploy/prepareStack.ts";
 
 export const prepareStack = memo(real, (settings, present) =>
   JSON.stringify([

@@ -1,5 +1,5 @@
-// scripts/collector/readDelivery.ts, asked once for the same text.
-import { readDelivery as real } from "../../../scripts/collector/readDelivery.ts";
+// scripts/stack/readDelivery.ts, asked once for the same text.
+import { readDelivery as real } from "../../../scripts/stack/readDelivery.ts";
 import { memo } from "../memo.ts";
 import { digestOf } from "./labelKey.ts";
 

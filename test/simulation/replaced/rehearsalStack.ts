@@ -5,9 +5,9 @@ import { digestOf } from "./labelKey.ts";
 
 export { rehearsalUri } from "../../../scripts/stack/rehearsalStack.ts";
 
-export const rehearsalStack = memo(real, (actors, project, network) => {
-  // The downgrade's actor has another command than its text says.
-  const own = [...actors].map(([name, { text, model, server }]) => {
+export const rehearsalStack = memo(real, (rehearsedServers, project, network) => {
+  // The downgrade's rehearsed server has another command than its text says.
+  const own = [...rehearsedServers].map(([name, { text, model, server }]) => {
     const services = model["services"] as Record<string, Record<string, unknown>>;
     return [name, digestOf(text), services[server.migrate]?.["command"]];
   });

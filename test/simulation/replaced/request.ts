@@ -1,6 +1,6 @@
-// Stands for scripts/verification/request.ts: a request into a simulated container, whose name the
+// Stands for scripts/checks/request.ts: a request into a simulated container, whose name the
 // connection or the agent has.
-import type { Asked, Reply } from "../../../scripts/verification/request.ts";
+import type { Asked, Reply } from "../../../scripts/checks/request.ts";
 import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
 

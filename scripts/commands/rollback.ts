@@ -1,0 +1,71 @@
+import { command } from "./command.ts";
+import { loadSettings } from "./loadSettings.ts";
+import { databaseOptions, type DatabaseOption } from "../deploy/databaseOptions.ts";
+
+await command({
+  name: "rollback",
+  description:
+    "Roll back to a past release. Checks the database's schema first and touches nothing where no rollback is verified.",
+  environment: "option",
+  arguments: [
+    ["[release]", "a release's id or a server's version; the release before if left out"],
+  ],
+  options: [
+    ["--database <way>", "the way, where the database is ahead of the release", databaseOptions],
+    ["--from-dump <tables>", "with copy: tables whose rows come from the backup"],
+    ["--foreign", "also by a backup that this installation did not write, or not as it stands"],
+    ["--only <part>", "config: settings and configuration go back, images stay", ["config"]],
+    ["--reason <text>", "why, for the history"],
+    ["--recreate <services>", "services with data that may be recreated, with commas between"],
+    ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
+    ["--end-sessions", "end sessions of others on the database while requests are paused"],
+  ],
+  flags: ["yes", "dryRun"],
+  examples: [
+    "npm run rollback",
+    "npm run rollback 0.15.1",
+    "npm run rollback -- 000003 --database copy --reason 'agents fail'",
+    "npm run rollback -- --only config   (the -- is needed: npm has a flag of that name)",
+  ],
+  async act(input, terminal) {
+    const settings = await loadSettings(input, terminal, input.dryRun);
+    if (input.environment === "development") {
+      const { assertDeployable } = await import("./assertDeployable.ts");
+      assertDeployable("rollback", input.environment);
+    }
+    const list = (name: string) =>
+      String(input.options[name] ?? "")
+        .split(",")
+        .filter(Boolean);
+    const requested = {
+      requested: input.arguments[0],
+      databaseStrategy: input.options["database"] as DatabaseOption | undefined,
+      fromDump: list("fromDump"),
+      onlyConfiguration: input.options["only"] === "config",
+    };
+    if (requested.fromDump.length > 0 && requested.databaseStrategy !== "copy") {
+      const { Problem } = await import("../common/problem.ts");
+      throw new Problem("USAGE", "expected --database copy with --from-dump, got another way");
+    }
+    if (input.dryRun) {
+      const { releasePlanAnswer } = await import("./releasePlanAnswer.ts");
+      return releasePlanAnswer(settings, requested, terminal);
+    }
+    const [{ rollback }, { createContext }, { rolloutAnswer }] = await Promise.all([
+      import("../deploy/rollback.ts"),
+      import("./createContext.ts"),
+      import("./rolloutAnswer.ts"),
+    ]);
+    const more = {
+      recreate: list("recreate"),
+      foreign: input.options["foreign"] === true,
+      reason: (input.options["reason"] as string | undefined) ?? null,
+      wait: input.options["wait"] === true,
+      adoptState: input.options["adoptState"] === true,
+      endSessions: input.options["endSessions"] === true,
+    };
+    const outcome = await rollback(settings, { ...requested, ...more }, createContext(terminal));
+    return rolloutAnswer(settings, outcome, terminal.steps);
+  },
+});

@@ -1,0 +1,36 @@
+import { command } from "./command.ts";
+import { loadSettings } from "./loadSettings.ts";
+import { bringUpCommand } from "../settings/bringUpCommand.ts";
+
+await command({
+  name: "status",
+  description: "Show what runs now: each part, its image, health and the release it came with.",
+  environment: "first",
+  examples: ["npm run status -- dev", "npm run -s status -- dev --json"],
+  async act(input, terminal) {
+    const settings = await loadSettings(input, terminal, true);
+    const [{ observeStatus }, { createContext }, { table }] = await Promise.all([
+      import("../checks/observeStatus.ts"),
+      import("./createContext.ts"),
+      import("./table.ts"),
+    ]);
+    const status = await observeStatus(settings, createContext(terminal));
+    const head = ["service", "state", "health", "version", "release", "image"];
+    const rows = status.services.map((one) => [
+      one.service,
+      one.state,
+      one.health,
+      one.version ?? "",
+      one.release ?? "",
+      one.image,
+    ]);
+    const nothing = `${input.environment}: nothing runs; ${bringUpCommand(input.environment)}\n`;
+    return {
+      result: { ...status },
+      text:
+        rows.length === 0
+          ? nothing
+          : `${input.environment}: release ${status.release}\n${table([head, ...rows])}`,
+    };
+  },
+});

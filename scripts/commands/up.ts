@@ -1,0 +1,67 @@
+import { command } from "./command.ts";
+import { loadSettings } from "./loadSettings.ts";
+
+await command({
+  name: "up",
+  description: "Bring the local stack up, or repair what differs, and verify that it works.",
+  environment: "first",
+  options: [
+    ["--recreate <services>", "services with data that may be recreated, with commas between"],
+    ["--wait", "wait for another run to end"],
+    ["--adopt-state", "take over what another state directory made"],
+  ],
+  flags: ["yes", "dryRun"],
+  examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
+  async act(input, terminal) {
+    const { assertLocal } = await import("./assertLocal.ts");
+    assertLocal("up", input.environment);
+    if (input.dryRun) {
+      const { planAnswer } = await import("./planAnswer.ts");
+      return planAnswer(await loadSettings(input, terminal, true), terminal);
+    }
+    const { countedEnvironment } = await import("../settings/countedEnvironment.ts");
+    const { initSecrets } = await import("../settings/initSecrets.ts");
+    const { randomBytes } = await import("node:crypto");
+    const secrets = await initSecrets({
+      environment: input.environment,
+      root: input.root,
+      processEnvironment: countedEnvironment(input.environment, process.env, input.fromEnv).counted,
+      random: randomBytes,
+      day: new Date().toISOString().slice(0, 10),
+    });
+    if (secrets.generated.length > 0) {
+      terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);
+    }
+    const settings = await loadSettings(input, terminal);
+    const [{ up }, { createContext }, { upSummary }] = await Promise.all([
+      import("../deploy/up.ts"),
+      import("./createContext.ts"),
+      import("./upSummary.ts"),
+    ]);
+    const recreate = String(input.options["recreate"] ?? "")
+      .split(",")
+      .filter(Boolean);
+    const outcome = await up(
+      settings,
+      {
+        recreate,
+        wait: input.options["wait"] === true,
+        adoptState: input.options["adoptState"] === true,
+      },
+      createContext(terminal),
+    );
+    const version = outcome.checks.find((one) => one.name === "server version");
+    return {
+      result: {
+        release: outcome.release,
+        from: outcome.from,
+        steps: terminal.steps,
+        server: { version: version?.outcome === "passed" ? version.detail : null },
+        changes: outcome.changes,
+        checks: outcome.checks,
+        retained: outcome.retained,
+      },
+      text: upSummary(settings, outcome),
+    };
+  },
+});

@@ -1,0 +1,60 @@
+import { dropScratch } from "../database/dropScratch.ts";
+import { assertAllows, lackText } from "../database/assertDatabase.ts";
+import { fingerprint, type Backup } from "../state/backups.ts";
+import { judgeExternalDatabase } from "./judgeExternalDatabase.ts";
+import type { Context } from "../state/context.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { newRun } from "./describeRelease.ts";
+import { presentState } from "./presentState.ts";
+import { prune } from "./prune.ts";
+import { recover } from "./recover.ts";
+import { assertDiskFits } from "./guards.ts";
+import { assertNamesFree } from "./assertNamesFree.ts";
+import { runMarks } from "./runMarks.ts";
+import { session, type SessionInput } from "./session.ts";
+import { takeBackup } from "./takeBackup.ts";
+
+export interface BackupOutcome {
+  readonly backup: Backup;
+  readonly release: string;
+}
+
+/**
+ * Dumps the live database and verifies the dump; prunes old backups.
+ * @throws Problem NOTHING_RUNS, DATABASE_REFUSED, BACKUP_DAMAGED, DISK_TOO_SMALL
+ */
+export function backUp(
+  settings: Settings,
+  input: Omit<SessionInput, "command">,
+  context: Context,
+): Promise<BackupOutcome> {
+  return session(settings, { ...input, command: "backup" }, context, async (begun) => {
+    await recover(settings, begun);
+    const { target, seen } = await presentState(settings, begun);
+    const server = seen.database!;
+    await assertDiskFits(begun.directory, server);
+    const release = seen.present!.id;
+    const postgres = target.images.bySetting.get("POSTGRES_IMAGE")!;
+    const judged = await judgeExternalDatabase(settings, postgres, begun.context);
+    for (const one of assertAllows(judged, ["dump"]))
+      begun.context.reporter.note(`database: ${lackText(one)}`);
+    const mark = runMarks(begun, { id: release, run: newRun(begun.context) })("verification");
+    const scratch = judged.mayRestore ? mark : undefined;
+    if (scratch !== undefined) await assertNamesFree(server, [scratch]);
+    const parts = {
+      directory: begun.directory,
+      server,
+      role: target.prepared.stack.server,
+      reason: input.reason ?? "asked for",
+      release,
+      encryptionKey: fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY")),
+      scratch,
+    };
+    try {
+      return { backup: await takeBackup(parts, begun.context), release };
+    } finally {
+      if (scratch !== undefined) await dropScratch(server, scratch);
+      await prune(settings, begun.directory, begun.context);
+    }
+  });
+}

@@ -1,0 +1,164 @@
+import { Problem } from "../common/problem.ts";
+import { chooseImage, type ImageChoice } from "../docker/chooseImage.ts";
+import { recipes, type Recipe } from "../docker/recipes.ts";
+import { registryOf } from "../docker/registryLogin.ts";
+import type { Context } from "../state/context.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { buildImages } from "./buildImages.ts";
+import { imageQuestion, type Images } from "./chooseImages.ts";
+
+/**
+ * Has every image on the engine that the named settings stand for: present, pulled, or built.
+ * @param needed settings such as LETTA_IMAGE
+ * @throws Problem IMAGE_UNAVAILABLE, BUILD_FAILED, DISK_TOO_SMALL
+ */
+export async function obtainImages(
+  settings: Settings,
+  needed: readonly string[],
+  context: Context,
+): Promise<Images> {
+  const requested = recipes(settings.environment, settings.lookup).filter((one) =>
+    needed.includes(one.setting),
+  );
+  let questions = await Promise.all(
+    requested.map((recipe) => imageQuestion(settings, recipe, context)),
+  );
+  const pulls = questions.map(chooseImage).filter((choice) => choice.source === "pull");
+  if (pulls.length > 0) {
+    const failed = await pullAll(pulls, context);
+    const mayBuild = (one: FailedPull) =>
+      settings.get("IMAGE_SOURCE") === "auto" &&
+      isWithoutRegistry(one.words) &&
+      !questions.some(({ role, isOwn }) => role === one.role && isOwn);
+    const final = failed.filter((one) => !mayBuild(one));
+    if (final.length > 0) throw pullProblem(final, requested);
+    if (failed.length > 0) {
+      const why = failed[0]!.words.split(": ").at(-1)?.trim();
+      context.reporter.note(`no image registry answers (${why}): building from docker/ instead`);
+      // Some may have come all the same: a private registry next to one that does not answer.
+      questions = await Promise.all(
+        requested.map((recipe) => imageQuestion(settings, recipe, context)),
+      );
+      questions = questions.map((one) => ({ ...one, registry: false }));
+    }
+  }
+  const builds = questions.map(chooseImage).filter((choice) => choice.source === "build");
+  if (builds.length > 0) await buildImages(settings, requested, builds, context);
+  return described(requested, questions.map(chooseImage), context);
+}
+
+interface FailedPull {
+  readonly role: string;
+  readonly reference: string;
+  /** The engine's own. */
+  readonly words: string;
+}
+
+/** Of the network, or of a gateway that stands for a registry. */
+const noAnswer =
+  /no such host|connection refused|network is unreachable|no route to host|timeout|deadline exceeded|server misbehaving|temporary failure|proxyconnect|connection reset|\bEOF\b|certificate|\b50[23] [A-Z]/i;
+
+/**
+ * Whether a pull failed as no registry answers. One that refuses says denied, not found, unauthorized or
+ * toomanyrequests, and is no reason to build.
+ * @param words the engine's own
+ */
+export function isWithoutRegistry(words: string): boolean {
+  return noAnswer.test(words) && !cures.some(([refusal]) => refusal.test(words));
+}
+
+const cures: readonly (readonly [RegExp, (pull: FailedPull, setting: string) => string])[] = [
+  [
+    /denied|unauthorized|authentication required|no basic auth|forbidden/i,
+    ({ reference }) => `docker login ${registryOf(reference)}`,
+  ],
+  [
+    /toomanyrequests|rate limit/i,
+    ({ reference }) =>
+      `docker login ${registryOf(reference)}   (a login has a higher limit), or build here with IMAGE_SOURCE=local`,
+  ],
+  [
+    /not found|manifest unknown|no matching manifest/i,
+    ({ reference }, setting) => `set ${setting} to an image that exists; docker pull ${reference}`,
+  ],
+];
+
+function pullProblem(failed: readonly FailedPull[], requested: readonly Recipe[]): Problem {
+  const full = failed.find((one) => one.words.includes("no space left on device"));
+  if (full !== undefined) return new Problem("DISK_TOO_SMALL", `${full.reference}: ${full.words}`);
+  const first = failed[0]!;
+  const { setting } = requested.find((one) => one.role === first.role)!;
+  const cure = cures.find(([words]) => words.test(first.words))?.[1];
+  return new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
+    details: failed.map((one) => `${one.reference}: ${one.words}`),
+    next:
+      cure?.(first, setting) ??
+      `docker pull ${first.reference}, or build here with IMAGE_SOURCE=local`,
+  });
+}
+
+/** @returns those that could not be pulled */
+async function pullAll(
+  choices: readonly ImageChoice[],
+  context: Context,
+): Promise<readonly FailedPull[]> {
+  return context.reporter.step(
+    `pull ${choices.map((one) => one.role).join(", ")}`,
+    async (report) => {
+      const progress = new Map<string, string>();
+      const results = await Promise.allSettled(
+        choices.map((choice) =>
+          context.engine.pull(
+            choice.reference,
+            (text) => {
+              progress.set(choice.role, text);
+              report([...progress].map(([role, far]) => `${role} ${far}`).join(" · "));
+            },
+            context.signal,
+          ),
+        ),
+      );
+      context.signal.throwIfAborted();
+      return results.flatMap((one, index) => {
+        if (one.status === "fulfilled") return [];
+        const words = String((one.reason as Error).message).split("\n")[0]!;
+        const { role, reference } = choices[index]!;
+        return [{ role, reference, words }];
+      });
+    },
+    (failed) => (failed.length === 0 ? "" : `${failed.length} failed`),
+  );
+}
+
+async function described(
+  requested: readonly Recipe[],
+  choices: readonly ImageChoice[],
+  context: Context,
+): Promise<Images> {
+  const bySetting = new Map<string, string>();
+  const idByReference = new Map<string, string>();
+  const known = new Map<string, { name: string; repoDigest: string | null }>();
+  const platform = await context.engine.platform();
+  for (const { role, reference, source } of choices) {
+    const { setting } = requested.find((one) => one.role === role)!;
+    bySetting.set(setting, reference);
+    const image = await context.engine.image(reference);
+    if (image === undefined) {
+      throw new Problem("IMAGE_UNAVAILABLE", `${reference} is not on the engine`, {
+        next: "npm run images -- build " + role,
+      });
+    }
+    if (image.platform !== platform) {
+      // A registry that has the right one by then is asked again.
+      if (source === "pull") await context.engine.untag(reference);
+      throw new Problem(
+        "IMAGE_UNAVAILABLE",
+        `${reference}: expected an image for ${platform}, got one for ${image.platform}`,
+        { next: `set ${setting} to one for ${platform}, or build it here with IMAGE_SOURCE=local` },
+      );
+    }
+    idByReference.set(reference, image.id);
+    known.set(image.id, { name: reference, repoDigest: image.digests[0] ?? null });
+  }
+  return { bySetting, idByReference, known };
+}

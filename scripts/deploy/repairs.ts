@@ -1,0 +1,52 @@
+import { Problem } from "../common/problem.ts";
+import type { Database } from "../database/sql.ts";
+import type { Stack } from "../stack/renderStack.ts";
+
+/**
+ * The role's repairs that apply when a server of one version takes over from a newer one.
+ * @param from the newer server's version, @param to the older one's
+ */
+export async function repairsFor(
+  server: Stack["server"],
+  from: string,
+  to: string,
+): Promise<Stack["server"]["repairs"]> {
+  const [{ default: satisfies }, { default: coerce }] = await Promise.all([
+    import("semver/functions/satisfies.js"),
+    import("semver/functions/coerce.js"),
+  ]);
+  const version = (text: string) => coerce(text) ?? "0.0.0";
+  return server.repairs.filter(
+    (one) => satisfies(version(from), one.from) && satisfies(version(to), one.to),
+  );
+}
+
+/** SQLSTATEs of a table or column that an older schema does not have: nothing to repair there. */
+const hasNoPlace = ["42P01", "42703"];
+
+/**
+ * Makes repairs, all or none.
+ * @param older whether the schema was brought back too, which may lack what they repair
+ * @throws Problem DATABASE_REFUSED with Postgres' own words
+ */
+export async function repair(
+  database: Database,
+  repairs: Stack["server"]["repairs"],
+  older = false,
+): Promise<void> {
+  if (repairs.length === 0) return;
+  const statements = repairs.flatMap((one) => one.sql);
+  // On a copy, where each that has its place is made by itself.
+  const input = older ? statements : [["BEGIN", ...statements, "COMMIT"].join(";\n")];
+  for (const statement of input) {
+    const { state, message } = await database.ask(statement);
+    if (state === "" || (older && hasNoPlace.includes(state))) continue;
+    throw refused(repairs, message);
+  }
+}
+
+function refused(repairs: Stack["server"]["repairs"], message: string): Problem {
+  return new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
+    details: [...repairs.map((one) => one.description), message],
+  });
+}

@@ -1,0 +1,138 @@
+import { Problem } from "../common/problem.ts";
+import { settledContainers } from "./removeExtraReplica.ts";
+import { describeLoss, rowsSince } from "../database/rowsSince.ts";
+import { newestGood, type Release } from "../state/releases.ts";
+import type { Context } from "../state/context.ts";
+import { configurationTarget } from "./configurationTarget.ts";
+import { assertSecretsPresent } from "./assertSecretsPresent.ts";
+import { pastTarget, type Preparation, type Target } from "./target.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { DatabaseOption } from "./databaseOptions.ts";
+import { chooseRelease } from "./chooseRelease.ts";
+import { decide, type Decision } from "./decide.ts";
+import { preparationOf, ensureCurrent } from "./deploy.ts";
+import { recover } from "./recover.ts";
+import { assertSafe } from "./assertSafe.ts";
+import { runPipeline, type PipelineOptions, type RolloutOutcome } from "./runPipeline.ts";
+import { session, type Retaining } from "./session.ts";
+import { newestBackupAt } from "./tryStrategies.ts";
+
+export interface RollbackInput extends PipelineOptions {
+  /** A release's id, or a server's tag; the release before where it is left out. */
+  readonly requested: string | undefined;
+  /** The way that was asked for, where the database is ahead. */
+  readonly databaseStrategy: DatabaseOption | undefined;
+  /** Tables whose rows come from the backup, in a `copy`. */
+  readonly fromDump: readonly string[];
+  /** Whether a backup may be another installation's. */
+  readonly foreign?: boolean;
+  /** Turns back settings and configuration, and keeps the images. */
+  readonly onlyConfiguration: boolean;
+}
+
+/**
+ * Rolls back to a past release: its images, settings and configuration, under the secrets of
+ * now. Reads the schema first: where the database is ahead and no strategy was verified or asked
+ * for, nothing is touched.
+ * @throws Problem RELEASE_UNKNOWN, ROLLBACK_UNSAFE with the ways and what each loses; ROLLED_BACK
+ *   where it failed and the release it came from serves again
+ */
+export function rollback(
+  settings: Settings,
+  input: RollbackInput,
+  context: Context,
+): Promise<RolloutOutcome & Retaining> {
+  return session(settings, { ...input, command: "rollback" }, context, async (begun) => {
+    await recover(settings, begun);
+    const { directory } = begun;
+    const preparation = await preparationOf(settings, begun);
+    const target = await rollbackTarget(settings, input, preparation, begun.context);
+    await ensureCurrent(settings, target, directory, begun.context);
+    const observed = await settledContainers(settings, target.prepared.stack, begun.context);
+    const now = { ...preparation, observed };
+    const options = { kind: "rollback", databaseStrategy: input.databaseStrategy } as const;
+    const decision = await decide(settings, target, now, options, begun.context);
+    await assertNoLosses(decision, target.settings, directory);
+    const parts = {
+      kind: "rollback",
+      settings,
+      target,
+      decision,
+      preparation: now,
+      input,
+    } as const;
+    const { fromDump, foreign = false } = input;
+    return runPipeline({ ...parts, fromDump, foreign }, begun);
+  });
+}
+
+/** What a rollback leads to, as far as the state and the engine's images show. */
+export async function rollbackTarget(
+  settings: Settings,
+  input: Pick<RollbackInput, "requested" | "onlyConfiguration">,
+  preparation: Preparation,
+  context: Context,
+): Promise<Target> {
+  const release = chooseRelease(preparation.directory, input.requested, settings.environment);
+  const past = await pastTarget(settings, release, preparation, context);
+  assertSecretsPresent(past, release, settings);
+  if (!input.onlyConfiguration) return past;
+  const present: Release = newestGood(preparation.directory)!;
+  return configurationTarget(
+    past,
+    await pastTarget(settings, present, preparation, context),
+    preparation,
+  );
+}
+
+/** The refusal, with what each way would lose counted now. */
+async function assertNoLosses(
+  decision: Decision,
+  settings: Settings,
+  directory: string,
+): Promise<void> {
+  try {
+    assertSafe(decision, settings, "rollback");
+  } catch (error) {
+    const { database } = decision.currentState;
+    if (!(error instanceof Problem) || error.code !== "ROLLBACK_UNSAFE" || !database) throw error;
+    const losses = await lossesOf(decision, directory);
+    const { message, details, next } = error;
+    throw new Problem("ROLLBACK_UNSAFE", message, {
+      details: [...details, ...losses],
+      ...(next === undefined ? {} : { next }),
+    });
+  }
+}
+
+const mostLosses = 10;
+
+async function lossesOf({ schema, currentState, revisionOwner }: Decision, directory: string) {
+  const backup = newestBackupAt(directory, schema.heads);
+  if (backup === undefined) return [];
+  const { created } = backup;
+  const [restoring = "", ...tables] = await rowsSince(
+    currentState.database!.database(),
+    backup,
+  ).then(
+    (since) => describeLoss(since, created),
+    // A refusal comes first, whatever the database's schema is.
+    (error: unknown) => [
+      `what restore would lose since ${created} is not known: ${(error as Error).message}`,
+      ...(error instanceof Problem ? error.details : []),
+    ],
+  );
+  const difference = (revisionOwner?.rehearsal as { difference?: { added?: string[] } } | null)
+    ?.difference;
+  const added = (difference?.added ?? []).filter((one) => /^(table|column) /.test(one));
+  const listed = (lines: string[]) => [
+    ...lines.slice(0, mostLosses),
+    ...(lines.length > mostLosses ? [`  … and ${lines.length - mostLosses} more`] : []),
+  ];
+  return [
+    restoring,
+    ...listed(tables),
+    ...(added.length === 0 ? [] : ["carry has no place for what the migration added:"]),
+    ...listed(added.map((one) => `  ${one}`)),
+  ];
+}

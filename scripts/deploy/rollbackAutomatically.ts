@@ -1,0 +1,276 @@
+import { exitCodes, Problem } from "../common/problem.ts";
+import { redaction } from "../common/redaction.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { Context } from "../state/context.ts";
+import { freeDiskReserve } from "../state/diskReserve.ts";
+import { keepEvidence } from "../state/evidence.ts";
+import { isDiskFailure } from "../state/isDiskFailure.ts";
+import type { Release } from "../state/release.ts";
+import { releasesNewestFirst, updateRelease } from "../state/releases.ts";
+import { recordTookWrites } from "../state/tookWrites.ts";
+import { assertServerWorks } from "./assertServerWorks.ts";
+import { resumeRequests } from "./resumeRequests.ts";
+import { rollBackRelease } from "./rollBackRelease.ts";
+import { serversOf } from "./serversOf.ts";
+import type { Session } from "./session.ts";
+import { startStopped, type Interrupted } from "./startStopped.ts";
+
+const lines = 2000;
+
+/** Keeps logs and states of all services before any is removed, without the secrets in them. */
+async function gatherEvidence(
+  settings: Settings,
+  directory: string,
+  release: string,
+  context: Context,
+): Promise<void> {
+  const hide = redaction(settings.sensitive());
+  const keep = (name: string, text: string) => keepEvidence(directory, release, name, hide(text));
+  const containers = await context.engine.containers(settings.project);
+  await context.reporter.step(
+    "keep the evidence",
+    async () => {
+      for (const one of containers) {
+        const { made: _secret, ...seen } = await context.engine.inspect(one.id);
+        keep(`${one.service}.json`, `${JSON.stringify(seen, null, 2)}\n`);
+        keep(`${one.service}.log`, await context.engine.tail(one.id, lines));
+      }
+    },
+    () => `evidence/${release}/`,
+  );
+}
+
+export interface AutomaticRollbackInput {
+  /** The release that did not come to be good. */
+  readonly failed: Release;
+  /** The settings of now. */
+  readonly settings: Settings;
+  /** Why it failed. */
+  readonly error: unknown;
+  /** What there was before; unknown after a kill. */
+  readonly interrupted?: Interrupted;
+}
+
+/**
+ * Rolls back to the last good release after a failure, database included, and verifies it.
+ * What the failed release made of the database stays under another name. Until it has come to
+ * an end the failed manifest has no `seconds`: so the run after a kill resumes it.
+ * @returns the Problem to end with: ROLLED_BACK where the previous release serves again, else
+ *   STEP_FAILED with what runs now and the next command
+ */
+export async function rollbackAutomatically(
+  input: AutomaticRollbackInput,
+  session: Session,
+): Promise<Problem> {
+  const { failed, settings, error } = input;
+  const { directory } = session;
+  // From here on Ctrl-C would leave nothing that serves.
+  const context = { ...session.context, signal: new AbortController().signal };
+  const cause = error instanceof Problem ? error : undefined;
+  // What runs is another run's to change by now: the next command takes this one back.
+  if (cause?.code === "LOCK_LOST") return cause;
+  const why = cause?.message ?? (error as Error).message;
+  let present: Release | undefined;
+  try {
+    present = lastGoodBefore(failed, directory);
+    await keepFailed(input, directory, context);
+    if (present === undefined) {
+      endRollback(directory, failed, context);
+      return await nothingBefore(input, why, session.context.signal.aborted, {
+        directory,
+        context,
+      });
+    }
+    if (cause?.code === "PAUSE_ENDED" && (await servesOn(input, present, context))) {
+      endRollback(directory, failed, context);
+      return new Problem(
+        "ROLLED_BACK",
+        `release ${failed.id} (${failed.tag}) was not begun, ${present.tag} serves on: ${why}`,
+        { details: cause.details, next: "the same command again", cause: error },
+      );
+    }
+    context.reporter.note(`${why}: rolling back to release ${present.id} (${present.tag})`);
+    const back = await rollBackRelease({ ...input, present, why }, { ...session, context });
+    const interrupted = session.context.signal.aborted ? "interrupted: " : "";
+    const { unverified = [] } = back;
+    const isVerified = unverified.length === 0;
+    return new Problem(
+      "ROLLED_BACK",
+      `${interrupted}release ${failed.id} (${failed.tag}) failed, ${present.tag} serves again as release ${back.id}, ${isVerified ? "verified" : "and fails as it did before"}`,
+      {
+        details: [why, ...(cause?.details ?? []), ...unverified],
+        next: cause?.next ?? `npm run logs -- ${settings.environment}`,
+        cause: error,
+        // Exit 4 says that the previous release was verified.
+        ...(isVerified ? {} : { exit: exitCodes.failedActNow }),
+      },
+    );
+  } catch (second) {
+    if (second instanceof Problem && second.code === "LOCK_LOST") return second;
+    if (second instanceof Problem && second.code === "ROLLBACK_STOPPED")
+      return stopped(input, why, second, { directory, context });
+    if (isDiskFailure(second) && (await isServing(input, context))) {
+      return servesAgain(failed, why, second);
+    }
+    return stranded(input, why, present, second, { directory, context });
+  }
+}
+
+/** Whether what was stopped for the failed release could simply be started again. */
+async function isServing(
+  { interrupted }: AutomaticRollbackInput,
+  context: Context,
+): Promise<boolean> {
+  if (interrupted === undefined) return false;
+  return startStopped(interrupted, context).catch(() => false);
+}
+
+/** Whether the present server, which was at most stopped, works again on an unchanged database. */
+async function servesOn(
+  input: AutomaticRollbackInput,
+  present: Release,
+  context: Context,
+): Promise<boolean> {
+  const { interrupted, settings } = input;
+  if (interrupted === undefined || !(await isServing(input, context))) return false;
+  const { stack } = interrupted;
+  const [server] = await serversOf(stack, context.engine);
+  try {
+    await assertServerWorks(server!.id, settings, stack, context, present.tag);
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
+
+/** Nothing was recorded of it: the next command finds the release unfinished and takes it back. */
+function servesAgain(failed: Release, why: string, second: unknown): Problem {
+  return new Problem(
+    "ROLLED_BACK",
+    `release ${failed.id} (${failed.tag}) failed with the disk of its state, what ran before runs again: ${why}`,
+    {
+      details: [`nothing could be read or written any more: ${(second as Error).message}`],
+      next: "dmesg   (then, on a disk that works, the same command again)",
+      cause: second,
+    },
+  );
+}
+
+type Place = Pick<Session, "directory" | "context">;
+
+/** A disk that failed in between may have written that the failed one is good. */
+function lastGoodBefore(failed: Release, directory: string): Release | undefined {
+  return releasesNewestFirst(directory).find(
+    (one) => one.outcome === "good" && one.id !== failed.id,
+  );
+}
+
+/**
+ * Writes down what failed, and what was seen of it. A disk that has filled up meanwhile costs
+ * the evidence, not the rollback: space is reserved for it.
+ */
+async function keepFailed(
+  { failed, settings }: AutomaticRollbackInput,
+  directory: string,
+  context: Context,
+) {
+  // The second time what failed may have been removed: what was seen of it stays.
+  const name = `${failed.id}${failed.outcome === "failed" ? "-again" : ""}`;
+  const failure = { ...failed, outcome: "failed", seconds: null } as const;
+  try {
+    updateRelease(directory, failure);
+    await gatherEvidence(settings, directory, name, context);
+  } catch (error) {
+    if (!isDiskFailure(error)) throw error;
+    context.reporter.note(`the evidence is not stored: ${(error as Error).message}`);
+    freeDiskReserve(directory);
+    updateRelease(directory, failure);
+  }
+}
+
+/** Records that the rollback of a failed release needs no resuming any more. */
+export function endRollback(directory: string, failed: Release, context: Context): void {
+  const seconds = Math.max(0, (context.now() - Date.parse(failed.created)) / 1000);
+  updateRelease(directory, { ...failed, outcome: "failed", seconds });
+}
+
+async function nothingBefore(
+  { failed, settings, error }: AutomaticRollbackInput,
+  why: string,
+  cut: boolean,
+  { directory, context }: Place,
+) {
+  const cause = error instanceof Problem ? error : undefined;
+  await letRequestsFail(failed, settings, { directory, context });
+  return new Problem(
+    cut ? "INTERRUPTED" : "STEP_FAILED",
+    `release ${failed.id} (${failed.tag}) failed, and there is no good release to go back to: ${why}`,
+    {
+      details: [...(cause?.details ?? []), ...(await whatRuns(settings, context))],
+      next: cause?.next ?? `npm run status -- ${settings.environment}`,
+      cause: error,
+    },
+  );
+}
+
+/** Acknowledged writes stay live: what runs goes on, and a person chooses. */
+async function stopped(
+  { failed, settings, error }: AutomaticRollbackInput,
+  why: string,
+  stop: Problem,
+  { directory, context }: Place,
+): Promise<Problem> {
+  const cause = error instanceof Problem ? error.details : [];
+  await letRequestsFail(failed, settings, { directory, context });
+  return new Problem(stop.code, `release ${failed.id} (${failed.tag}) failed: ${stop.message}`, {
+    details: [`first: ${why}`, ...cause, ...stop.details, ...(await whatRuns(settings, context))],
+    ...(stop.next === undefined ? {} : { next: stop.next }),
+    cause: error,
+  });
+}
+
+async function stranded(
+  { failed, settings, error }: AutomaticRollbackInput,
+  why: string,
+  present: Release | undefined,
+  second: unknown,
+  { directory, context }: Place,
+): Promise<Problem> {
+  const cause = error instanceof Problem ? error.details : [];
+  const details = [`first: ${why}`, ...cause, `then: ${(second as Error).message}`];
+  if (second instanceof Problem) details.push(...second.details);
+  details.push(...(await whatRuns(settings, context)));
+  await letRequestsFail(failed, settings, { directory, context });
+  const to = present === undefined ? "" : `${present.id} `;
+  return new Problem("STEP_FAILED", `release ${failed.id} failed, and so did the rollback`, {
+    details,
+    next: `npm run rollback -- ${to}--env ${settings.environment}`,
+    cause: second,
+  });
+}
+
+/** Requests are answered with an error, instead of waiting for no server. */
+async function letRequestsFail(
+  failed: Release,
+  settings: Settings,
+  { directory, context }: Place,
+): Promise<void> {
+  try {
+    // The server that failed may run, and be the one that they reach.
+    if (failed.databaseStrategy === "migrate") recordTookWrites(directory, failed.id);
+    await resumeRequests(settings, context);
+  } catch {
+    // The earlier failure is the one to report.
+  }
+}
+
+async function whatRuns(settings: Settings, context: Context): Promise<string[]> {
+  try {
+    const containers = await context.engine.containers(settings.project);
+    if (containers.length === 0) return ["nothing runs"];
+    return containers.map((one) => `${one.service}: ${one.state}, ${one.health}, ${one.image}`);
+  } catch {
+    return ["the engine does not say what runs now"];
+  }
+}

@@ -1,0 +1,101 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Supervision {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Milliseconds it may take to end when it is asked to, before it is killed. */
+  readonly graceMs: number;
+  /** Milliseconds before it is started again after its first crash; doubled for each one more. */
+  readonly pauseMs: number;
+  readonly longestPauseMs: number;
+  /** So many crashes in a row, each within `steadyMs` of its start, and it stays down. */
+  readonly mostCrashes: number;
+  /** Milliseconds of running after which earlier crashes count no more. */
+  readonly steadyMs: number;
+  /** Milliseconds, of any clock that only goes forward. */
+  readonly now: () => number;
+  readonly onStart?: (pid: number) => void;
+  readonly onCrash?: (how: string, pauseMs: number) => void;
+  /** Asks it to end. */
+  readonly signal: AbortSignal;
+}
+
+export interface Supervised {
+  /** stopped: as asked, in time. killed: asked, and not in time. ended: by itself, without a fault. */
+  readonly outcome: "stopped" | "killed" | "ended" | "crashed" | "not started";
+  readonly how: string;
+  /** How often it was started again. */
+  readonly restarts: number;
+}
+
+/**
+ * Keeps a program running in the foreground: it writes where we write, is asked to end
+ * (SIGTERM) when the signal says so, and is started again after a crash with ever longer
+ * pauses. Whatever ends this process ends it too, but for a kill -9.
+ */
+export async function superviseProgram(
+  program: string,
+  argv: readonly string[],
+  options: Supervision,
+): Promise<Supervised> {
+  let crashes = 0;
+  for (let restarts = 0; ; restarts += 1) {
+    if (options.signal.aborted)
+      return { outcome: "stopped", how: "before it was started", restarts };
+    const started = options.now();
+    const run = await runOnce(program, argv, options);
+    if (run.outcome !== "crashed") return { ...run, restarts };
+    crashes = options.now() - started >= options.steadyMs ? 1 : crashes + 1;
+    if (crashes >= options.mostCrashes) return { ...run, restarts };
+    const pause = Math.min(options.pauseMs * 2 ** (crashes - 1), options.longestPauseMs);
+    options.onCrash?.(run.how, pause);
+    await sleep(pause, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+async function runOnce(
+  program: string,
+  argv: readonly string[],
+  options: Supervision,
+): Promise<Omit<Supervised, "restarts">> {
+  // Its standard output is our standard error: ours is for the one result.
+  const child = spawn(program, argv, {
+    cwd: options.cwd,
+    env: options.environment,
+    stdio: ["ignore", 2, 2],
+  });
+  const ended = new Promise<{ code: number | null; by: string | null; error?: Error }>((settle) => {
+    child.once("error", (error) => settle({ code: null, by: null, error }));
+    child.once("exit", (code, by) => settle({ code, by }));
+  });
+  const release = tie(child, options);
+  if (child.pid !== undefined) options.onStart?.(child.pid);
+  try {
+    const { code, by, error } = await ended;
+    const how = error?.message ?? (by === null ? `exit ${code}` : `ended by ${by}`);
+    if (error) return { outcome: "not started", how };
+    if (options.signal.aborted) return { outcome: by === "SIGKILL" ? "killed" : "stopped", how };
+    return { outcome: code === 0 ? "ended" : "crashed", how };
+  } finally {
+    release();
+  }
+}
+
+/** @returns unties the process from our own end and from the signal */
+function tie(child: ChildProcess, options: Supervision): () => void {
+  const kill = () => void child.kill("SIGKILL");
+  let grace: NodeJS.Timeout | undefined;
+  const stop = () => {
+    child.kill("SIGTERM");
+    grace = setTimeout(kill, options.graceMs);
+  };
+  // A second Ctrl-C ends this process at once: nothing may stay behind at our ports.
+  process.once("exit", kill);
+  options.signal.addEventListener("abort", stop, { once: true });
+  return () => {
+    clearTimeout(grace);
+    process.removeListener("exit", kill);
+    options.signal.removeEventListener("abort", stop);
+  };
+}

@@ -1,0 +1,200 @@
+import { defineSettings } from "./defineSettings.ts";
+import { environmentNames } from "./environmentName.ts";
+import { valueType } from "./valueTypes.ts";
+
+const required = environmentNames;
+
+/** The stack as a whole: its name, its images, its ports, its sizes and its patience. */
+export const stackSettings = defineSettings({
+  STACK_PROJECT: {
+    description: "name of the Compose project; letta-<env> if unset",
+    ...valueType.project,
+  },
+  STATE_DIR: {
+    description: "where releases, journal and backups are stored",
+    ...valueType.directory,
+  },
+  SECRETS_KEY_FILE: {
+    description: "key of sealed secrets; letta-stack/key in ~/.config if unset",
+    ...valueType.directory,
+  },
+  IMAGE_SOURCE: {
+    description: "pull images, use those built here, or pull and build what cannot be pulled",
+    ...valueType.oneOf("auto", "pull", "local"),
+    required,
+  },
+  DEBIAN_MIRROR: { description: "Debian mirror for images built here", ...valueType.webUrl },
+
+  LETTA_VERSION: { description: "version of the server", ...valueType.version, required },
+  LETTA_IMAGE: { description: "image of the server", ...valueType.versionedImage, required },
+  POSTGRES_IMAGE: { description: "image of the bundled database", ...valueType.image, required },
+  COLLECTOR_IMAGE: { description: "image of the collector", ...valueType.versionedImage, required },
+  BUSYBOX_IMAGE: {
+    description: "image with a static busybox, for health checks",
+    ...valueType.image,
+    required,
+  },
+  PROXY_IMAGE: { description: "image of the proxy", ...valueType.image, required },
+  CLICKHOUSE_IMAGE: { description: "image of ClickHouse, where it is bundled", ...valueType.image },
+
+  GRAFANA_IMAGE: { description: "image of Grafana, where it is bundled", ...valueType.image },
+
+  POSTGRES_PUBLISH_PORT: {
+    description: "loopback port of the bundled database",
+    ...valueType.port,
+    required: ["dev", "development"],
+  },
+  PROXY: {
+    description: "whether dev or development has the proxy; staging and prod always have it",
+    ...valueType.flag,
+  },
+  PROXY_PUBLISH_HOST: {
+    description: "address of this machine that the proxy is reached at",
+    ...valueType.address,
+    required: ["staging", "prod"],
+  },
+  PROXY_DOMAIN: {
+    description: "domain the proxy is reached at; it gets a certificate for it, unless it has one",
+    ...valueType.hostName,
+  },
+  PROXY_NAMES: {
+    description: "names and addresses that the proxy's own certificate is for, alongside localhost",
+    ...valueType.names,
+  },
+  PROXY_ACME_EMAIL: {
+    description:
+      "address the certificate's authority writes to; it asks at port 443 of PROXY_DOMAIN",
+    ...valueType.mail,
+  },
+  PROXY_CERT_FILE: {
+    description: "the proxy's own certificate (PEM), with those between it and its authority",
+    ...valueType.directory,
+  },
+  PROXY_KEY_FILE: { description: "the key of PROXY_CERT_FILE (PEM)", ...valueType.directory },
+  PROXY_MAX_BODY: { description: "how large a request may be; 64MB if unset", ...valueType.bytes },
+  PROXY_HTTPS_PORT: {
+    description: "port of this machine that the proxy is reached at",
+    ...valueType.port,
+    required: ["staging", "prod"],
+  },
+
+  SERVER_MEMORY: { description: "memory limit of the server", ...valueType.bytes, required },
+  POSTGRES_MEMORY: {
+    description: "memory limit of the bundled database",
+    ...valueType.bytes,
+    required,
+  },
+  POSTGRES_MAX_CONNECTIONS: {
+    description: "how many connections the bundled database takes; 100 if unset",
+    ...valueType.count,
+  },
+  POSTGRES_SHARED_BUFFERS: {
+    description: "the bundled database's own cache; a quarter of POSTGRES_MEMORY if unset",
+    ...valueType.databaseBytes,
+  },
+  POSTGRES_EFFECTIVE_CACHE_SIZE: {
+    description: "cache that its planner counts on; three quarters of POSTGRES_MEMORY if unset",
+    ...valueType.databaseBytes,
+  },
+  POSTGRES_WORK_MEM: {
+    description: "memory of a sort or hash in the bundled database; by POSTGRES_MEMORY if unset",
+    ...valueType.databaseBytes,
+  },
+  POSTGRES_MAINTENANCE_WORK_MEM: {
+    description:
+      "memory of an index build in the bundled database; an eighth of POSTGRES_MEMORY if unset",
+    ...valueType.databaseBytes,
+  },
+  POSTGRES_MAX_WAL_SIZE: {
+    description: "write-ahead log between two checkpoints; by POSTGRES_MEMORY, 1 to 8 GB, if unset",
+    ...valueType.databaseBytes,
+  },
+  POSTGRES_SHM_SIZE: {
+    description:
+      "shared memory of parallel work in the bundled database; by POSTGRES_MEMORY if unset",
+    ...valueType.bytes,
+  },
+  COLLECTOR_MEMORY: { description: "memory limit of the collector", ...valueType.bytes, required },
+  PROXY_MEMORY: {
+    description: "memory limit of the proxy: a request that it holds takes 60 to 90 KB",
+    ...valueType.bytes,
+    required,
+  },
+  CLICKHOUSE_MEMORY: { description: "memory limit of the bundled ClickHouse", ...valueType.bytes },
+  GRAFANA_MEMORY: { description: "memory limit of Grafana", ...valueType.bytes },
+
+  DATABASE_TIMEOUT: { description: "patience with the database", ...valueType.duration, required },
+  MIGRATION_TIMEOUT: { description: "patience with migrations", ...valueType.duration, required },
+  COLLECTOR_TIMEOUT: {
+    description: "patience with the collector",
+    ...valueType.duration,
+    required,
+  },
+  DEPLOY_STRATEGY: {
+    description: "auto: blue-green where possible; pause: requests wait; recreate: requests fail",
+    ...valueType.oneOf("auto", "pause", "recreate"),
+  },
+  PAUSE_TIMEOUT: {
+    description:
+      "how long the proxy may hold a request while the server is replaced; 120s if unset",
+    ...valueType.duration,
+  },
+  DRAIN_TIMEOUT: {
+    description:
+      "how long requests under way, streams among them, may take to end when the server stops",
+    ...valueType.duration,
+    required,
+  },
+  BAKE_TIME: {
+    description: "how long a deploy watches a verified release",
+    ...valueType.duration,
+    required,
+  },
+  BAKE_GATE: {
+    description:
+      "whether a deploy that serves worse than the release before is rolled back automatically",
+    ...valueType.flag,
+    required,
+  },
+  BAKE_GATE_REQUESTS: {
+    description: "how many requests each of the two needs to be compared",
+    ...valueType.count,
+    required,
+  },
+  BAKE_GATE_ERRORS: {
+    description: "how many percentage points more of the requests may fail",
+    ...valueType.percent,
+    required,
+  },
+  BAKE_GATE_SLOWER: {
+    description: "how many times as long the p95 of the requests may be",
+    ...valueType.factor,
+    required,
+  },
+  HOOK_TIMEOUT: { description: "patience with a hook", ...valueType.duration, required },
+  RELEASES_KEEP: {
+    description: "how many releases can be gone back to",
+    ...valueType.count,
+    required,
+  },
+  BACKUPS_KEEP: {
+    description: "how many backups are retained at least",
+    ...valueType.count,
+    required,
+  },
+  BACKUPS_KEEP_FOR: {
+    description: "how long backups are retained at least",
+    ...valueType.duration,
+    required,
+  },
+  REQUIRE_STAGING: {
+    description: "whether prod takes only what staging has verified",
+    ...valueType.flag,
+    required: ["prod"],
+  },
+  STAGING_VERIFICATION: {
+    description: "a verification exported where staging runs, if that is another host",
+    ...valueType.directory,
+  },
+  SERVER_TIMEOUT: { description: "patience with the server", ...valueType.duration, required },
+});
