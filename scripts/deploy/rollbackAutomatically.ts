@@ -25,15 +25,21 @@ async function gatherEvidence(
   context: Context,
 ): Promise<void> {
   const hide = redaction(settings.sensitive());
-  const keep = (name: string, text: string) => keepEvidence(directory, release, name, hide(text));
+  // A log that cannot be read (a logging driver without reading, a container that has gone) is left out.
+  const keep = async (name: string, read: () => Promise<string>) => {
+    const text = await read().catch((error: Error) => `could not be read: ${error.message}\n`);
+    keepEvidence(directory, release, name, hide(text));
+  };
   const containers = await context.engine.containers(settings.project);
   await context.reporter.step(
     "keep the evidence",
     async () => {
-      for (const one of containers) {
-        const { made: _secret, ...seen } = await context.engine.inspect(one.id);
-        keep(`${one.service}.json`, `${JSON.stringify(seen, null, 2)}\n`);
-        keep(`${one.service}.log`, await context.engine.tail(one.id, lines));
+      for (const { id, service } of containers) {
+        await keep(`${service}.json`, async () => {
+          const { made: _secret, ...seen } = await context.engine.inspect(id);
+          return `${JSON.stringify(seen, null, 2)}\n`;
+        });
+        await keep(`${service}.log`, () => context.engine.tail(id, lines));
       }
     },
     () => `evidence/${release}/`,
@@ -167,8 +173,8 @@ function lastGoodBefore(failed: Release, directory: string): Release | undefined
 }
 
 /**
- * Writes down what failed, and what was seen of it. A disk that has filled up meanwhile costs
- * the evidence, not the rollback: space is reserved for it.
+ * Writes down what failed, and what was seen of it. A disk that has filled up meanwhile, or an engine
+ * that does not answer, costs the evidence, not the rollback: space is reserved for that.
  */
 async function keepFailed(
   { failed, settings }: AutomaticRollbackInput,
@@ -182,9 +188,8 @@ async function keepFailed(
     updateRelease(directory, failure);
     await gatherEvidence(settings, directory, name, context);
   } catch (error) {
-    if (!isDiskFailure(error)) throw error;
     context.reporter.note(`the evidence is not stored: ${(error as Error).message}`);
-    freeDiskReserve(directory);
+    if (isDiskFailure(error)) freeDiskReserve(directory);
     updateRelease(directory, failure);
   }
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Problem } from "../../scripts/common/problem.ts";
+import type { Engine } from "../../scripts/docker/engine.ts";
 import { releaseFormat } from "../../scripts/state/release.ts";
 import { keepRelease, readRelease, updateRelease } from "../../scripts/state/releases.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
@@ -13,6 +16,7 @@ import { exampleSettings, rolloutOn } from "./simulation.ts";
 async function afterFirst(
   outcome: "begun" | "good",
   error: Error = new Error("the server is unhealthy"),
+  fails: Partial<Engine> = {},
 ) {
   const directory = stateDirectory(folder(), "dev");
   const settings = exampleSettings();
@@ -23,7 +27,7 @@ async function afterFirst(
   updateRelease(directory, { ...failed, outcome });
   const session = {
     directory,
-    context: on.context,
+    context: { ...on.context, engine: { ...on.engine, ...fails } },
     by: "ann@box",
     command: "deploy:dev",
     reason: null,
@@ -33,7 +37,7 @@ async function afterFirst(
     retained: [],
   };
   const problem = await rollbackAutomatically({ failed, settings, error }, session);
-  return { problem, calls: on.engine.calls, left: readRelease(directory, failed.id) };
+  return { directory, problem, calls: on.engine.calls, left: readRelease(directory, failed.id) };
 }
 
 test("where nothing was good before, requests that wait are let go", async () => {
@@ -54,4 +58,12 @@ test("a run that has lost its lock rolls back to nothing: another may be at work
   assert.equal(problem.code, "LOCK_LOST");
   assert.deepEqual(calls, []);
   assert.ok("outcome" in left && left.outcome === "begun", "the next command takes it back");
+});
+
+test("a log that cannot be read costs that log, not the rollback", async () => {
+  const unreadable = () => Promise.reject(new Error("the logging driver does not support reading"));
+  const { directory, problem } = await afterFirst("begun", undefined, { tail: unreadable });
+  assert.match(problem.message, /there is no good release to go back to/);
+  const log = readFileSync(join(directory, "evidence", "000001", "proxy.log"), "utf8");
+  assert.match(log, /could not be read: the logging driver/);
 });
