@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { twinConfiguration, type TwinConfiguration } from "../stack/twinConfiguration.ts";
 import { scratchProject } from "../state/scratchProject.ts";
-import { secretKey } from "../state/secretKey.ts";
+import { installationId, secretKey } from "../state/secretKey.ts";
 import { writeFile } from "../state/writeFile.ts";
 import type { Context } from "../state/context.ts";
 import { obtainImages } from "./obtainImages.ts";
@@ -33,7 +33,7 @@ export async function checkFailover(
     const project = scratchProject(
       settings.project,
       "twin",
-      secretKey(directory, context.randomBytes),
+      installationId(secretKey(directory, context.randomBytes)),
     );
     const sink = await sinkOf(settings, prepared, configuration, context);
     const stack = twinStack(prepared.stack, project, configuration.text, sink);

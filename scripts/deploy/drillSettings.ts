@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { freePorts } from "../docker/freePorts.ts";
 import { newestGood } from "../state/releases.ts";
 import { scratchProject } from "../state/scratchProject.ts";
-import { secretKey } from "../state/secretKey.ts";
+import { installationId, secretKey } from "../state/secretKey.ts";
 import type { Context } from "../state/context.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { chooseRelease } from "./chooseRelease.ts";
@@ -36,7 +36,7 @@ export async function drillSettings(
     STACK_PROJECT: scratchProject(
       settings.project,
       "drill",
-      secretKey(directory, context.randomBytes),
+      installationId(secretKey(directory, context.randomBytes)),
     ),
     STATE_DIR: join(directory, "drill"),
     PROXY_PUBLISH_HOST: "127.0.0.1",

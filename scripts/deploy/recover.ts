@@ -27,7 +27,7 @@ import { repair } from "./repairs.ts";
 import { runMarks } from "./runMarks.ts";
 import type { Session } from "./session.ts";
 import { currentState, type CurrentState } from "./currentState.ts";
-import { rehearsalProject } from "./rehearsalEnvironment.ts";
+import { leftRehearsals } from "./rehearsalEnvironment.ts";
 import { tellRetained } from "./tellRetained.ts";
 import { endRollback, rollbackAutomatically } from "./rollbackAutomatically.ts";
 
@@ -44,7 +44,8 @@ export async function recover(settings: Settings, session: Session): Promise<str
   removePartialWrites(directory, afterInterruption);
   if (afterInterruption) {
     syncNewest(directory);
-    await context.engine.down(rehearsalProject(settings.project, directory, context), true);
+    for (const one of leftRehearsals(settings.project, directory, context))
+      await context.engine.down(one, true);
   }
   await rebuild(settings, session);
   const interrupted = unfinished(directory);
@@ -96,7 +97,8 @@ async function resumeRun(
   context.reporter.note(`the rollback of ${what} was interrupted: resuming it`);
   const error = new Problem("INTERRUPTED", "the rollback was interrupted");
   const ended = await rollbackAutomatically({ failed: interrupted, settings, error }, session);
-  context.reporter.note([ended.message, ...ended.details].join("; "));
+  const next = ended.next === undefined ? [] : [`next: ${ended.next}`];
+  context.reporter.note([ended.message, ...ended.details, ...next].join("; "));
   if (ended.code === "ROLLED_BACK") session.settled?.(ended.message);
   // It failed, and does not stop the present run: it stays pending, with what it needs.
   return ended.code === "ROLLED_BACK";

@@ -4,7 +4,8 @@ import { Problem } from "../common/problem.ts";
 import { admitRehearsal } from "../database/admitRehearsal.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { scratchProject } from "../state/scratchProject.ts";
-import { secretKey } from "../state/secretKey.ts";
+import { readAdopted } from "../state/adopted.ts";
+import { installationId, secretKey } from "../state/secretKey.ts";
 import { writeFile } from "../state/writeFile.ts";
 import { readyTls } from "./readyTls.ts";
 import type { Context } from "../state/context.ts";
@@ -128,7 +129,19 @@ export function rehearsalProject(
   directory: string,
   { randomBytes }: Pick<Context, "randomBytes">,
 ): string {
-  return scratchProject(project, "rehearsal", secretKey(directory, randomBytes));
+  const installation = installationId(secretKey(directory, randomBytes));
+  return scratchProject(project, "rehearsal", installation);
+}
+
+/** The rehearsals that a killed run may have left: of this installation, and of those it has adopted. */
+export function leftRehearsals(
+  project: string,
+  directory: string,
+  context: Pick<Context, "randomBytes">,
+): string[] {
+  const adopted = readAdopted(directory).installations;
+  const others = adopted.map((one) => scratchProject(project, "rehearsal", one));
+  return [rehearsalProject(project, directory, context), ...others];
 }
 
 function part(rehearsalEnvironment: RehearsalStack, name: string) {

@@ -15,7 +15,7 @@ import { assertOwnStack } from "./assertOwnState.ts";
 import { ensureEngine } from "./ensureEngine.ts";
 import { journaled } from "./journaled.ts";
 import { lockStack } from "./lockStack.ts";
-import { rehearsalProject } from "./rehearsalEnvironment.ts";
+import { leftRehearsals } from "./rehearsalEnvironment.ts";
 import { watchTouches } from "./watchTouches.ts";
 
 /** What a command that writes is done for, and whether it waits for its turn. */
@@ -41,7 +41,10 @@ export interface Session {
   readonly reason: string | null;
   /** When it had the lock and began, in milliseconds since 1970. */
   readonly begunMs: number;
-  /** Whether the run before this one was killed or failed in something: it may have left things over. */
+  /**
+   * Whether the run before this one was killed or failed in something, or was another installation's
+   * that is adopted: it may have left things over.
+   */
   readonly afterInterruption: boolean;
   /** Releases whose manifests were found damaged just now, newest first. */
   readonly damaged: readonly string[];
@@ -96,14 +99,15 @@ export async function session<Result extends Reported>(
       );
     }
     const damaged = quarantined.map((one) => one.id);
-    const afterInterruption = wasInterrupted(directory);
+    const afterInterruption = wasInterrupted(directory) || input.adoptState === true;
     const touches = watchTouches(locked.engine, settings.project);
     const watched = { ...locked, engine: touches.engine };
     const journal = journaled(watched, directory, command, redaction(settings.sensitive()));
     return await journal.command({ by, reason: input.reason }, async () => {
-      await waitForOthers(settings, directory, locked);
+      await waitForOthers([settings.project], locked);
       keepAdopted(directory, { isAsked: input.adoptState === true });
       await assertOwnStack(settings, directory, journal.context);
+      await waitForOthers(leftRehearsals(settings.project, directory, context), locked);
       const { reason } = input;
       const retained: RetainedRows[] = [];
       const reported = {
@@ -156,12 +160,7 @@ function wasInterrupted(directory: string): boolean {
 }
 
 /** A killed run's `docker compose` goes on without it: two at once would trip over each other. */
-async function waitForOthers(
-  settings: Settings,
-  directory: string,
-  context: Context,
-): Promise<void> {
-  const projects = [settings.project, rehearsalProject(settings.project, directory, context)];
+async function waitForOthers(projects: readonly string[], context: Context): Promise<void> {
   const areAtWork = async () => {
     const counts = await Promise.all(projects.map((one) => context.engine.othersAtWork(one)));
     return counts.some((count) => count > 0);

@@ -16,7 +16,7 @@ import {
   type PreparedStack,
 } from "../../scripts/deploy/prepareStack.ts";
 import { scratchProject } from "../../scripts/state/scratchProject.ts";
-import { secretKey } from "../../scripts/state/secretKey.ts";
+import { installationId, secretKey } from "../../scripts/state/secretKey.ts";
 import { checkFailover } from "../../scripts/deploy/checkFailover.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { expectation, type Expectation } from "../../scripts/checks/expectation.ts";
@@ -108,7 +108,8 @@ before(async () => {
   }
 });
 /** The Compose project of the throw-away twin. */
-const twin = () => scratchProject(project, "twin", secretKey(folder, context.randomBytes));
+const twin = () =>
+  scratchProject(project, "twin", installationId(secretKey(folder, context.randomBytes)));
 
 after(async () => {
   await engine.down(project, true);

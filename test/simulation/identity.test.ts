@@ -54,6 +54,22 @@ test("a lost state directory is noticed, and nothing is touched until it adopts 
   assert.equal(site.servers.databases.get("letta"), database);
 });
 
+test("an adoption clears away the rehearsal that a killed run left", async () => {
+  await done({ kind: "deploy", version: "1.0.0" });
+  const { servers, world } = site;
+  const rehearsed = () =>
+    [...servers.containers.values()].filter((one) => one.project !== servers.project);
+  world.onEffect = (name) => {
+    if (name !== "start previous") return;
+    world.onEffect = undefined;
+    world.process()!.die();
+  };
+  assert.equal((await run({ kind: "deploy", version: "2.0.0" })).outcome, "dead");
+  assert.notDeepEqual(rehearsed(), []);
+  await done({ kind: "deploy", version: "1.0.0", from: "checkout", adoptState: true });
+  assert.deepEqual(rehearsed(), []);
+});
+
 test("after an adoption ids continue, and a restore that fails leaves today's rows live", async () => {
   await firstLife();
   const adopted = await done({

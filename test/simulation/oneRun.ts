@@ -179,8 +179,9 @@ async function settle(
   const exit = again.problem?.exit;
   // Where nothing ever served, a bad first version leaves nothing to go back to.
   const isFirst = newestGood(again.site.directory) === undefined;
-  // Where acknowledged writes are in the way of a rollback, a person has to choose.
-  const isStopped = ends.some((one) => one.includes("ROLLBACK_STOPPED"));
+  // Where acknowledged writes are in the way of a rollback, a person has to choose: each command says so,
+  // also one that comes to an end of its own.
+  const isStopped = wordsOf(again).some((one) => one.includes("no rollback to "));
   if (exit !== undefined && exit > 4 && !isFirst && !isStopped)
     violate(`I6: again, without a fault: exit ${exit}`);
   const isRefused = exit !== undefined && exit <= 3;

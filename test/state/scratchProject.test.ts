@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { scratchProject } from "../../scripts/state/scratchProject.ts";
+import { installationId } from "../../scripts/state/secretKey.ts";
 
 test("a throw-away project is never one that merely has such a name", () => {
-  const [one, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const one = installationId(Buffer.alloc(32, 1));
+  const other = installationId(Buffer.alloc(32, 2));
   const drill = scratchProject("letta", "drill", one);
   assert.match(drill, /^letta-drill-[0-9a-f]{8}$/u);
   assert.notEqual(drill, "letta-drill"); // STACK_PROJECT=letta-drill alongside prod's letta
