@@ -309,7 +309,11 @@ async function readExternal(server: DatabaseServer, place: string): Promise<Exte
     server.client(server.name, ["pg_dump", "--version"]),
     maintenance(server, [server.name]).then(
       () => undefined,
-      (error: Problem) => error.details.join("; "),
+      (error: unknown) => {
+        if (error instanceof Problem && error.code === "DATABASE_REFUSED")
+          return error.details.join("; ");
+        throw error;
+      },
     ),
   ]);
   const clientMajor = Number(/ (\d+)/u.exec(dump.stdout)?.[1] ?? Number.POSITIVE_INFINITY);

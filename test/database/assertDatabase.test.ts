@@ -9,6 +9,7 @@ import {
   type ExternalFacts,
   type Need,
 } from "../../scripts/database/assertDatabase.ts";
+import { Problem } from "../../scripts/common/problem.ts";
 import { revision } from "../../scripts/database/revision.ts";
 import { withMigrationLock } from "../../scripts/database/migrationLock.ts";
 import { externalServer, type Answer, type Database } from "../../scripts/database/sql.ts";
@@ -195,3 +196,17 @@ test("a failure that psql words in no way we know is still a refusal with its wo
 });
 
 const place = { uri: "postgresql://a:b@c/d", image: "i", network: "bridge" };
+
+test("an engine that fails, or a lost lock, is not taken for a fault of the database", async () => {
+  const lost = new Problem("LOCK_LOST", "lost");
+  for (const failure of [new Error("the engine went away"), lost]) {
+    const gone: Database = { ...answers([]), ask: () => Promise.reject(failure) };
+    const own = answers([[/to_jsonb/, { rows: [["{}"]] }]]);
+    const server = {
+      ...externalServer(simulatedEngine(), place),
+      database: (name?: string) => (name === undefined ? own : gone),
+      client: () => Promise.resolve({ code: 0, stdout: "pg_dump (PostgreSQL) 17.11", stderr: "" }),
+    };
+    await assert.rejects(assertDatabase(server, "here"), failure);
+  }
+});
