@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials } from "@grpc/grpc-js";
 import { readDelivery } from "../scripts/stack/readDelivery.ts";
-import { triedVersions } from "../scripts/stack/triedVersions.ts";
-import type { CollectorMetrics } from "../scripts/checks/collectorMetrics.ts";
+import { triedVersions } from "../scripts/stack/versionSteps.ts";
+import type { CollectorMetrics } from "../scripts/checks/collectorClient.ts";
 import { isTaken, requestOf, spanLoad } from "../test/fakes/load/spanLoad.ts";
 import {
   certificateAuthority,

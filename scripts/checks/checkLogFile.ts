@@ -1,5 +1,5 @@
 import type { Engine } from "../docker/engine.ts";
-import { failed, passed, skipped, type CheckResult } from "./runCheck.ts";
+import { type CheckResult, failed, passed, skipped } from "./check.ts";
 
 /** A log file as the collector's container sees it. */
 export interface LogFile {

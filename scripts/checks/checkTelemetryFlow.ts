@@ -2,13 +2,15 @@ import type { ObservedContainer } from "../docker/engine.ts";
 import type { Route, Signal } from "../stack/readDelivery.ts";
 import { canary, sendOverGrpc, sendOverHttp, sendSpansOverHttp } from "./canary.ts";
 import { check, type Check, type Context } from "./check.ts";
-import { collectorClient, type CollectorClient } from "./collectorClient.ts";
-import { collectorHealthy } from "./collectorHealthy.ts";
-import type { CollectorMetrics } from "./collectorMetrics.ts";
+import {
+  collectorClient,
+  type CollectorClient,
+  collectorHealthy,
+  type CollectorMetrics,
+} from "./collectorClient.ts";
 import type { ExpectedCollector, Expectation } from "./expectation.ts";
 import { explainExporter } from "./explainExporter.ts";
-import { readBack } from "./readBack.ts";
-import { sinksOf, unreadable } from "./sinksOf.ts";
+import { readBack, sinksOf, unreadable } from "./readBack.ts";
 import { routeLimitMs, scrape, watchRoutes } from "./watchRoutes.ts";
 
 /** Other parts may say much between two tries of an exporter: this holds what came last. */

@@ -1,8 +1,11 @@
-import { byteSize } from "../common/byteSize.ts";
+import { byteSize } from "../common/units.ts";
 import type { Delivery } from "../stack/readDelivery.ts";
-import { batchDelayMs } from "../stack/batchDelayMs.ts";
-import { isCollector } from "../stack/isCollector.ts";
-import type { PublishedPort, StackService } from "../stack/readServices.ts";
+import {
+  batchDelayMs,
+  isCollector,
+  type PublishedPort,
+  type StackService,
+} from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { ClickHouseReader } from "./askClickHouse.ts";
 

@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import type { Context } from "../state/context.ts";
-import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import { bringUpCommand } from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 export interface LogsInput {

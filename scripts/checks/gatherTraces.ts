@@ -1,9 +1,9 @@
 import { Problem } from "../common/problem.ts";
-import type { Context } from "../state/context.ts";
-import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import type { Engine } from "../docker/engine.ts";
+import { bringUpCommand } from "../settings/environmentName.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Context } from "../state/context.ts";
 import { askClickHouse, type ClickHouseReader } from "./askClickHouse.ts";
-import { fileSpans } from "./fileSpans.ts";
 
 /** A span as it was stored. */
 export interface Span {
@@ -150,4 +150,114 @@ function rows(text: string): Record<string, unknown>[] {
     .split("\n")
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Spans out of the collector's own file of traces. */
+async function fileSpans(container: string, input: TracesInput, engine: Engine): Promise<Span[]> {
+  const spans = await readSpanFile(container, engine);
+  if (input.trace !== undefined) {
+    return spans
+      .filter((one) => one.trace === input.trace)
+      .sort((a, b) => a.startMs - b.startMs)
+      .map(spanOf);
+  }
+  const requested = new Set(
+    spans
+      .filter((one) => input.agent === undefined || wordsOf(one).includes(input.agent))
+      .map((one) => one.trace),
+  );
+  return spans
+    .filter(
+      (one) =>
+        one.parent === "" && one.service !== "letta-stack-canary" && requested.has(one.trace),
+    )
+    .sort((a, b) => b.startMs - a.startMs)
+    .slice(0, input.limit)
+    .map(spanOf);
+}
+
+function wordsOf({ name, attributes }: FileSpan): string {
+  return `${name} ${[...attributes.values()].join(" ")}`;
+}
+
+/** What is shown of it: whatever else it carries stays where it is stored. */
+function spanOf({ kind: _kind, attributes: _attributes, ...span }: FileSpan): Span {
+  return span;
+}
+
+/** A span of the collector's file, with what tells requests from one another. */
+export interface FileSpan extends Span {
+  /** OTLP's number for what it stands for; 2 is a request that a server answers. */
+  readonly kind: number;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** As the file exporter writes OTLP's JSON, one batch to a line. */
+interface Batch {
+  readonly resourceSpans?: readonly {
+    readonly resource?: { readonly attributes?: readonly Attribute[] };
+    readonly scopeSpans?: readonly { readonly spans?: readonly OtlpSpan[] }[];
+  }[];
+}
+
+interface Attribute {
+  readonly key: string;
+  readonly value: { readonly stringValue?: string; readonly intValue?: string | number };
+}
+
+interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind?: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes?: readonly Attribute[];
+  readonly status?: { readonly code?: number };
+}
+
+/** Of a file that grows to 100 MB the newest part, in bytes. */
+const tailBytes = 16 * 1024 * 1024;
+
+/** Each span that the newest part of a collector's own file of traces holds. */
+export async function readSpanFile(container: string, engine: Engine): Promise<FileSpan[]> {
+  const file = "/var/lib/otelcol/traces.json";
+  const argv = ["/probe/busybox", "tail", "-c", String(tailBytes), file];
+  const { stdout } = await engine.exec(container, argv);
+  return stdout.split("\n").flatMap(spansOfLine);
+}
+
+/** The first line is cut where the tail began, and the last while it is written. */
+function spansOfLine(line: string): FileSpan[] {
+  let batch: Batch;
+  try {
+    batch = JSON.parse(line) as Batch;
+  } catch {
+    return [];
+  }
+  return (batch.resourceSpans ?? []).flatMap((resource) => {
+    const service = valuesOf(resource.resource?.attributes).get("service.name") ?? "";
+    return (resource.scopeSpans ?? [])
+      .flatMap((scope) => scope.spans ?? [])
+      .map((span) => ({
+        trace: span.traceId,
+        span: span.spanId,
+        parent: span.parentSpanId ?? "",
+        service,
+        name: span.name,
+        kind: span.kind ?? 0,
+        startMs: Number(BigInt(span.startTimeUnixNano) / 1_000_000n),
+        milliseconds:
+          Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1_000_000,
+        isError: span.status?.code === 2,
+        attributes: valuesOf(span.attributes),
+      }));
+  });
+}
+
+function valuesOf(attributes: readonly Attribute[] = []): Map<string, string> {
+  return new Map(
+    attributes.map(({ key, value }) => [key, String(value.stringValue ?? value.intValue ?? "")]),
+  );
 }

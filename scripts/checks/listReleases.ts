@@ -1,7 +1,11 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { damagedReleases, readReleases, type Release } from "../state/releases.ts";
-import type { Context } from "../state/context.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Context } from "../state/context.ts";
+import { type Events, readEvents } from "../state/journal.ts";
+import { lockHolder, stateLock } from "../state/lock.ts";
+import type { Release } from "../state/release.ts";
+import { damagedReleases, readReleases } from "../state/releases.ts";
 
 /** A release as `releases` tells it. */
 export interface ListedRelease {
@@ -79,4 +83,12 @@ function whyNot(release: Release, here: ReadonlySet<string>): string | null {
   if (missing.length === 0) return null;
   const names = missing.map(([name, one]) => `${name} (${one.name ?? one.imageId})`);
   return `not on the engine: ${names.join(", ")}`;
+}
+
+/** The newest commands of an environment, the one that runs now among them. */
+export async function readHistory(settings: Settings, limit: number): Promise<Events> {
+  const directory = join(settings.stateDir, settings.environment);
+  if (!existsSync(directory)) return { events: [], damaged: 0 };
+  const holder = await lockHolder(stateLock(directory));
+  return readEvents(directory, limit, holder !== undefined);
 }

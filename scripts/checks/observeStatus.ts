@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { newestGood } from "../state/releases.ts";
 import type { Context } from "../state/context.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { gate } from "../stack/proxyUpstream.ts";
+import { gate } from "../stack/proxyConfiguration.ts";
 import { labels } from "../stack/renderStack.ts";
 import { request } from "./request.ts";
 

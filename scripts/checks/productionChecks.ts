@@ -1,6 +1,6 @@
 import type { Delivery } from "../stack/readDelivery.ts";
 import { check, type Check } from "./check.ts";
-import type { CollectorMetrics } from "./collectorMetrics.ts";
+import type { CollectorMetrics } from "./collectorClient.ts";
 import type { CollectorVerification } from "./checkTelemetryFlow.ts";
 
 /** Above this share of its container's memory the kernel's limit is near. */

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Engine, ObservedContainer } from "../docker/engine.ts";
 import type { ClickHouseSink, Signal } from "../stack/readDelivery.ts";
-import type { Engine } from "../docker/engine.ts";
 import { askClickHouse, type ClickHouseReader } from "./askClickHouse.ts";
+import type { Context } from "./check.ts";
+import type { Expectation } from "./expectation.ts";
 
 /** A place where a signal ends and where one can look whether something has come. */
 export interface Sink {
@@ -10,7 +12,7 @@ export interface Sink {
   has(requested: Requested): Promise<boolean>;
 }
 
-export interface Requested {
+interface Requested {
   /** A trace id, a metric's name, a record's body; or a value of one of a span's attributes. */
   readonly what: string;
   readonly by: "name" | "attribute";
@@ -106,4 +108,37 @@ export async function readBack(
   );
   if (faults.length > 0) throw new Error(faults.join("; "));
   return looks.map((one) => (one.status === "fulfilled" ? one.value : "")).join(", ");
+}
+
+/**
+ * Where a signal ends and can be looked for: a collector's own file, a table in ClickHouse.
+ * @param container the collector's, for its files
+ * @throws Error where there is a file and no container to read it in
+ */
+export function sinksOf(
+  expected: Expectation,
+  signal: Signal,
+  container: ObservedContainer | undefined,
+  context: Pick<Context, "engine">,
+): Sink[] {
+  const { delivery, clickHouse } = expected;
+  const file = delivery.files[signal];
+  if (file !== undefined && container === undefined) {
+    throw new Error("expected a collector to read from, got none");
+  }
+  const writes = delivery.routes.some(
+    (one) => one.exporter === delivery.clickHouse?.exporter && one.signal === signal,
+  );
+  return [
+    ...(file === undefined ? [] : [fileSink(file, container!.id, context.engine)]),
+    ...(writes && clickHouse
+      ? [tableSink(delivery.clickHouse!, signal, { ...clickHouse, connect: undefined })]
+      : []),
+  ];
+}
+
+/** Why nothing can be read back: what takes this signal cannot be asked. */
+export function unreadable({ delivery }: Expectation, signal: Signal): string {
+  const ends = delivery.routes.filter((one) => one.signal === signal).map((one) => one.exporter);
+  return `no sink of this profile can be read (${ends.join(", ")})`;
 }

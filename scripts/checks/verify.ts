@@ -1,12 +1,10 @@
-import { check, type Check, type Seen, type Context } from "./check.ts";
-import { collectorClient } from "./collectorClient.ts";
-import { collectorHealthy, healthEndpoint } from "./collectorHealthy.ts";
+import { check, type Check, type Context, type Seen } from "./check.ts";
+import { collectorClient, collectorHealthy, healthEndpoint } from "./collectorClient.ts";
 import type { Expectation } from "./expectation.ts";
 import { productionChecks } from "./productionChecks.ts";
 import { checkTelemetryFlow } from "./checkTelemetryFlow.ts";
-import { readBack, type Sink } from "./readBack.ts";
+import { readBack, type Sink, sinksOf, unreadable } from "./readBack.ts";
 import { request } from "./request.ts";
-import { sinksOf, unreadable } from "./sinksOf.ts";
 import { routeLimitMs } from "./watchRoutes.ts";
 
 export type { Check, Context };

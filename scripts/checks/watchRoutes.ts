@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Delivery, Route } from "../stack/readDelivery.ts";
-import type { CollectorClient } from "./collectorClient.ts";
-import { collectorMetrics, type CollectorMetrics } from "./collectorMetrics.ts";
-import { readMetrics } from "./readMetrics.ts";
+import {
+  type CollectorClient,
+  collectorMetrics,
+  type CollectorMetrics,
+  readMetrics,
+} from "./collectorClient.ts";
 
 const pollMs = 200;
 /** A busy machine is not a lost canary: dev's small batches alone would be given 7 s. */

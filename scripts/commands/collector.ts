@@ -17,7 +17,7 @@ await command({
   async act(input, terminal) {
     const [{ Problem }, { collectorPlatform }] = await Promise.all([
       import("../common/problem.ts"),
-      import("../docker/collectorPlatform.ts"),
+      import("../docker/collectorBinary.ts"),
     ]);
     const [action = "start"] = input.arguments;
     if (!["start", "install", "config"].includes(action)) {

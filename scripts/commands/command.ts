@@ -1,11 +1,9 @@
 import { CommanderError } from "commander";
 import { Problem } from "../common/problem.ts";
-import { plainJson, plainText } from "../common/plainText.ts";
-import { redaction } from "../common/redaction.ts";
-import { asProblem } from "./asProblem.ts";
-import type { CommandInput, CommandDefinition } from "./commandDefinition.ts";
+import { plainJson, plainText, redaction } from "../common/redaction.ts";
+import { asProblem, type CommandDefinition, type CommandInput } from "./commandDefinition.ts";
 import { settingsBegunWith } from "./loadSettings.ts";
-import type { Trace } from "./traceCommand.ts";
+import type { Trace } from "./traced.ts";
 import type { Ending, Traced } from "./traced.ts";
 import { parseArguments } from "./parseArguments.ts";
 

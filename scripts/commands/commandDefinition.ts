@@ -1,3 +1,5 @@
+import { CommanderError } from "commander";
+import { foreseen, Problem } from "../common/problem.ts";
 import type { EnvironmentName } from "../settings/environmentName.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -41,4 +43,57 @@ export interface CommandDefinition {
   readonly flags?: readonly ("yes" | "dryRun")[];
   readonly examples?: readonly string[];
   readonly act: (input: CommandInput, tell: Terminal) => Promise<Answer>;
+}
+
+/** @throws Problem USAGE for an environment that is brought up, not deployed to */
+export function assertDeployable(command: string, environment: EnvironmentName): void {
+  if (environment === "staging" || environment === "prod") return;
+  throw new Problem("USAGE", `${command}: expected staging or prod, got ${environment}`, {
+    next: `npm run up:${environment}`,
+  });
+}
+
+/** @throws Problem USAGE for an environment that is deployed to, not brought up */
+export function assertLocal(command: string, environment: EnvironmentName): void {
+  if (environment === "dev" || environment === "development") return;
+  throw new Problem("USAGE", `${command}: expected dev or development, got ${environment}`, {
+    next: `npm run deploy:${environment}`,
+  });
+}
+
+/** Tells which settings of the process environment do not count: the operator may mean them to. */
+export function noteIgnored(ignored: readonly string[], terminal: Terminal): void {
+  if (ignored.length === 0) return;
+  const names = ignored.join(", ");
+  terminal.note(`not taken from the process environment: ${names} (see --from-env)`);
+}
+
+/**
+ * How a verification ends: 5 where a check failed (a person must act), 10 where what runs
+ * differs from what was asked for, else 0.
+ */
+export function outcomeCode(failed: number, drift: number, environment: string) {
+  if (failed > 0) {
+    const next = `npm run logs -- ${environment}`;
+    const message = `${failed} checks failed`;
+    return { exit: { exit: 5 }, fields: { code: "STEP_FAILED", exit: 5, message, next } };
+  }
+  if (drift > 0) {
+    const next = `npm run plan -- ${environment}`;
+    const message = `${drift} parts differ from what was asked for`;
+    return { exit: { exit: 10 }, fields: { code: "DIFFERENCES", exit: 10, message, next } };
+  }
+  return { exit: {}, fields: {} };
+}
+
+/**
+ * Failures that others throw and that we foresaw, as Problems: a command line that was not
+ * understood, and what `foreseen` knows.
+ * @returns undefined for a bug
+ */
+export function asProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof CommanderError)) return foreseen(error);
+  return new Problem("USAGE", error.message.replace(/^error: /, ""), {
+    next: "the same command with -- --help",
+  });
 }

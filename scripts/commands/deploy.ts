@@ -22,10 +22,10 @@ await command({
     const [tag] = input.arguments;
     const over = tag === undefined ? {} : { LETTA_VERSION: tag };
     const settings = await loadSettings(input, terminal, input.dryRun, over);
-    const { assertDeployable } = await import("./assertDeployable.ts");
+    const { assertDeployable } = await import("./commandDefinition.ts");
     assertDeployable("deploy", input.environment);
     if (input.dryRun) {
-      const { releasePlanAnswer } = await import("./releasePlanAnswer.ts");
+      const { releasePlanAnswer } = await import("./planAnswer.ts");
       return releasePlanAnswer(settings, undefined, terminal);
     }
     const [{ deploy }, { createContext }, { rolloutAnswer }] = await Promise.all([

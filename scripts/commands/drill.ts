@@ -15,7 +15,7 @@ await command({
     const settings = await loadSettings(input, terminal);
     const [{ drill }, { drillSettings }, { createContext }, { table }] = await Promise.all([
       import("../deploy/drill.ts"),
-      import("../deploy/drillSettings.ts"),
+      import("../deploy/drill.ts"),
       import("./createContext.ts"),
       import("./table.ts"),
     ]);

@@ -10,7 +10,7 @@ await command({
   async act(input, terminal) {
     const settings = await loadSettings(input, terminal, true);
     const [{ readHistory }, { table }] = await Promise.all([
-      import("../checks/readHistory.ts"),
+      import("../checks/listReleases.ts"),
       import("./table.ts"),
     ]);
     const limit = Number(input.options["limit"] ?? 50);

@@ -18,7 +18,7 @@ await command({
       [
         import("../common/problem.ts"),
         import("../settings/environmentName.ts"),
-        import("../deploy/buildRoles.ts"),
+        import("../deploy/buildImages.ts"),
         import("./createContext.ts"),
       ],
     );

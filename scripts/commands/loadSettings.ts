@@ -1,6 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { SecretsText } from "../settings/secretsLayer.ts";
+import type { SecretsText } from "../settings/gatherLayers.ts";
 import type { CommandInput } from "./commandDefinition.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -31,10 +31,10 @@ export async function loadSettings(
     { openSecrets },
     { readSettings },
   ] = await Promise.all([
-    import("../settings/countedEnvironment.ts"),
-    import("../settings/ignoredCures.ts"),
-    import("./noteIgnored.ts"),
-    import("../settings/openSecrets.ts"),
+    import("../settings/gatherLayers.ts"),
+    import("../settings/readSettings.ts"),
+    import("./commandDefinition.ts"),
+    import("../settings/secretsFile.ts"),
     import("../settings/readSettings.ts"),
   ]);
   const { environment, root: project, fromEnv } = input;
@@ -56,7 +56,7 @@ export async function loadSettings(
   terminal.hides(settings.sensitive());
   // A rotation reads a text that differs on purpose.
   if (isFirst && !mayMiss && secrets === undefined && ignored.length > 0) {
-    const { refuseIgnoredSecrets } = await import("../deploy/refuseIgnoredSecrets.ts");
+    const { refuseIgnoredSecrets } = await import("../deploy/assertSamePlace.ts");
     refuseIgnoredSecrets(settings, ignored, process.env);
   }
   if (!begunWith.has(input)) begunWith.set(input, settings);

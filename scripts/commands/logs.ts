@@ -23,7 +23,7 @@ await command({
     ]);
     const [{ redaction }, { plainText }] = await Promise.all([
       import("../common/redaction.ts"),
-      import("../common/plainText.ts"),
+      import("../common/redaction.ts"),
     ]);
     const hide = redaction(settings.sensitive());
     const lines: { service: string; line: string }[] = [];

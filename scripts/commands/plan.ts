@@ -1,4 +1,4 @@
-import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import { bringUpCommand } from "../settings/environmentName.ts";
 import { command } from "./command.ts";
 import type { Answer, CommandInput } from "./commandDefinition.ts";
 import { loadSettings } from "./loadSettings.ts";
@@ -36,6 +36,6 @@ async function planned(input: CommandInput, terminal: Terminal): Promise<Answer>
   if (input.environment === "dev" || input.environment === "development") {
     return (await import("./planAnswer.ts")).planAnswer(settings, terminal);
   }
-  const { releasePlanAnswer } = await import("./releasePlanAnswer.ts");
+  const { releasePlanAnswer } = await import("./planAnswer.ts");
   return releasePlanAnswer(settings, undefined, terminal);
 }

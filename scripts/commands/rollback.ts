@@ -1,6 +1,6 @@
 import { command } from "./command.ts";
 import { loadSettings } from "./loadSettings.ts";
-import { databaseOptions, type DatabaseOption } from "../deploy/databaseOptions.ts";
+import { type DatabaseOption, databaseOptions } from "../deploy/planSchema.ts";
 
 await command({
   name: "rollback",
@@ -31,7 +31,7 @@ await command({
   async act(input, terminal) {
     const settings = await loadSettings(input, terminal, input.dryRun);
     if (input.environment === "development") {
-      const { assertDeployable } = await import("./assertDeployable.ts");
+      const { assertDeployable } = await import("./commandDefinition.ts");
       assertDeployable("rollback", input.environment);
     }
     const list = (name: string) =>
@@ -49,7 +49,7 @@ await command({
       throw new Problem("USAGE", "expected --database copy with --from-dump, got another way");
     }
     if (input.dryRun) {
-      const { releasePlanAnswer } = await import("./releasePlanAnswer.ts");
+      const { releasePlanAnswer } = await import("./planAnswer.ts");
       return releasePlanAnswer(settings, requested, terminal);
     }
     const [{ rollback }, { createContext }, { rolloutAnswer }] = await Promise.all([

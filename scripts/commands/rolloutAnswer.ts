@@ -1,11 +1,12 @@
-import { retainedText } from "../database/rowsOnlyIn.ts";
+import type { Check } from "../checks/verify.ts";
 import type { StepRecord } from "../common/reporter.ts";
-import type { RolloutOutcome } from "../deploy/runPipeline.ts";
+import { retainedText } from "../database/rowsOnlyIn.ts";
+import type { RolloutOutcome } from "../deploy/deploy.ts";
 import type { Retaining } from "../deploy/session.ts";
+import type { UpOutcome } from "../deploy/up.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { Answer } from "./commandDefinition.ts";
 import { table } from "./table.ts";
-import { verificationSummary } from "./verificationSummary.ts";
 
 /** What a deploy or a rollback came to, for scripts and for people. */
 export function rolloutAnswer(
@@ -96,4 +97,57 @@ function describeDatabaseStrategy({ databaseStrategy, decision }: RolloutOutcome
     restore: `as it was in the backup, at ${at}; the previous database is retained`,
   };
   return strategies[databaseStrategy ?? "none"] ?? "";
+}
+
+/**
+ * How a verification that did not end its command is shown: whatever of the server had failed
+ * would have.
+ * @returns words for the headline, and a row about telemetry that does not arrive
+ */
+function verificationSummary(checks: readonly Check[], environment: string) {
+  const degraded = checks.filter((one) => one.outcome === "failed").map((one) => one.name);
+  if (degraded.length === 0) return { verified: "verified", rows: [] };
+  const row = ["telemetry", `degraded: ${degraded.join(", ")}; npm run doctor -- ${environment}`];
+  return { verified: "its server verified", rows: [row] };
+}
+
+/** What a person wants to know when the stack stands: what runs, where, and what next. */
+export function upSummary(settings: Settings, outcome: UpOutcome): string {
+  const environment = settings.environment;
+  const changed = outcome.changes.filter((one) => one.action !== "none");
+  const { stack } = outcome.prepared;
+  const reported = verificationSummary(outcome.checks, environment);
+  const rows = stack.services
+    .filter((service) => service.kind === "service")
+    .map((service) => [
+      service.name,
+      service.image,
+      service.ports.map((port) => `${port.host}:${port.published}`).join(" "),
+    ]);
+  const headline =
+    changed.length === 0
+      ? `nothing to do: release ${outcome.release} runs`
+      : `release ${outcome.release} runs, ${reported.verified}`;
+  const facts = [
+    [
+      "server",
+      `http://127.0.0.1:${settings.get("PORT")}  (version ${settings.get("LETTA_VERSION")})`,
+    ],
+    [
+      "telemetry",
+      `OTLP gRPC 127.0.0.1:${settings.get("OTEL_GRPC_PORT")}, HTTP 127.0.0.1:${settings.get("OTEL_HTTP_PORT")}`,
+    ],
+    ...reported.rows,
+    ["traces", `npm run traces -- ${environment}`],
+    ...(settings.has("GRAFANA_URL")
+      ? [["Grafana", `${settings.get("GRAFANA_URL")}  (admin)`]]
+      : []),
+    ["logs", `npm run logs -- ${environment} server`],
+    ["credentials", settings.secretsFile],
+    [
+      "next",
+      `npm run verify -- ${environment} · npm run status -- ${environment} · npm run down:${environment}`,
+    ],
+  ];
+  return `\n${environment}: ${headline}\n\n${table(rows)}\n${table(facts)}`;
 }

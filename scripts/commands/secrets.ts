@@ -1,7 +1,7 @@
 import type { Answer, CommandInput } from "./commandDefinition.ts";
 import { command } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
-import type { SecretsPlace } from "../settings/openSecretsFile.ts";
+import type { SecretsPlace } from "../settings/secretsFile.ts";
 
 interface Work {
   readonly input: CommandInput;
@@ -57,8 +57,8 @@ await command({
       });
     }
     const [{ countedEnvironment }, { noteIgnored }] = await Promise.all([
-      import("../settings/countedEnvironment.ts"),
-      import("./noteIgnored.ts"),
+      import("../settings/gatherLayers.ts"),
+      import("./commandDefinition.ts"),
     ]);
     const { counted, ignored } = countedEnvironment(environment, process.env, input.fromEnv);
     // A rotation reads all settings, which tells it.
@@ -77,7 +77,7 @@ await command({
 });
 
 async function init({ input, place, day }: Work): Promise<Answer> {
-  const { initSecrets } = await import("../settings/initSecrets.ts");
+  const { initSecrets } = await import("../settings/secrets.ts");
   const { randomBytes } = await import("node:crypto");
   const made = await initSecrets({ ...place, random: randomBytes, day });
   const generated =
@@ -88,7 +88,7 @@ async function init({ input, place, day }: Work): Promise<Answer> {
 }
 
 async function seal({ place, day }: Work): Promise<Answer> {
-  const { sealSecrets } = await import("../settings/sealSecrets.ts");
+  const { sealSecrets } = await import("../settings/secretsFile.ts");
   const { file, key } = await sealSecrets(place, day);
   return {
     result: { file, key },
@@ -104,8 +104,8 @@ async function edit({ place, day, terminal }: Work): Promise<Answer> {
 
 async function set({ input, place, day, name }: Work): Promise<Answer> {
   const [{ openSecretsFile }, { setSecret }, { promptSecret }] = await Promise.all([
-    import("../settings/openSecretsFile.ts"),
-    import("../settings/setSecret.ts"),
+    import("../settings/secretsFile.ts"),
+    import("../settings/secrets.ts"),
     import("./promptSecret.ts"),
   ]);
   const opened = await openSecretsFile(place);
@@ -117,8 +117,8 @@ async function set({ input, place, day, name }: Work): Promise<Answer> {
 
 async function list({ place, day }: Work): Promise<Answer> {
   const [{ openSecretsFile }, { listSecrets }, { table }] = await Promise.all([
-    import("../settings/openSecretsFile.ts"),
-    import("../settings/listSecrets.ts"),
+    import("../settings/secretsFile.ts"),
+    import("../settings/secrets.ts"),
     import("./table.ts"),
   ]);
   const { file, sealed, text = "" } = await openSecretsFile(place);

@@ -19,7 +19,7 @@ await command({
         text: table(shown.map((one) => [one.name, one.value, one.origin])),
       };
     }
-    const { explainSetting } = await import("../settings/explainSetting.ts");
+    const { explainSetting } = await import("../settings/readSettings.ts");
     const explained = explainSetting(settings, explain);
     return {
       result: { explained },

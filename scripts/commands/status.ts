@@ -1,6 +1,6 @@
 import { command } from "./command.ts";
 import { loadSettings } from "./loadSettings.ts";
-import { bringUpCommand } from "../settings/bringUpCommand.ts";
+import { bringUpCommand } from "../settings/environmentName.ts";
 
 await command({
   name: "status",

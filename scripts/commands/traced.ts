@@ -3,7 +3,6 @@ import type { StepParameters } from "../common/reporter.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import type { CommandInput } from "./commandDefinition.ts";
 import type { Terminal } from "./terminal.ts";
-import type { Trace } from "./traceCommand.ts";
 
 /** A step as it happened, for its span. */
 export interface TracedStep {
@@ -84,4 +83,16 @@ export function traced(terminal: Terminal, command: string, now: () => number): 
       }
     },
   };
+}
+
+export interface Trace {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  /** Where it goes, as host and port. */
+  readonly target: string;
+  /**
+   * Sends it, within a second; never throws.
+   * @returns undefined where it was taken, else why it was not
+   */
+  send(): Promise<string | undefined>;
 }

@@ -13,14 +13,14 @@ await command({
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],
   async act(input, terminal) {
-    const { assertLocal } = await import("./assertLocal.ts");
+    const { assertLocal } = await import("./commandDefinition.ts");
     assertLocal("up", input.environment);
     if (input.dryRun) {
       const { planAnswer } = await import("./planAnswer.ts");
       return planAnswer(await loadSettings(input, terminal, true), terminal);
     }
-    const { countedEnvironment } = await import("../settings/countedEnvironment.ts");
-    const { initSecrets } = await import("../settings/initSecrets.ts");
+    const { countedEnvironment } = await import("../settings/gatherLayers.ts");
+    const { initSecrets } = await import("../settings/secrets.ts");
     const { randomBytes } = await import("node:crypto");
     const secrets = await initSecrets({
       environment: input.environment,
@@ -36,7 +36,7 @@ await command({
     const [{ up }, { createContext }, { upSummary }] = await Promise.all([
       import("../deploy/up.ts"),
       import("./createContext.ts"),
-      import("./upSummary.ts"),
+      import("./rolloutAnswer.ts"),
     ]);
     const recreate = String(input.options["recreate"] ?? "")
       .split(",")

@@ -36,7 +36,7 @@ await command({
     const drifted = drift
       .map((one) => `  drift: ${one.service}: ${one.causes.join(", ")}\n`)
       .join("");
-    const { outcomeCode } = await import("./outcomeCode.ts");
+    const { outcomeCode } = await import("./commandDefinition.ts");
     return {
       result: { checks, drift, ...outcomeCode(failed, drift.length, input.environment).fields },
       text: `${table(rows)}${drifted}`,
@@ -47,7 +47,7 @@ await command({
 
 /** The checks with the one that is only made when it is asked for. */
 async function withFailover(checks: readonly Check[], settings: Settings, context: Context) {
-  const { verifyFailover } = await import("../deploy/verifyFailover.ts");
+  const { verifyFailover } = await import("../deploy/failOver.ts");
   const made = await verifyFailover(settings, context);
   return checks.map((one) => (one.name === made.name ? made : one));
 }

@@ -1,7 +1,6 @@
 import { Problem } from "../common/problem.ts";
-import { giveObjects } from "./giveObjects.ts";
-import { giveSettings } from "./giveSettings.ts";
-import { quoteName, quoteText } from "./quote.ts";
+import { giveObjects, giveSettings } from "./takeOverRoles.ts";
+import { quoteName, quoteText } from "./psqlClient.ts";
 import { givers, isAdministered, rehearsalRole } from "./roles.ts";
 import { scramVerifier } from "./scramVerifier.ts";
 import type { DatabaseServer } from "./sql.ts";

@@ -1,9 +1,7 @@
 import { Problem } from "../common/problem.ts";
 import { askRows } from "./askRows.ts";
-import { clientEnvironment } from "./clientEnvironment.ts";
-import { maintenance } from "./maintenance.ts";
-import { quoteName } from "./quote.ts";
-import { applicationName, type Answer, type DatabaseServer } from "./sql.ts";
+import { clientEnvironment, quoteName } from "./psqlClient.ts";
+import { type Answer, applicationName, type DatabaseServer, maintenance } from "./sql.ts";
 
 /** What an external database and its role are, as it tells. */
 export interface ExternalFacts {

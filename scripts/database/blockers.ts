@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
+import type { Release } from "../docker/engine.ts";
 import { askRows } from "./askRows.ts";
-import { migrationSince } from "./migrationLock.ts";
-import { quoteText } from "./quote.ts";
-import { sessionColumns, sessionText, type Session } from "./sessions.ts";
-import { applicationName, type DatabaseServer } from "./sql.ts";
+import { quoteText } from "./psqlClient.ts";
+import { type Session, sessionColumns, sessionText } from "./sessions.ts";
+import { applicationName, type Database, type DatabaseServer } from "./sql.ts";
 
 /** A session that holds a lock for which a session of the migration waits. */
-export interface Blocker extends Session {
+interface Blocker extends Session {
   /** The process of the migration that waits for it. */
   readonly waiting: number;
   /**
@@ -17,7 +17,7 @@ export interface Blocker extends Session {
   readonly isVacuum: boolean;
 }
 
-export interface Unblocking {
+interface Unblocking {
   readonly server: DatabaseServer;
   /** The addresses of the migration's container. */
   readonly addresses: readonly string[];
@@ -132,4 +132,44 @@ async function end(server: DatabaseServer, pids: readonly number[]): Promise<voi
   await server
     .database()
     .ask(`SELECT pg_terminate_backend(pid) FROM unnest(ARRAY[${pids.join(", ")}]) pid`);
+}
+
+/** "letta" as a number: any two tools that migrate this server must use the same. */
+const key = 0x6c65747461;
+
+/**
+ * As SQL, since when the session has existed that holds the lock for the migration that is under way in
+ * this database; null without one. An advisory lock's key is split in two (PostgreSQL 17, pg_locks).
+ */
+const migrationSince = `(SELECT max(holder.backend_start)
+  FROM pg_locks held JOIN pg_stat_activity holder ON holder.pid = held.pid
+  WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (held.classid::int8 << 32) | held.objid::int8 = ${key})`;
+
+/**
+ * Runs work while a session of ours holds the advisory lock that keeps a second migration
+ * out. Session-level and outside a transaction, so that CREATE INDEX CONCURRENTLY does not
+ * wait for it; it goes with the session, also when this process is killed.
+ * @throws Problem DATABASE_REFUSED where another session holds it for longer than a minute
+ */
+export async function withMigrationLock<Result>(
+  database: Database,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let release: Release;
+  try {
+    release = await database.hold(`SET lock_timeout = '60s'; SELECT pg_advisory_lock(${key})`);
+  } catch (error) {
+    throw new Problem("DATABASE_REFUSED", "another migration of this database is under way", {
+      details: [(error as Error).message],
+      cause: error,
+    });
+  }
+  try {
+    return await work();
+  } finally {
+    // A session's end would do, but for a pooler that goes on with it.
+    await release(`SELECT pg_advisory_unlock(${key});\n`);
+  }
 }

@@ -1,19 +1,19 @@
+import { Transform } from "node:stream";
 import { Problem } from "../common/problem.ts";
+import type { CommandResult } from "../docker/engine.ts";
+import { dropScratch } from "./alterDatabases.ts";
 import { askRows } from "./askRows.ts";
-import { countTables } from "./countTables.ts";
-import { createDatabase } from "./createDatabase.ts";
+import { countTables, countTablesScript, openSnapshot } from "./countTables.ts";
+import type { Mark } from "./databaseNames.ts";
 import type { DumpManifest } from "./dump.ts";
-import { dropScratch } from "./dropScratch.ts";
-import { interruptible } from "./interruptible.ts";
-import type { Mark } from "./marks.ts";
-import { planCopy, type Place } from "./planCopy.ts";
-import { copyRows } from "./copyRows.ts";
-import { readSchema } from "./readSchema.ts";
-import { checkDump, finishDatabase, pgRestore, type DumpFile } from "./restoreDump.ts";
-import type { DatabaseServer } from "./sql.ts";
-import type { Loss } from "./estimateLoss.ts";
+import { createDatabase } from "./makeDatabase.ts";
+import { type CopyPlan, countPlaces, type Loss, losses, type Place, planCopy } from "./planCopy.ts";
+import { postgresWords, psqlScript, quoteText } from "./psqlClient.ts";
+import { checkDump, type DumpFile, finishDatabase, pgRestore } from "./restoreDump.ts";
+import { readSchema, type Schema } from "./schema.ts";
+import { type DatabaseServer, interruptible } from "./sql.ts";
 
-export interface CopyInput {
+interface CopyInput {
   /** The live database; it should get no more writes. */
   readonly from: string;
   readonly dump: DumpFile & { readonly manifest: Pick<DumpManifest, "rows"> };
@@ -27,7 +27,7 @@ export interface CopyInput {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CopiedRows {
+interface CopiedRows {
   /** Rows by table. */
   readonly copied: Readonly<Record<string, number>>;
   /** The same for the tables that have the dump's rows; Alembic's own is always among them. */
@@ -114,4 +114,99 @@ async function assertRowsCopied(
     .map(([table, rows]) => `${table}: expected ${rows} rows, got ${found[table] ?? 0}`);
   if (details.length === 0) return;
   throw new Problem("DATABASE_REFUSED", "not all rows have arrived", { details });
+}
+
+interface PouredRows {
+  /** By table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly noPlace: readonly Loss[];
+}
+
+/** How both sides write values down: nothing of a database's or a role's own settings may come in between. */
+const sameNotation = `SET search_path = ''; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
+SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = 'content'; SET timezone = 'UTC';`;
+
+/**
+ * Copies rows from one database into another: one psql writes a script of COPY and its data,
+ * another runs it as one transaction, and nothing is stored in between.
+ * @param onBytes shown how much was copied, as it goes
+ * @throws Problem DATABASE_REFUSED with Postgres' words where a row does not fit
+ */
+async function copyRows(
+  server: DatabaseServer,
+  from: string,
+  into: string,
+  plan: CopyPlan,
+  live: Schema,
+  onBytes: (copied: number) => void = () => undefined,
+): Promise<PouredRows> {
+  let copied = 0;
+  const pipe = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      onBytes((copied += chunk.length));
+      done(null, chunk);
+    },
+  });
+  const reading = server.client(from, psqlScript, {
+    stdin: readingScript(plan, live),
+    stdout: pipe,
+  });
+  const writing = server.client(into, psqlScript, { stdin: pipe });
+  // Where one side does not even come about, the other must not wait for it.
+  for (const side of [reading, writing]) side.catch((error: Error) => pipe.destroy(error));
+  const [read, written] = await Promise.allSettled([reading, writing]);
+  // A reader that failed says so itself; one whose output was cut off has the writer to blame.
+  if (read.status === "fulfilled") assertDone(read.value, `${from} could not be read`);
+  if (written.status === "fulfilled")
+    assertDone(written.value, "a row has no place in the old schema");
+  if (written.status === "rejected") throw written.reason;
+  if (read.status === "rejected") throw read.reason;
+  const lines = read.value.stderr.split("\n");
+  const printed = (name: string) =>
+    JSON.parse(lines.find((line) => line.startsWith(`${name} `))!.slice(name.length)) as unknown;
+  const rows = printed("rows") as Record<string, number>;
+  return {
+    rows: Object.fromEntries(plan.copied.map(({ table }) => [table, rows[table] ?? 0])),
+    noPlace: losses(plan.noPlace, printed("lost") as { place: number; rows: number }[]),
+  };
+}
+
+/** psql's script for the reading side; what it prints is the one for the writing side. */
+function readingScript({ copied, sequences, noPlace }: CopyPlan, live: Schema): string {
+  const reporter = (text: string) => `SELECT ${quoteText(text)};`;
+  return [
+    openSnapshot,
+    sameNotation,
+    reporter(
+      `${sameNotation}\nSET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;`,
+    ),
+    reporter("BEGIN;"),
+    ...copied.flatMap(({ table, columns }) => {
+      const only = live.tables[table]!.partitioned ? "" : "ONLY ";
+      const names = columns.join(", ");
+      return [
+        reporter(`COPY ${table} (${names}) FROM stdin;`),
+        `COPY (SELECT ${names} FROM ${only}${table}) TO STDOUT;`,
+        reporter("\\."),
+      ];
+    }),
+    ...sequences.map(
+      (name) =>
+        `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', ${quoteText(name)}, last_value, is_called) FROM ${name};`,
+    ),
+    `SELECT coalesce(jsonb_agg(counted), '[]') AS lost FROM (${countPlaces(noPlace, live)}) counted \\gset`,
+    "\\warn lost :lost",
+    countTablesScript,
+    "\\warn rows :rows",
+    // Comes only if all went well: without it the writing side undoes what it did.
+    reporter("COMMIT;"),
+    "COMMIT;",
+  ].join("\n");
+}
+
+function assertDone({ code, stderr }: CommandResult, failure: string): void {
+  if (code === 0) return;
+  const lines = stderr.split("\n").filter((line) => !/^(?:rows|lost) /u.test(line));
+  const { words } = postgresWords(lines.join("\n"));
+  throw new Problem("DATABASE_REFUSED", failure, { details: words });
 }

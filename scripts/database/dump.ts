@@ -3,12 +3,11 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Writable } from "node:stream";
 import { Problem } from "../common/problem.ts";
-import { openSnapshot } from "./countTables.ts";
-import { factsScript, parseFacts, type Facts } from "./facts.ts";
-import { postgresWords } from "./postgresWords.ts";
-import { psqlScript } from "./psqlScript.ts";
-import type { DatabaseServer } from "./sql.ts";
-import { retryWhenFull } from "./retryWhenFull.ts";
+import { askRows } from "./askRows.ts";
+import { countTablesScript, openSnapshot } from "./countTables.ts";
+import { type DatabaseOwn, databaseOwnQuery } from "./databaseOwn.ts";
+import { postgresWords, psqlScript, retryWhenFull } from "./psqlClient.ts";
+import type { Database, DatabaseServer } from "./sql.ts";
 
 /** What a dump holds and how to know that it is complete; stored next to it. */
 export interface DumpManifest extends Facts {
@@ -131,4 +130,136 @@ async function writeWhole<Result>(
       cause: error,
     });
   }
+}
+
+/** What a database holds, all of it of the same moment. */
+interface Facts extends DatabaseOwn {
+  /** Rows of every table, by its name as SQL writes it: `public.agents`, `public."Odd One"`. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Its schema's revisions: none where it was never migrated. */
+  readonly revision: readonly string[];
+  /** Such as "17.11". */
+  readonly serverVersion: string;
+  /** Its size on the server's disk. */
+  readonly databaseBytes: number;
+  readonly extensions: Readonly<Record<string, string>>;
+  readonly invalidIndexes: readonly string[];
+}
+
+const undefinedTable = "42P01";
+
+/**
+ * psql's commands that read the facts within an open snapshot and print them on three lines.
+ * @param revisionQuery the role's own; a table that it lacks means that nothing was migrated
+ * @param print "echo" for standard output, "warn" for standard error
+ */
+function factsScript(revisionQuery: string, print: "echo" | "warn"): string {
+  const query = revisionQuery.trim().replace(/;+$/u, "");
+  return `${countTablesScript}
+SELECT jsonb_build_object('serverVersion', split_part(current_setting('server_version'), ' ', 1),
+  'databaseBytes', pg_database_size(current_database()),
+  'extensions', (SELECT jsonb_object_agg(extname, extversion) FROM pg_extension),
+  'invalidIndexes', (SELECT coalesce(jsonb_agg(name), '[]') FROM (${invalidIndexesQuery}) i),
+  'own', ${databaseOwnQuery("current_database()")}) AS facts \\gset
+\\set ON_ERROR_STOP off
+\\set revision []
+SAVEPOINT asked;
+SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') AS revision FROM (${query}
+) r \\gset
+\\set state :SQLSTATE
+ROLLBACK TO asked;
+\\set ON_ERROR_STOP on
+\\${print} facts :rows
+\\${print} facts :facts
+\\${print} facts :state :revision
+`;
+}
+
+/**
+ * Takes apart what factsScript printed.
+ * @throws Problem DATABASE_REFUSED where the revision is unknown
+ */
+function parseFacts(printed: string): Facts {
+  const [rows = "", facts = "", last = ""] = printed
+    .split("\n")
+    .filter((line) => line.startsWith("facts "))
+    .map((line) => line.slice("facts ".length));
+  const [state = ""] = last.split(" ", 1);
+  if (state !== "00000" && state !== undefinedTable) {
+    throw new Problem("DATABASE_REFUSED", "the database does not tell its schema's revision", {
+      details: [`SQLSTATE ${state}`],
+    });
+  }
+  const revision = JSON.parse(last.slice(state.length)) as Record<string, string>[];
+  const { own, ...others } = JSON.parse(facts) as Facts & {
+    own: DatabaseOwn;
+  };
+  return {
+    ...others,
+    rows: JSON.parse(rows) as Facts["rows"],
+    ...own,
+    revision: revision.map((row) => String(Object.values(row)[0])),
+  };
+}
+
+/**
+ * What a database holds now, read in one session and of one moment.
+ * @param revisionQuery the role's own, see x-app in compose/server.yaml
+ * @throws Problem DATABASE_REFUSED
+ */
+async function readFacts(database: Database, revisionQuery: string): Promise<Facts> {
+  const { rows, state, message } = await database.ask(
+    `${openSnapshot}${factsScript(revisionQuery, "echo")}COMMIT`,
+  );
+  if (state !== "") {
+    throw new Problem("DATABASE_REFUSED", "the database cannot be counted", { details: [message] });
+  }
+  return parseFacts(rows.map((row) => row.join("\u001f")).join("\n"));
+}
+
+/**
+ * Whether a restored database holds what its manifest says: every table's rows, the revision,
+ * and no index that is not valid.
+ * @param revisionQuery the role's own, see x-app in compose/server.yaml
+ * @throws Problem BACKUP_DAMAGED naming each difference, DATABASE_REFUSED
+ */
+export async function assertRestored(
+  database: Database,
+  manifest: DumpManifest,
+  revisionQuery: string,
+): Promise<void> {
+  const found = await readFacts(database, revisionQuery);
+  const tables = new Set([...Object.keys(manifest.rows), ...Object.keys(found.rows)]);
+  const rows = [...tables]
+    .filter((table) => manifest.rows[table] !== found.rows[table])
+    .map((table) => `${table}: expected ${count(manifest, table)}, got ${count(found, table)}`);
+  const revision =
+    manifest.revision.join(", ") === found.revision.join(", ")
+      ? []
+      : [`revision: expected ${manifest.revision.join(", ")}, got ${found.revision.join(", ")}`];
+  const indexes = found.invalidIndexes.map((name) => `${name}: expected a valid index`);
+  const details = [...rows, ...revision, ...indexes];
+  if (details.length === 0) return;
+  throw new Problem("BACKUP_DAMAGED", "the restored database is not the one that was dumped", {
+    details,
+  });
+}
+
+function count({ rows }: Pick<DumpManifest, "rows">, table: string): string {
+  return rows[table] === undefined ? "no such table" : `${rows[table]} rows`;
+}
+
+/** Those of partitioned tables are left out: they wait for their parts and are none themselves. */
+const invalidIndexesQuery = `SELECT format('%I.%I', n.nspname, c.relname) AS name
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready) ORDER BY 1`;
+
+/**
+ * Indexes that a build which was cut off left behind: Postgres keeps them up and never uses
+ * them, and `CREATE INDEX … IF NOT EXISTS` takes them for done.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function invalidIndexes(database: Database): Promise<string[]> {
+  const found = await askRows<{ name: string }>(database, invalidIndexesQuery, "its indexes");
+  return found.map((one) => one.name);
 }

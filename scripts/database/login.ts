@@ -1,6 +1,6 @@
 import type { Engine } from "../docker/engine.ts";
-import { systemUser, type BundledPlace } from "./sql.ts";
-import { retryWhenFull } from "./retryWhenFull.ts";
+import { retryWhenFull } from "./psqlClient.ts";
+import { type BundledPlace, systemUser } from "./sql.ts";
 
 /**
  * Logs into the bundled database over its container's own address, where it asks for the
@@ -20,4 +20,19 @@ export async function login(engine: Engine, place: BundledPlace): Promise<string
     (ran) => ran.stderr,
   );
   return code === 0 ? undefined : (stderr.trim().split("\n")[0] ?? "");
+}
+
+/** Where Compose put it when it started the container; the health check reads it there. */
+const path = "/run/secrets/postgres_password";
+
+/**
+ * Writes the present password into the running container of a bundled database. Its health check
+ * logs in with it, and would fail from a changed password on until the container is made anew.
+ */
+export async function writePasswordFile(
+  engine: Engine,
+  container: string,
+  password: string,
+): Promise<void> {
+  await engine.exec(container, ["sh", "-c", `cat > ${path}`], { stdin: password });
 }

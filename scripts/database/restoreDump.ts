@@ -2,16 +2,14 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { addAbortSignal, Readable } from "node:stream";
 import { Problem } from "../common/problem.ts";
-import { createDatabase } from "./createDatabase.ts";
+import { createDatabase } from "./makeDatabase.ts";
 import { applyOwn, type DatabaseOwn } from "./databaseOwn.ts";
-import { dropScratch } from "./dropScratch.ts";
+import { dropScratch } from "./alterDatabases.ts";
 import type { DumpManifest } from "./dump.ts";
-import { interruptible } from "./interruptible.ts";
-import type { Mark } from "./marks.ts";
-import { postgresWords } from "./postgresWords.ts";
+import { type DatabaseServer, interruptible } from "./sql.ts";
+import type { Mark } from "./databaseNames.ts";
+import { postgresWords, retryWhenFull } from "./psqlClient.ts";
 import { ownClosed } from "./roles.ts";
-import type { DatabaseServer } from "./sql.ts";
-import { retryWhenFull } from "./retryWhenFull.ts";
 
 /** A dump in a file of the host, and its manifest. */
 export interface DumpFile {

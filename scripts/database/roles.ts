@@ -1,5 +1,5 @@
 import type { DatabaseOwn } from "./databaseOwn.ts";
-import { quoteName, quoteText } from "./quote.ts";
+import { quoteName, quoteText } from "./psqlClient.ts";
 
 /** The tool's own role in a bundled database: a superuser without a password, for its socket alone. */
 export const adminRole = "letta_admin";

@@ -1,6 +1,7 @@
-import { estimateTables, type TableRows } from "./estimateTables.ts";
+import { askRows } from "./askRows.ts";
+import { estimateTables, openSnapshot, type TableRows, tablesOfPeople } from "./countTables.ts";
+import type { DumpManifest } from "./dump.ts";
 import type { Database, DatabaseServer } from "./sql.ts";
-import { tableKeys, type TableKeys } from "./tableKeys.ts";
 
 /** What is known of one database's rows. */
 export interface KnownRows {
@@ -115,4 +116,142 @@ export function retainedText(found: RetainedRows): string {
 
 function sumOf(rows: Readonly<Record<string, number>>): number {
   return Object.values(rows).reduce((all, one) => all + one, 0);
+}
+
+/** Tables up to this size are compared row by row: a few hundredths of a second each. */
+const comparedBytes = 8e6;
+
+/** Contents are read up to this sum, smallest tables first, values stored out of line included. */
+const contentBytes = 24e6;
+
+/** The rows of one table, by hashes. */
+interface TableKeys {
+  /** Of each row's primary key, 64 bits. */
+  readonly keys: readonly string[];
+  /** Each column with its type: "title text"; null where the contents were not read. */
+  readonly columns: readonly string[] | null;
+  /** Of each row, in the order of `keys`, a 32-bit hash of each column's value. */
+  readonly contents: readonly (readonly number[])[] | null;
+}
+
+/** The columns of a table's primary key, as SQL writes them. */
+const keyColumns = `(SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM pg_index i
+  CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(number, place)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+  WHERE i.indrelid = c.oid AND i.indisprimary)`;
+
+/** Something of each column of a table, in their order. */
+const ofColumns = (expression: string, separator: string) =>
+  `(SELECT string_agg(${expression}, '${separator}' ORDER BY a.attnum) FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)`;
+const columnNames = ofColumns(
+  "quote_literal(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)))",
+  ", ",
+);
+const columnHashes = ofColumns(`format('hashtext(ROW(%I)::text COLLATE "C")', a.attname)`, ", ");
+
+/** One query over all small tables, which the server writes itself, into psql's variable `keys`. */
+const keysScript = `SELECT coalesce(string_agg(
+    format('SELECT %L AS table, array_agg(hashtextextended(ROW(%s)::text COLLATE "C", 0)::text) AS keys, %s FROM %s%I.%I',
+      format('%I.%I', nspname, relname), key, CASE WHEN content_so_far <= ${contentBytes}
+        THEN format('ARRAY[%s]::text[] AS columns, array_agg(ARRAY[%s]) AS contents', names, hashes)
+        ELSE 'NULL::text[] AS columns, NULL::int[] AS contents' END,
+      CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, nspname, relname),
+    ' UNION ALL '), 'SELECT NULL AS table WHERE false') AS keys
+FROM (SELECT *, sum(content) OVER (ORDER BY content, nspname, relname) AS content_so_far
+  FROM (SELECT c.*, ${keyColumns} AS key, ${columnNames} AS names, ${columnHashes} AS hashes,
+      size.bytes, size.content
+    FROM (SELECT c.oid, c.relname, c.relkind, n.nspname FROM ${tablesOfPeople}
+      AND c.relname <> 'alembic_version') c
+    CROSS JOIN LATERAL (SELECT coalesce(sum(pg_relation_size(leaf.relid)), pg_relation_size(c.oid)) AS bytes,
+      coalesce(sum(pg_table_size(leaf.relid)), pg_table_size(c.oid)) AS content
+      FROM pg_partition_tree(c.oid) leaf) size) known
+  WHERE key IS NOT NULL AND bytes <= ${comparedBytes}) tables \\gset
+`;
+
+/**
+ * The rows of every small table that has a primary key, by the table's name as SQL writes it. Takes
+ * seconds, whatever the size of the database.
+ * @throws Problem DATABASE_REFUSED, also after five seconds, as when a table is locked
+ */
+async function tableKeys(database: Database): Promise<ReadonlyMap<string, TableKeys>> {
+  const limits = "SET LOCAL statement_timeout = '4s'; SET LOCAL lock_timeout = '2s';";
+  // Databases may differ in how they write a value.
+  const notation = `SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC';
+SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1;`;
+  const found = await askRows<
+    { [Key in keyof TableKeys]: TableKeys[Key] | null } & { table: string }
+  >(
+    database,
+    ":keys",
+    "the keys of its rows",
+    `${openSnapshot}${limits}${notation}\n${keysScript}`,
+  );
+  return new Map(
+    found.map(({ table, keys, columns, contents }) => [
+      table,
+      { keys: keys ?? [], columns, contents: columns && (contents ?? []) },
+    ]),
+  );
+}
+
+/** A table that does not have as many rows as when it was dumped. */
+interface TableSince {
+  readonly table: string;
+  /** In the manifest; 0 for a table that is new since. */
+  readonly dumped: number;
+  /** 0 for a table that has gone; null where it is not known. */
+  readonly now: number | null;
+  /** Rows written since, and perhaps more: deleted ones hide others, changed ones are not seen. */
+  readonly atLeast: number;
+  /** Whether `now`, and so `atLeast`, is Postgres' estimate. */
+  readonly isEstimate: boolean;
+}
+
+/**
+ * What was written since a dump, as far as counting tells: what restoring it would lose at
+ * least. Takes seconds, whatever the size.
+ * @throws Problem DATABASE_REFUSED
+ */
+export async function rowsSince(
+  database: Database,
+  manifest: Pick<DumpManifest, "rows">,
+): Promise<TableSince[]> {
+  return compareRows(manifest.rows, await estimateTables(database));
+}
+
+/** The tables whose rows differ from what was dumped, or may. Pure. */
+export function compareRows(
+  dumped: Readonly<Record<string, number>>,
+  present: readonly TableRows[],
+): TableSince[] {
+  const now = new Map(present.map((one) => [one.table, one]));
+  const tables = [...new Set([...Object.keys(dumped), ...now.keys()])].sort();
+  return tables
+    .map((table) => ({ table, dumped: dumped[table] ?? 0, found: now.get(table) }))
+    .map(({ found, ...one }) => ({
+      ...one,
+      now: found === undefined ? 0 : found.rows,
+      isEstimate: found?.isEstimate ?? false,
+    }))
+    .filter((one) => one.now !== one.dumped)
+    .map((one) => ({ ...one, atLeast: Math.max(0, (one.now ?? one.dumped) - one.dumped) }));
+}
+
+/**
+ * Lines that tell what a restore would lose: the sum, then table by table. Estimates are called that.
+ * @param created when the backup was taken
+ */
+export function describeLoss(since: readonly TableSince[], created: string): string[] {
+  const written = since.filter((one) => one.atLeast > 0);
+  const sum = written.reduce((all, one) => all + one.atLeast, 0);
+  const unknown = since.filter((one) => one.now === null);
+  const how = written.some((one) => one.isEstimate) ? "about" : "at least";
+  const line = (one: TableSince) =>
+    `  ${one.table}: ${one.dumped} then, ${one.isEstimate ? "about " : ""}${one.now} now`;
+  return [
+    `restore would lose ${how} ${sum} rows written since ${created}:`,
+    ...written.map(line),
+    ...unknown.map((one) => `  ${one.table}: ${one.dumped} then, now not known (never analyzed)`),
+  ];
 }

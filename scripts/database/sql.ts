@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import { hasEnded, processMark } from "../common/processMark.ts";
 import type {
   Beat,
@@ -8,14 +10,14 @@ import type {
   Release,
   Staying,
 } from "../docker/engine.ts";
-import { clientEnvironment } from "./clientEnvironment.ts";
-import { untilInterrupted } from "./interruptible.ts";
-import { maintenance } from "./maintenance.ts";
-import { postgresWords } from "./postgresWords.ts";
-import { psqlScript } from "./psqlScript.ts";
-import { quoteText } from "./quote.ts";
+import {
+  clientEnvironment,
+  postgresWords,
+  psqlScript,
+  quoteText,
+  retryWhenFull,
+} from "./psqlClient.ts";
 import { adminRole, type Roles } from "./roles.ts";
-import { retryWhenFull } from "./retryWhenFull.ts";
 
 /** What a statement answered: rows of text columns, or the SQLSTATE of its failure. */
 export interface Answer {
@@ -39,7 +41,7 @@ export interface Database {
   hold(statement: string): Promise<Release>;
 }
 
-export interface ClientIo extends CommandIo {
+interface ClientIo extends CommandIo {
   /** Ends the client's session, and with it the client, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -76,7 +78,7 @@ export interface DatabaseServer {
 }
 
 /** A role with its password. */
-export interface Login {
+interface Login {
   readonly user: string;
   readonly password: string;
 }
@@ -89,7 +91,7 @@ export interface BundledPlace {
   readonly name: string;
 }
 
-export interface ExternalPlace {
+interface ExternalPlace {
   readonly uri: string;
   /** The Postgres image whose clients ask it. */
   readonly image: string;
@@ -307,4 +309,93 @@ function answer(result: CommandResult): Answer {
   if (result.code === 0) return { rows, state: "", message: "" };
   const { state, words } = postgresWords(result.stderr);
   return { rows: [], state, message: words.join("; ") };
+}
+
+/** Where every server lets one in, but some managed ones: what is renamed cannot be asked itself. */
+const candidates = ["postgres", "template1"];
+
+const found = new WeakMap<DatabaseServer, Set<string>>();
+
+/**
+ * A database to ask about the others from: one that none of the work is about.
+ * @throws Problem DATABASE_REFUSED where the server lets us into none
+ */
+export async function maintenance(
+  server: DatabaseServer,
+  involved: readonly string[] = [],
+): Promise<Database> {
+  const open = found.get(server) ?? new Set<string>();
+  found.set(server, open);
+  // Of other databases the live one tells as well, where it is the only one to log in to.
+  const free = [...candidates, server.name].filter((name) => !involved.includes(name));
+  const details: string[] = [];
+  for (const name of free) {
+    const database = server.database(name);
+    if (open.has(name)) return database;
+    const { state, message } = await database.ask("SELECT 1");
+    if (state === "") {
+      open.add(name);
+      return database;
+    }
+    details.push(`${name}: ${message}`);
+  }
+  throw new Problem(
+    "DATABASE_REFUSED",
+    `expected a login to ${free.join(" or ")}, from where databases are made, got none`,
+    { details },
+  );
+}
+
+/** A client that has not connected yet when it is interrupted is ended after this. */
+const againMs = 500;
+
+/**
+ * The same server, of which everything that is asked ends within seconds of an interruption. For work
+ * that may take minutes; what cleans up after it is asked of the server itself.
+ * @param signal without one it is the server itself
+ */
+export function interruptible(server: DatabaseServer, signal?: AbortSignal): DatabaseServer {
+  if (signal === undefined) return server;
+  return {
+    ...server,
+    client: (database, argv, io) => server.client(database, argv, { ...io, signal }),
+    database(name) {
+      const { ask, hold } = server.database(name);
+      return { ask: (statement) => ask(statement, signal), hold };
+    },
+  };
+}
+
+/**
+ * Runs a client of Postgres until it ends, or until it is interrupted: an engine's exec cannot be ended,
+ * but the session of its client can, and with it the client.
+ * @param endSession ends the client's session where it has one yet
+ * @throws the signal's reason where that is why it failed, or came before it began
+ */
+async function untilInterrupted(
+  signal: AbortSignal,
+  client: () => Promise<CommandResult>,
+  endSession: () => Promise<unknown>,
+): Promise<CommandResult> {
+  signal.throwIfAborted();
+  let hasEnded = false;
+  const interrupt = async () => {
+    while (!hasEnded) {
+      await endSession().catch(() => undefined); // the next one may come through
+      await sleep(againMs);
+    }
+  };
+  const onAbort = () => void interrupt();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const result = await client();
+    if (result.code !== 0) signal.throwIfAborted();
+    return result;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    hasEnded = true;
+    signal.removeEventListener("abort", onAbort);
+  }
 }

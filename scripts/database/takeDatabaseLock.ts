@@ -2,9 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import type { Held, Staying } from "../docker/engine.ts";
 import { loginFault } from "./assertDatabase.ts";
-import { postgresWords } from "./postgresWords.ts";
-import { psqlScript } from "./psqlScript.ts";
-import { quoteText } from "./quote.ts";
+import { postgresWords, psqlScript, quoteText } from "./psqlClient.ts";
 import type { DatabaseServer } from "./sql.ts";
 
 /** Who holds the lock of a database, as its server tells. */

@@ -1,26 +1,23 @@
 import { Problem } from "../common/problem.ts";
 import type { DeployStrategy } from "./chooseStrategy.ts";
 import { runStrategy, migrationOf } from "./runStrategy.ts";
-import { databaseServing } from "./databaseServing.ts";
-import type { NextRelease } from "./nextRelease.ts";
-import { revision } from "../database/revision.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
+import { databaseServing } from "./databaseOf.ts";
+import { type NextRelease, runMarks } from "./nextRelease.ts";
+import { revision, sameRevisions } from "../database/revisions.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
 import type { Release } from "../state/release.ts";
 import { newestGood, updateRelease } from "../state/releases.ts";
 import { planChanges, type Change } from "./planChanges.ts";
-import { telemetryCounts } from "./telemetryCounts.ts";
+import { telemetryCounts } from "./collectorUpdate.ts";
 import type { Context } from "../state/context.ts";
-import { madeDigests } from "./madeDigests.ts";
-import { keepImages } from "./pinImages.ts";
-import { checksSummary, assertVerified, verifyRelease } from "./verifyRelease.ts";
-import { isTelemetry } from "../stack/isTelemetry.ts";
+import { madeDigests } from "./describeRelease.ts";
+import { keepImages } from "./obtainImages.ts";
+import { assertVerified, checksSummary, verifyRelease } from "./verifyRelease.ts";
+import { isTelemetry } from "../stack/readServices.ts";
 import type { Check } from "../checks/verify.ts";
-import { bake } from "./bake.ts";
-import type { BakeGate, Comparison } from "./bakeGate.ts";
-import { assertValidIndexes } from "./assertValidIndexes.ts";
-import { markLive } from "./markLive.ts";
-import { runMarks } from "./runMarks.ts";
+import { bake, type BakeGate, type Comparison } from "./bake.ts";
+import { assertValidIndexes } from "./assertServerWorks.ts";
+import { markLive } from "./ownership.ts";
 
 export interface ReleaseInput extends NextRelease {
   /** What its requests are compared with after the bake time, where that was asked for. */

@@ -1,7 +1,6 @@
-import { serverAddresses } from "./serverAddresses.ts";
+import { serverAddresses } from "./databaseOf.ts";
 import { Problem } from "../common/problem.ts";
-import { otherSessions, unendable } from "../database/otherSessions.ts";
-import { sessionText } from "../database/sessions.ts";
+import { otherSessions, sessionText, unendable } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import type { Context } from "../state/context.ts";
 import type { Stack } from "../stack/renderStack.ts";

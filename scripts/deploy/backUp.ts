@@ -1,16 +1,15 @@
-import { dropScratch } from "../database/dropScratch.ts";
+import { dropScratch } from "../database/alterDatabases.ts";
 import { assertAllows, lackText } from "../database/assertDatabase.ts";
-import { fingerprint, type Backup } from "../state/backups.ts";
-import { judgeExternalDatabase } from "./judgeExternalDatabase.ts";
+import { type Backup, fingerprint } from "../state/backups.ts";
+import { judgeExternalDatabase } from "./databaseOf.ts";
 import type { Context } from "../state/context.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { newRun } from "./describeRelease.ts";
-import { presentState } from "./presentState.ts";
+import { presentState } from "./currentState.ts";
 import { prune } from "./prune.ts";
 import { recover } from "./recover.ts";
-import { assertDiskFits } from "./guards.ts";
-import { assertNamesFree } from "./assertNamesFree.ts";
-import { runMarks } from "./runMarks.ts";
+import { assertDiskFits, assertNamesFree } from "./guards.ts";
+import { runMarks } from "./nextRelease.ts";
 import { session, type SessionInput } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
 

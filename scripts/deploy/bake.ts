@@ -1,19 +1,33 @@
-import { durationMs } from "../common/durationMs.ts";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Check } from "../checks/verify.ts";
 import { Problem } from "../common/problem.ts";
+import { durationMs } from "../common/units.ts";
+import type { ObservedContainer } from "../docker/engine.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { isTelemetry } from "../stack/readServices.ts";
+import type { Context } from "../state/context.ts";
 import { keepEvidence } from "../state/evidence.ts";
 import type { Release } from "../state/release.ts";
-import type { Context } from "../state/context.ts";
+import { deviceId, secretKey } from "../state/secretKey.ts";
+import {
+  type BakeVerdict,
+  compareRequests,
+  figuresText,
+  type Margins,
+  requestFigures,
+  type RequestFigures,
+  requestSource,
+  type Stretch,
+} from "./requestFigures.ts";
 import type { Target } from "./target.ts";
-import type { VerificationCircumstances } from "./classifyChecks.ts";
-import { assertVerified, verifyRelease } from "./verifyRelease.ts";
-import { isTelemetry } from "../stack/isTelemetry.ts";
-import type { Check } from "../checks/verify.ts";
-import { compareReleases, type BakeGate, type Comparison } from "./bakeGate.ts";
-import type { Stretch } from "./requestFigures.ts";
-import { changesSchema, worseRelease } from "./worseRelease.ts";
+import {
+  assertVerified,
+  expectationOf,
+  type VerificationCircumstances,
+  verifyRelease,
+} from "./verifyRelease.ts";
 
-export interface Baking {
+interface Baking {
   readonly manifest: Release;
   readonly target: Target;
   readonly directory: string;
@@ -105,4 +119,137 @@ async function restartsOf(
       `${one.state}, ${countsHealth ? `${one.health}, ` : ""}restarted ${one.restarts} times`,
     ]),
   );
+}
+
+/** What a new release is compared with. */
+export interface BakeGate {
+  readonly previous: Release;
+  /** As long as the bake time, and before the deploy began. */
+  readonly stretch: Stretch;
+}
+
+/** How a new release did compared with the one before it. */
+export interface Comparison extends BakeVerdict {
+  readonly margins: Margins;
+  /** Where the figures were read. */
+  readonly source: string;
+  readonly previous: Figured;
+  readonly present: Figured;
+}
+
+interface Figured {
+  readonly release: string;
+  readonly tag: string;
+  /** A text says why there are none. */
+  readonly figures: RequestFigures | string;
+}
+
+/** From where on a release counts as worse. */
+export function marginsOf(settings: Settings): Margins {
+  return {
+    requests: Number(settings.get("BAKE_GATE_REQUESTS")),
+    points: Number(settings.get("BAKE_GATE_ERRORS")),
+    factor: Number(settings.get("BAKE_GATE_SLOWER")),
+  };
+}
+
+/**
+ * What a deploy that begins now will be compared with; asked before anything is touched. Only
+ * the time in which the server ran as it does now is the previous release's.
+ * @param begunMs when the deploy began, in milliseconds since 1970
+ * @returns undefined where BAKE_GATE is off or nothing ran before
+ */
+export async function bakeGate(
+  settings: Settings,
+  previous: Release | undefined,
+  server: ObservedContainer | undefined,
+  begunMs: number,
+  context: Context,
+): Promise<BakeGate | undefined> {
+  if (previous === undefined || settings.get("BAKE_GATE") !== "true") return undefined;
+  const fromMs = begunMs - durationMs(settings.get("BAKE_TIME"));
+  const isUp = server?.state === "running";
+  const since = isUp ? Date.parse((await context.engine.inspect(server.id)).startedAt) : begunMs;
+  return {
+    previous,
+    stretch: { fromMs: Math.min(begunMs, Math.max(fromMs, since)), toMs: begunMs },
+  };
+}
+
+/**
+ * Compares the requests of the bake time with those before the deploy. First one of our own is
+ * followed into the sink: what comes before it has come too, then.
+ */
+async function compareReleases(
+  { previous, stretch }: BakeGate,
+  present: { readonly release: Release; readonly target: Target; readonly stretch: Stretch },
+  directory: string,
+  context: Context,
+): Promise<Comparison> {
+  const { settings, prepared } = present.target;
+  const [marker] = await verifyRelease(settings, prepared, directory, context, "spans");
+  const source = expectationOf(settings, prepared, directory, context);
+  const device = deviceId(secretKey(directory, context.randomBytes));
+  const [before, now] = await requestFigures(
+    [stretch, present.stretch],
+    source,
+    device,
+    context.engine,
+  ).catch(({ message }: Error) => [message, message] as const);
+  const margins = marginsOf(settings);
+  return {
+    ...compareRequests({ previous: before!, present: now!, marker: marker! }, margins),
+    margins,
+    source: requestSource(source.delivery) ?? "",
+    previous: { release: previous.id, tag: previous.tag, figures: before! },
+    present: { release: present.release.id, tag: present.release.tag, figures: now! },
+  };
+}
+
+/**
+ * A release that does worse than the one before it, as the failure it ends with: one that is
+ * turned back, or, where that would cross a schema change, one that stays and a person decides
+ * about.
+ */
+export function worseRelease(
+  { previous, present, source, margins, why }: Comparison,
+  { databaseStrategy, verifications, environment, id, tag }: Release,
+): Problem {
+  const reported = [previous, present].map(({ release, tag: version, figures }) => {
+    if (typeof figures === "string") return `${release} (${version}): ${figures}`;
+    const [from, to] = [figures.fromMs, figures.toMs].map((ms) => new Date(ms).toISOString());
+    return `${release} (${version}): ${figuresText(figures)}, ${from} to ${to}`;
+  });
+  const { requests, points, factor } = margins;
+  const details = [
+    ...reported,
+    `read from ${source}; BAKE_GATE_REQUESTS=${requests} BAKE_GATE_ERRORS=${points} BAKE_GATE_SLOWER=${factor}; stored as evidence/${id}/bake.json`,
+  ];
+  if (!changesSchema(databaseStrategy)) {
+    const next = `npm run traces -- ${environment ?? ""}`;
+    return new Problem("STEP_FAILED", `it does worse than ${previous.tag}: ${why}`, {
+      details,
+      next,
+    });
+  }
+  const isVerified = verifications.some((one) => one.passed);
+  return new Problem(
+    "STEP_FAILED",
+    `release ${id} (${tag}) runs and does worse than ${previous.tag}: ${why}`,
+    {
+      details: [
+        ...details,
+        "nothing was turned back, as the database is on another schema now",
+        isVerified
+          ? "the rollback was verified in the rehearsal and loses nothing"
+          : "no rollback was verified: the strategy that passes on a copy is used, and none otherwise",
+      ],
+      next: `npm run rollback -- ${previous.release} --env ${environment ?? ""}${isVerified ? "" : " --database auto"}`,
+    },
+  );
+}
+
+/** Whether a release is on another schema than the one before it. */
+function changesSchema(databaseStrategy: Release["databaseStrategy"]): boolean {
+  return databaseStrategy !== null && databaseStrategy !== "none" && databaseStrategy !== "keep";
 }

@@ -1,19 +1,18 @@
 import { Problem } from "../common/problem.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { checkStack } from "../stack/checkStack.ts";
-import { chooseProfile } from "../stack/chooseProfile.ts";
-import { explainRefusal } from "../stack/explainRefusal.ts";
-import { validationEnvironment } from "../stack/validationEnvironment.ts";
+import { chooseProfile } from "../stack/fragments.ts";
+import { explainRefusal, validationEnvironment } from "../stack/explainRefusal.ts";
 import type { Context } from "../state/context.ts";
-import type { Images } from "./chooseImages.ts";
-import { assertVersions } from "./ensureEngine.ts";
-import type { Change } from "./planChanges.ts";
+import type { Images } from "./obtainImages.ts";
 import {
-  assertOwnVolumes,
   assertDiskSpace,
-  assertStateless,
+  assertOwnVolumes,
   assertPortsFree,
+  assertStateless,
+  assertVersions,
 } from "./preflight.ts";
+import type { Change } from "./planChanges.ts";
 import type { PreparedStack } from "./prepareStack.ts";
 
 export interface CheckedRollout {

@@ -1,11 +1,9 @@
-import { rehearsedMargin } from "./assertPauseCovers.ts";
-import { findProxyControl, pauseSeconds } from "./proxyControl.ts";
-import { flushSpansMs } from "./flushSpans.ts";
+import { longestPause } from "../stack/proxyConfiguration.ts";
 import type { Context } from "../state/context.ts";
-import type { Target } from "./target.ts";
-import { longestPause } from "../stack/proxyUpstream.ts";
-import { takesSnapshot } from "./takesSnapshot.ts";
+import { flushSpansMs, rehearsedMargin } from "./pauseFor.ts";
+import { findProxyControl, pauseSeconds } from "./proxyControl.ts";
 import { isCompatible, type Rehearsal } from "./rehearse.ts";
+import type { Target } from "./target.ts";
 
 /**
  * What the rehearsal does not measure: for the old server to answer what it was asked, and for containers
@@ -61,4 +59,21 @@ export async function confirmLongPause(
   ];
   await context.reporter.confirm("Go on?", lines);
   return { pauseSeconds: expected * rehearsedMargin, expectedPauseSeconds: expected };
+}
+
+/** In seconds: requests do not notice a pause that is longer by this. */
+const shortCopy = 1;
+
+/**
+ * Whether a migrating deploy copies the live database while requests are paused. Where the old server
+ * serves on through the migration, the copy is never put live: acknowledged writes would be missing in it
+ * (`planDatabaseRollback`). So a copy that would make the pause depend on the database's size is left out; the
+ * verified backup from before the rehearsal stays. Pure.
+ * @param oldServerStays whether the old server is left running on the database
+ */
+export function takesSnapshot(
+  rehearsal: Pick<Rehearsal, "sideBySide" | "rollbackCheck" | "copySeconds">,
+  oldServerStays: boolean,
+): boolean {
+  return !(oldServerStays && isCompatible(rehearsal) && rehearsal.copySeconds > shortCopy);
 }

@@ -1,19 +1,18 @@
 import { assertAllows, type Lack, type Need } from "../database/assertDatabase.ts";
-import type { History } from "../database/history.ts";
-import { headsOf } from "../database/history.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
-import { releasesNewestFirst, type Release } from "../state/releases.ts";
-import { judgeExternalDatabase } from "./judgeExternalDatabase.ts";
-import { planChanges, type Change } from "./planChanges.ts";
-import type { Context } from "../state/context.ts";
-import { labelParts } from "./prepareStack.ts";
-import type { Preparation, Target } from "./target.ts";
+import { headsOf, type History, sameRevisions } from "../database/revisions.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
-import type { DatabaseOption } from "./databaseOptions.ts";
-import { imageHistory } from "./imageHistory.ts";
-import { planSchema, type SchemaPlan } from "./planSchema.ts";
+import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { releasesNewestFirst } from "../state/releases.ts";
+import { chooseStrategy, type StrategyPlan } from "./chooseStrategy.ts";
 import { currentState, type CurrentState } from "./currentState.ts";
+import { judgeExternalDatabase } from "./databaseOf.ts";
+import { imageHistory, otherHeads } from "./imageHistory.ts";
+import { type Change, planChanges } from "./planChanges.ts";
+import { type DatabaseOption, planSchema, type SchemaPlan } from "./planSchema.ts";
+import { labelParts } from "./prepareStack.ts";
+import type { Preparation, Target } from "./target.ts";
 import { newestBackupAt } from "./tryStrategies.ts";
 
 /** What would be done, and why. */
@@ -166,4 +165,25 @@ function verificationsOf(directory: string): Release["verifications"] {
     if ((looked += 1) === verificationsNeed) break;
   }
   return found;
+}
+
+/**
+ * How the server would be replaced, as far as is known before the way was tried.
+ * @param alongside what a rehearsal would have to show of a migration
+ */
+export function plannedStrategy(
+  target: Target,
+  decision: Pick<Decision, "currentState" | "changes" | "schema">,
+  sideBySide = false,
+): StrategyPlan {
+  const { currentState, changes, schema } = decision;
+  return chooseStrategy({
+    stack: target.prepared.stack,
+    changes,
+    observed: currentState.observed,
+    isOffline: schema.action !== "none",
+    sideBySide: sideBySide && schema.action === "migrate",
+    otherHeads: otherHeads(currentState.present, schema.heads),
+    configured: target.settings.get("DEPLOY_STRATEGY"),
+  });
 }

@@ -1,15 +1,17 @@
+import { Problem } from "../common/problem.ts";
 import { lackText } from "../database/assertDatabase.ts";
 import { adminRole, type Roles } from "../database/roles.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { listSteps } from "../stack/listSteps.ts";
-import { ownNames } from "../stack/proxyTls.ts";
-import { longestPause } from "../stack/proxyUpstream.ts";
-import { readReleaseFile, type Release } from "../state/releases.ts";
-import type { Decision } from "./decide.ts";
-import { describeGate } from "./describeGate.ts";
+import { longestPause, ownNames } from "../stack/proxyConfiguration.ts";
+import { readDelivery } from "../stack/readDelivery.ts";
+import { listSteps } from "../stack/versionSteps.ts";
+import type { Release } from "../state/release.ts";
+import { readReleaseFile } from "../state/releases.ts";
+import { marginsOf } from "./bake.ts";
+import { type Decision, plannedStrategy } from "./decide.ts";
+import { settingsText } from "./describeRelease.ts";
 import type { SchemaPlan } from "./planSchema.ts";
-import { plannedStrategy } from "./plannedStrategy.ts";
-import { settingsText } from "./settingsText.ts";
+import { requestSource } from "./requestFigures.ts";
 import type { Target } from "./target.ts";
 
 /** How many lines of a difference are shown; the rest can be read in the release itself. */
@@ -192,4 +194,61 @@ function describeCollector(from: string, settings: Settings): string[] {
     ...steps.map((one) => `  ${one.version}: ${one.description} (${one.source})`),
     ...(sql.length > 0 ? tables : []),
   ];
+}
+
+/** What the bake gate will do, for the plan; nothing where it is off or there is no before. */
+export function describeGate(
+  { settings, restores }: Target,
+  present: Release | undefined,
+  migrates: boolean,
+): string[] {
+  if (restores !== null || present === undefined) return [];
+  if (settings.get("BAKE_GATE") !== "true") return [];
+  const { requests, points, factor } = marginsOf(settings);
+  const end = migrates
+    ? "it stays, as the schema changes, and the deploy ends with exit code 5"
+    : `${present.tag} comes back by itself`;
+  return [
+    `bake gate: ${settings.get("BAKE_TIME")}; where of ${requests} requests or more over ${points} points more fail than before, or the p95 is over ${factor} times as long, ${end}`,
+  ];
+}
+
+/**
+ * A gate that cannot see is none.
+ * @throws Problem TELEMETRY_UNREADABLE where BAKE_GATE is on and no sink of traces can be asked
+ */
+export function assertGated({ settings, prepared }: Target, present: Release | undefined): void {
+  if (present === undefined || settings.get("BAKE_GATE") !== "true") return;
+  const delivery = readDelivery(prepared.collector);
+  if (requestSource(delivery) !== undefined) return;
+  const ends = delivery.routes.filter((one) => one.signal === "traces").map((one) => one.exporter);
+  throw new Problem(
+    "TELEMETRY_UNREADABLE",
+    `BAKE_GATE is true, and no sink of traces can be read back (${ends.join(", ")})`,
+    { next: `set BAKE_GATE=false in env/${settings.environment}.env` },
+  );
+}
+
+/**
+ * A database that the image cannot serve on, and no verified strategy.
+ * @throws Problem ROLLBACK_UNSAFE with the ways, REVISION_UNKNOWN
+ */
+export function assertSafe(
+  { schema }: Decision,
+  settings: Settings,
+  command: "deploy" | "rollback",
+): void {
+  if (schema.action !== "refuse") return;
+  if (schema.strategies.length === 0) {
+    throw new Problem("REVISION_UNKNOWN", schema.why, {
+      details: [`the image's head is ${schema.heads.join(", ")}`],
+      next: `npm run releases -- ${settings.environment}`,
+    });
+  }
+  const tag = settings.get("LETTA_VERSION");
+  const env = settings.environment === "prod" ? "" : ` --env ${settings.environment}`;
+  throw new Problem("ROLLBACK_UNSAFE", `${command} refused, nothing was touched: ${schema.why}`, {
+    details: describeSchema(schema).slice(1),
+    next: `npm run rollback -- ${tag} --database auto${env}`,
+  });
 }

@@ -1,15 +1,17 @@
-import { fingerprint } from "../state/backups.ts";
-import type { Release } from "../state/release.ts";
-import { secretKey } from "../state/secretKey.ts";
-import { secretDigests } from "./prepareStack.ts";
-import type { Context } from "../state/context.ts";
-import type { Target } from "./target.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { isOwnSetting } from "../settings/settingDefinitions.ts";
+import { secretValues } from "../stack/proxyCertificate.ts";
 import { labels } from "../stack/renderStack.ts";
-import { secretValues } from "../stack/secretValues.ts";
-import { databasePlace } from "./refuseOtherPlace.ts";
+import { fingerprint } from "../state/backups.ts";
+import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { keyedDigest, secretKey } from "../state/secretKey.ts";
+import { databasePlace } from "./assertSamePlace.ts";
+import { secretDigests } from "./prepareStack.ts";
 import type { Session } from "./session.ts";
+import type { Target } from "./target.ts";
 
-export interface ReleaseParts {
+interface ReleaseParts {
   readonly kind: Release["kind"];
   readonly id: string;
   /** The run's nonce, where it has marked something already. */
@@ -79,4 +81,43 @@ export function describeRelease(
       [...secretValues(settings).keys()].map((name) => [name, digestOf(name) ?? ""]),
     ),
   };
+}
+
+/**
+ * A release's services with a keyed digest of what each container was really made with, for
+ * later comparison. A container that an earlier release made keeps the digest of then: what
+ * was done to it since is drift, and stays so.
+ * @param previous the good release before
+ */
+export async function madeDigests(
+  release: Release,
+  previous: Release | undefined,
+  project: string,
+  directory: string,
+  context: Context,
+): Promise<Release["services"]> {
+  const key = secretKey(directory, context.randomBytes);
+  const containers = await context.engine.containers(project);
+  const seen = await Promise.all(containers.map((one) => context.engine.inspect(one.id)));
+  const now = new Map(seen.map((one) => [one.service, keyedDigest(key, one.made)]));
+  const services = Object.entries(release.services).map(([name, service]) => {
+    const before = previous?.services[name];
+    const isOld = before?.release === service.release && before.digest === service.digest;
+    const made = (isOld ? before.made : undefined) ?? now.get(name) ?? null;
+    return [name, { ...service, made }] as const;
+  });
+  return Object.fromEntries(services);
+}
+
+/**
+ * A release's settings by name, one `NAME=value` a line: no secrets, and not what only says
+ * how the tool goes about.
+ */
+export function settingsText(settings: Settings): string {
+  return settings
+    .entries()
+    .filter((one) => !settings.secrets.has(one.name) && !isOwnSetting(one.name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((one) => `${one.name}=${one.value}\n`)
+    .join("");
 }

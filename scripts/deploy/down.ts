@@ -1,12 +1,12 @@
 import { Problem } from "../common/problem.ts";
 import { describeEngine } from "../docker/endpoint.ts";
 import { stateDirectory } from "../state/stateDirectory.ts";
-import { stopAll } from "./stopAll.ts";
+import { stopAll } from "./updateServices.ts";
 import type { Context } from "../state/context.ts";
 import { assertOwn } from "./preflight.ts";
 import { prepareStack } from "./prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { assertOwnState } from "./assertOwnState.ts";
+import { assertOwnState } from "./ownership.ts";
 import { lockStack } from "./lockStack.ts";
 
 export interface DownOutcome {

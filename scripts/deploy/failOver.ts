@@ -1,15 +1,33 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readDelivery } from "../stack/readDelivery.ts";
-import type { TwinConfiguration } from "../stack/twinConfiguration.ts";
-import type { ObservedContainer } from "../docker/engine.ts";
-import type { Context } from "../state/context.ts";
-import { waitFor } from "./waitFor.ts";
-import type { Settings } from "../settings/readSettings.ts";
-import { twinSinkName, type TwinStack } from "../stack/twinStack.ts";
+import { askClickHouse } from "../checks/askClickHouse.ts";
 import { sendSpansOverHttp } from "../checks/canary.ts";
+import { check, type Check } from "../checks/check.ts";
 import { collectorClient, type CollectorClient } from "../checks/collectorClient.ts";
 import { routeLimitMs, scrape } from "../checks/watchRoutes.ts";
-import { countSpans } from "./countSpans.ts";
+import { Problem } from "../common/problem.ts";
+import type { Engine, ObservedContainer } from "../docker/engine.ts";
+import { bringUpCommand } from "../settings/environmentName.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { type Delivery, readDelivery } from "../stack/readDelivery.ts";
+import {
+  twinConfiguration,
+  type TwinConfiguration,
+  type TwinSink,
+  twinSinkFile,
+  twinSinkName,
+  twinStack,
+  type TwinStack,
+} from "../stack/twinStack.ts";
+import type { Context } from "../state/context.ts";
+import { newestGood } from "../state/releases.ts";
+import { installationId, readKey, secretKey } from "../state/secretKey.ts";
+import { scratchProject, stateDirectory } from "../state/stateDirectory.ts";
+import { writeFile } from "../state/writeFile.ts";
+import { obtainImages } from "./obtainImages.ts";
+import type { PreparedStack } from "./prepareStack.ts";
+import { pastTarget } from "./target.ts";
+import { waitFor } from "./waitFor.ts";
 
 /** How long spans are sent with the sink there, without it, and with it again. */
 const calmMs = 2000;
@@ -23,7 +41,7 @@ const longestRetryMs = 30_000;
 const startSeconds = 120;
 const graceSeconds = 10;
 
-export interface Twin {
+interface Twin {
   readonly stack: TwinStack;
   /** The rendered file, as Compose reads it. */
   readonly file: string;
@@ -37,7 +55,7 @@ export interface Twin {
  * @throws Error with the counts where they do not match; Problem STEP_FAILED where a part of
  *   the twin does not come up
  */
-export async function failOver(
+async function failOver(
   settings: Settings,
   twin: Twin,
   report: (text: string) => void,
@@ -126,4 +144,138 @@ function sender(client: CollectorClient, trace: string, { now, signal }: Context
     }
     return sent;
   };
+}
+
+/**
+ * Takes the sink away from a throw-away twin of the telemetry while spans are sent, brings it
+ * back, and counts: every span must be there. The stack itself is not touched. What an earlier
+ * twin left is cleared away first.
+ * @param directory where the twin's Compose file is written
+ * @returns the check of that name; what went wrong on the twin is its failure
+ * @throws the signal's reason after Ctrl-C
+ */
+export async function checkFailover(
+  settings: Settings,
+  prepared: PreparedStack,
+  directory: string,
+  context: Context,
+): Promise<Check> {
+  const made = await check("failover and retry", async () => {
+    const configuration = twinConfiguration(prepared.collector, twinSinkName);
+    if (configuration === undefined) {
+      return { skipped: "nothing leaves this machine: the collector writes files itself" };
+    }
+    const project = scratchProject(
+      settings.project,
+      "twin",
+      installationId(secretKey(directory, context.randomBytes)),
+    );
+    const sink = await sinkOf(settings, prepared, configuration, context);
+    const stack = twinStack(prepared.stack, project, configuration.text, sink);
+    const file = join(directory, "twin.yaml");
+    writeFile(file, stack.text);
+    await context.engine.down(project, true);
+    try {
+      return await context.reporter.step(
+        "failover and retry, on a throw-away twin",
+        (report) => failOver(settings, { stack, file, configuration }, report, context),
+        (seen) => seen,
+      );
+    } finally {
+      await context.engine.down(project, true);
+    }
+  });
+  context.signal.throwIfAborted();
+  return made;
+}
+
+/** A ClickHouse of the stack is stood for by its own image, one outside by the image it would have. */
+async function sinkOf(
+  settings: Settings,
+  { stack }: PreparedStack,
+  { kind, user, database }: TwinConfiguration,
+  context: Context,
+): Promise<TwinSink> {
+  if (kind === "otlp") return { kind };
+  const bundled = stack.services.find((one) => one.name === twinSinkName)?.image;
+  if (bundled !== undefined) return { kind, image: bundled, user, database };
+  const images = await obtainImages(settings, ["CLICKHOUSE_IMAGE"], context);
+  return { kind, image: images.bySetting.get("CLICKHOUSE_IMAGE")!, user, database };
+}
+
+/**
+ * The sixth production check for what runs: failover and retry, on a twin of the last good
+ * release's telemetry.
+ * @throws Problem NOTHING_RUNS, ENGINE_UNREACHABLE, IMAGE_UNAVAILABLE
+ */
+export async function verifyFailover(settings: Settings, context: Context): Promise<Check> {
+  const { environment } = settings;
+  const release = newestGood(join(settings.stateDir, environment));
+  if (release === undefined) {
+    throw new Problem("NOTHING_RUNS", `nothing of ${environment} runs`, {
+      next: bringUpCommand(environment),
+    });
+  }
+  const directory = stateDirectory(settings.stateDir, environment);
+  const observed = await context.engine.containers(settings.project);
+  const making = {
+    id: release.id,
+    directory,
+    observed,
+    secretKey: readKey(directory),
+    keeps: true,
+  };
+  const target = await pastTarget(settings, { ...release, restores: release.id }, making, context);
+  return checkFailover(target.settings, target.prepared, directory, context);
+}
+
+interface Counted {
+  readonly all: number;
+  /** Without those that came more than once. */
+  readonly distinct: number;
+}
+
+interface Counting {
+  readonly configuration: TwinConfiguration;
+  readonly delivery: Delivery;
+  readonly password: string;
+  /** The trace that all spans are of. */
+  readonly trace: string;
+}
+
+/**
+ * How many spans a twin's sink has.
+ * @param sink its container
+ * @throws Error where it does not tell
+ */
+async function countSpans(
+  sink: string,
+  { configuration, delivery, password, trace }: Counting,
+  engine: Engine,
+): Promise<Counted> {
+  if (configuration.kind === "otlp") return countInFile(sink, engine);
+  const { user, database } = configuration;
+  const connect = () => engine.connect(sink, 8123);
+  const reader = {
+    url: "http://127.0.0.1:8123",
+    user,
+    password,
+    caCertificate: undefined,
+    connect,
+  };
+  const table = delivery.clickHouse!.tables.traces;
+  const query = `SELECT count(), uniqExact(SpanId) FROM \`${table}\` WHERE TraceId = {trace:String}`;
+  const { text, fault } = await askClickHouse(reader, database, query, { trace });
+  if (fault !== 0) throw new Error(`the twin's sink answered ${text.slice(0, 300)}`);
+  const [all = 0, distinct = 0] = text.split("\t").map(Number);
+  return { all, distinct };
+}
+
+async function countInFile(sink: string, engine: Engine): Promise<Counted> {
+  const script = `"$0" grep -o '"spanId":"[0-9a-f]*"' "$1" | "$0" sort | "$0" uniq -c`;
+  const busybox = "/probe/busybox";
+  const argv = [busybox, "sh", "-c", script, busybox, twinSinkFile];
+  const { stdout } = await engine.exec(sink, argv);
+  const counts = stdout.split("\n").flatMap((line) => /^\s*(\d+) /.exec(line)?.[1] ?? []);
+  return { all: counts.reduce((sum, one) => sum + Number(one), 0), distinct: counts.length };
 }

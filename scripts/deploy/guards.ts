@@ -3,15 +3,19 @@ import { statfs } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
 import { Problem } from "../common/problem.ts";
-import { databases } from "../database/databases.ts";
+import { isScratch, nameTaken } from "../database/alterDatabases.ts";
+import { databaseName, databases, type Mark } from "../database/databaseNames.ts";
 import { login } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { fingerprint, type Backup } from "../state/backups.ts";
-import { readReleases, type Release } from "../state/releases.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { type Backup, fingerprint, isSealed } from "../state/backups.ts";
 import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { readReleases } from "../state/releases.ts";
+import type { RunMarks } from "./nextRelease.ts";
+import type { DatabaseStrategy } from "./planSchema.ts";
 import { secretDigests } from "./prepareStack.ts";
 import type { Target } from "./target.ts";
-import type { Settings } from "../settings/readSettings.ts";
 
 /**
  * What the server stored encrypted cannot be read under another key. The database's own mark counts
@@ -231,4 +235,102 @@ function exportedVerification(path: string): StagingVerification | undefined {
   const text = readFileSync(path, "utf8");
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), verificationSchema), text);
   return read.success ? read.output : undefined;
+}
+
+/** What a run that changes the database may have to make or set aside, an automatic rollback included. */
+export function namesNeeded(marks: RunMarks): Mark[] {
+  const own = (["rehearsal", "verification", "incoming", "snapshot", "retained"] as const).map(
+    marks,
+  );
+  const { release } = marks("retained");
+  const next = String(Number(release) + 1).padStart(6, "0");
+  return [...own, { ...marks("retained"), release: next }];
+}
+
+/**
+ * Refuses databases that have the names a run needs, while nothing is touched: those that this
+ * installation did not make for a run.
+ * @throws Problem STATE_UNUSABLE naming each; DATABASE_REFUSED
+ */
+export async function assertNamesFree(
+  server: DatabaseServer,
+  needed: readonly Mark[],
+): Promise<void> {
+  const found = await databases(server);
+  const taken = needed.flatMap((mark) => {
+    const name = databaseName(server.name, mark);
+    const there = found.get(name);
+    const isFree = there === undefined || isScratch(there.mark, mark.installation);
+    return isFree ? [] : [[name, there.mark] as const];
+  });
+  if (taken.length > 0) throw nameTaken(taken);
+}
+
+/** What a rollback by a backup was asked with. */
+export interface BackupUse {
+  /** Those of now. */
+  readonly settings: Settings;
+  readonly target: Pick<Target, "restores">;
+  /** The strategies it may try; several where `auto` was asked for. */
+  readonly attempts: readonly DatabaseStrategy[];
+  readonly fromDump: readonly string[];
+  /** Whether the backup may be another installation's. */
+  readonly foreign?: boolean;
+}
+
+/** Whether a strategy restores a backup. */
+export function usesBackup(databaseStrategy: DatabaseStrategy): boolean {
+  return databaseStrategy === "restore" || databaseStrategy === "copy";
+}
+
+/**
+ * A rollback restores no backup of elsewhere unless that was asked for, and none of another key.
+ * @throws Problem BACKUP_DAMAGED with the same rollback that allows it, KEY_CHANGED
+ */
+export function refuseUnusable(directory: string, backup: Backup, use: BackupUse): void {
+  const { settings, target, attempts, fromDump, foreign = false } = use;
+  const again = [
+    `npm run rollback -- ${target.restores ?? "<release>"}`,
+    `--database ${attempts.length === 1 ? attempts[0] : "auto"}`,
+    ...(fromDump.length === 0 ? [] : [`--from-dump ${fromDump.join(",")}`]),
+    `--env ${settings.environment} --foreign`,
+  ];
+  assertOwn(directory, backup, foreign, again.join(" "));
+  assertKnownKey(backup, settings);
+}
+
+/**
+ * A dump may run any SQL: one that came back from elsewhere is restored only on request.
+ * @param again the command that allows it
+ * @throws Problem BACKUP_DAMAGED
+ */
+export function assertOwn(
+  directory: string,
+  { id }: Backup,
+  isAllowed: boolean,
+  again: string,
+): void {
+  if (isAllowed || isSealed(directory, id)) return;
+  throw new Problem(
+    "BACKUP_DAMAGED",
+    `backup ${id}: expected one that this installation wrote, as it wrote it`,
+    {
+      details: ["it is another installation's, an earlier version's, or was changed since"],
+      next: `${again}   (where you trust its origin)`,
+    },
+  );
+}
+
+/**
+ * A server with another key cannot decrypt what was stored under the old one.
+ * @throws Problem KEY_CHANGED
+ */
+export function assertKnownKey({ id, encryptionKey }: Backup, settings: Settings): void {
+  if (encryptionKey === undefined) return;
+  if (encryptionKey === fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY"))) return;
+  throw new Problem(
+    "KEY_CHANGED",
+    `LETTA_ENCRYPTION_KEY is another one than when backup ${id} was taken: what the server stored encrypted could not be read any more`,
+    { next: `put the key of then back into ${settings.secretsFile}` },
+  );
 }

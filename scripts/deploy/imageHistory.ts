@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { parseHistory, type History } from "../database/history.ts";
-import { writeFile } from "../state/writeFile.ts";
-import type { Context } from "../state/context.ts";
+import { type History, parseHistory, sameRevisions } from "../database/revisions.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { writeFile } from "../state/writeFile.ts";
 
 /** Where the result is cached, and whether more may be read. */
-export interface HistoryPlace {
+interface HistoryPlace {
   /** The environment's state directory. */
   readonly directory: string;
   readonly keeps: boolean;
@@ -44,4 +45,14 @@ export async function imageHistory(
     writeFile(path, stdout);
   }
   return history;
+}
+
+/**
+ * Whether the server that serves is of another schema than a new one, or may be: two such servers must
+ * not be on one database at once, whatever each does there alone.
+ * @param present its release; undefined where its state was lost
+ * @param heads what the new one's image leads to
+ */
+export function otherHeads(present: Release | undefined, heads: readonly string[]): boolean {
+  return present === undefined || !sameRevisions(present.heads, heads);
 }

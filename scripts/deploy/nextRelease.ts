@@ -1,6 +1,9 @@
+import { type Mark, type MarkingRun, marksOf, type Purpose } from "../database/databaseNames.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import type { Release } from "../state/release.ts";
 import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { installationId, secretKey } from "../state/secretKey.ts";
+import type { Session } from "./session.ts";
 import type { Target } from "./target.ts";
 
 /** @param oldServerStays whether the old server is left running, and only requests are paused */
@@ -32,4 +35,15 @@ export interface NextRelease {
   readonly migrateSeconds?: number;
   /** What is done to the database while no server is on it. */
   readonly offlineTask: OfflineTask | undefined;
+}
+
+/** The marks of a run's databases, by purpose. */
+export type RunMarks = (purpose: Purpose) => Mark;
+
+/** The marks that a run of this installation gives, and knows its databases by. */
+export function runMarks(
+  { directory, context }: Pick<Session, "directory" | "context">,
+  run: MarkingRun,
+): RunMarks {
+  return marksOf(installationId(secretKey(directory, context.randomBytes)), run);
 }

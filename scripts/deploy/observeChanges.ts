@@ -1,18 +1,19 @@
 import { join } from "node:path";
 import type { DeployStrategy } from "./chooseStrategy.ts";
-import { revision } from "../database/revision.ts";
+import { revision } from "../database/revisions.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
-import type { ImageChoice } from "../docker/chooseImage.ts";
-import { readReleases, type Release } from "../state/releases.ts";
+import type { ImageChoice } from "../docker/recipes.ts";
+import { readReleases } from "../state/releases.ts";
+import type { Release } from "../state/release.ts";
 import { readKey } from "../state/secretKey.ts";
 import { databaseOf } from "./databaseOf.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import type { Context } from "../state/context.ts";
-import { chooseImages } from "./chooseImages.ts";
+import { chooseImages } from "./obtainImages.ts";
 import { assertOwn } from "./preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { refuseOtherPlace } from "./refuseOtherPlace.ts";
+import { refuseOtherPlace } from "./assertSamePlace.ts";
 
 /** What the plan means for the schema. */
 export interface DatabasePlan {

@@ -1,11 +1,18 @@
 import { Problem } from "../common/problem.ts";
-import { chooseImage, type ImageChoice } from "../docker/chooseImage.ts";
-import { recipes, type Recipe } from "../docker/recipes.ts";
-import { registryOf } from "../docker/registryLogin.ts";
-import type { Context } from "../state/context.ts";
+import { contentTag } from "../docker/contentTag.ts";
+import { registryOf } from "../docker/pullImage.ts";
+import {
+  chooseImage,
+  type ImageChoice,
+  type ImageQuestion,
+  officialReference,
+  type Recipe,
+  recipes,
+  repositoryOf,
+} from "../docker/recipes.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Context } from "../state/context.ts";
 import { buildImages } from "./buildImages.ts";
-import { imageQuestion, type Images } from "./chooseImages.ts";
 
 /**
  * Has every image on the engine that the named settings stand for: present, pulled, or built.
@@ -161,4 +168,112 @@ async function described(
     known.set(image.id, { name: reference, repoDigest: image.digests[0] ?? null });
   }
   return { bySetting, idByReference, known };
+}
+
+/** The images of a stack: the reference of each by its setting, and each one's id. */
+export interface Images {
+  readonly bySetting: ReadonlyMap<string, string>;
+  readonly idByReference: ReadonlyMap<string, string>;
+  /** What each was called when it was chosen, and by what digest a registry knows it, by its id. */
+  readonly known?: ReadonlyMap<
+    string,
+    { readonly name: string; readonly repoDigest: string | null }
+  >;
+}
+
+/** What obtainImages would do now, without doing it. */
+export async function chooseImages(
+  settings: Settings,
+  needed: readonly string[],
+  context: Context,
+): Promise<Images & { readonly choices: readonly ImageChoice[] }> {
+  const requested = recipes(settings.environment, settings.lookup).filter((one) =>
+    needed.includes(one.setting),
+  );
+  const questions = await Promise.all(
+    requested.map((recipe) => imageQuestion(settings, recipe, context)),
+  );
+  const choices = questions.map(chooseImage);
+  const bySetting = new Map(
+    choices.map((one, index) => [requested[index]!.setting, one.reference]),
+  );
+  const found = await Promise.all(choices.map((one) => context.engine.image(one.reference)));
+  const idByReference = new Map(
+    choices.flatMap((one, index) =>
+      found[index] ? [[one.reference, found[index].id] as const] : [],
+    ),
+  );
+  return { choices, bySetting, idByReference };
+}
+
+/** What decides where a role's image comes from, as it is now. */
+export async function imageQuestion(
+  settings: Settings,
+  recipe: Recipe,
+  context: Context,
+): Promise<ImageQuestion> {
+  const official = officialReference(
+    settings.get(recipe.setting as "LETTA_IMAGE"),
+    recipe.officialVersion,
+  );
+  const local = contentTag(settings.root, recipe);
+  const [officialImage, localImage] = await Promise.all([
+    context.engine.image(official),
+    context.engine.image(local),
+  ]);
+  return {
+    role: recipe.role,
+    mode: settings.get("IMAGE_SOURCE") as ImageQuestion["mode"],
+    official,
+    local,
+    officialPresent: officialImage !== undefined,
+    localPresent: localImage !== undefined,
+    registry: undefined,
+    onlyLocal: recipe.target === "development",
+    isOwn: repositoryOf(official) !== recipe.repository,
+  };
+}
+
+/** Where the names of our own begin that keep a release's images on the engine. */
+export function retainedPrefix(project: string): string {
+  return `letta-stack/retained:${project}-`;
+}
+
+/**
+ * The same images by their ids: what a tag means tomorrow does not matter any more. One that
+ * is not here yet stays under its reference.
+ */
+export function pinned(images: Images): Images {
+  const bySetting = new Map(
+    [...images.bySetting].map(([setting, reference]) => [
+      setting,
+      images.idByReference.get(reference) ?? reference,
+    ]),
+  );
+  const ids = [...images.idByReference.values()].map((id) => [id, id] as const);
+  return { ...images, bySetting, idByReference: new Map([...images.idByReference, ...ids]) };
+}
+
+/**
+ * Gives every image of a release a name of our own: it stays when all others are taken away. One
+ * that has it is left alone: the engine would write to its disk, which may be full during a rollback.
+ */
+export async function keepImages(
+  settings: Settings,
+  imageIds: Iterable<string>,
+  context: Context,
+): Promise<void> {
+  const retained = await context.engine.tagged(retainedPrefix(settings.project));
+  const isRetained = (id: string) =>
+    retained.some((one) => one.id === id && one.reference === retainedName(settings.project, id));
+  await Promise.all(
+    [...new Set(imageIds)]
+      .filter((id) => !isRetained(id))
+      .map((id) => context.engine.tag(id, retainedName(settings.project, id))),
+  );
+}
+
+/** Such as letta-stack/retained:letta-prod-2e1a455d8390. */
+export function retainedName(project: string, imageId: string): string {
+  return `${retainedPrefix(project)}${imageId.replace("sha256:", "").slice(0, 12)}`;
 }

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
-import { recordTookWrites } from "../state/tookWrites.ts";
-import { keepPauseToken, pauseTokenOf } from "../state/pauseToken.ts";
-import type { Release } from "../state/release.ts";
+import { batchDelayMs, type StackService } from "../stack/readServices.ts";
 import { labels, type Stack } from "../stack/renderStack.ts";
-import type { ProxyControl, Pause } from "./proxyControl.ts";
+import type { Context } from "../state/context.ts";
+import { keepPauseToken, pauseTokenOf, recordTookWrites } from "../state/markers.ts";
+import type { Release } from "../state/release.ts";
+import type { Pause, ProxyControl } from "./proxyControl.ts";
 
 export interface PauseInput {
   /** The release that is activated, or that failed and is rolled back. */
@@ -47,4 +50,53 @@ function hasStarted(id: string, service: string, observed: PauseInput["observed"
     (one) =>
       one.service === service && one.labels[labels.release] === id && one.state !== "created",
   );
+}
+
+/** A migration may take so many times as long as its rehearsal: others use the machine meanwhile. */
+export const rehearsedMargin = 1.5;
+
+/**
+ * Asserts that requests are paused, and for long enough that a migration ends before the pause.
+ * Asked again before each step that depends on it.
+ * @param migrateSeconds how long the migration took in the rehearsal
+ * @throws Problem PAUSE_ENDED
+ */
+export async function assertPauseCovers(
+  pause: Pick<Pause, "remaining">,
+  migrateSeconds: number,
+): Promise<void> {
+  const remaining = await pause.remaining();
+  const needed = migrateSeconds * rehearsedMargin;
+  if (remaining > 0 && remaining >= needed) return;
+  throw new Problem(
+    "PAUSE_ENDED",
+    remaining > 0
+      ? "the pause of requests is too short for the migration"
+      : "the pause of requests ended before the migration",
+    {
+      details: [
+        `expected a pause of at least ${needed.toFixed(1)} s more, got ${remaining.toFixed(1)} s`,
+      ],
+    },
+  );
+}
+
+/** From a batch that is due to one that has arrived. */
+const sendMs = 500;
+
+/**
+ * For how long a server without requests is left to send the spans of its last requests:
+ * it sends them so often, and not once more when it stops (uvicorn ends by the signal).
+ * @returns milliseconds, never more than it gets to stop
+ */
+export function flushSpansMs(server: Pick<StackService, "environment" | "graceSeconds">): number {
+  return Math.min(batchDelayMs(server) + sendMs, server.graceSeconds * 1000);
+}
+
+/** Waits for that long, or until the run is aborted. */
+export async function flushSpans(
+  server: StackService,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  await sleep(flushSpansMs(server), undefined, { signal: context.signal });
 }

@@ -1,9 +1,14 @@
-import { ancestorsOf, between, headsOf, type History, type Revision } from "../database/history.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
-import { strategies, type DatabaseOption, type DatabaseStrategy } from "./databaseOptions.ts";
+import {
+  ancestorsOf,
+  between,
+  headsOf,
+  type History,
+  type Revision,
+  sameRevisions,
+} from "../database/revisions.ts";
 
 /** How a server's image went on a database of this revision, when that was tried. */
-export interface SchemaVerification {
+interface SchemaVerification {
   readonly image: string;
   readonly revision: readonly string[];
   readonly passed: boolean;
@@ -28,7 +33,7 @@ export interface SchemaFacts {
   readonly mayRestore: boolean;
 }
 
-export interface DatabasePlan {
+interface DatabasePlan {
   readonly databaseStrategy: DatabaseStrategy;
   readonly state: "verified" | "untried" | "failed" | "impossible";
   /** What is known of it, and what it would lose. */
@@ -147,3 +152,11 @@ function planDatabaseStrategy(
   };
   return { databaseStrategy, state: "untried", detail: loses[databaseStrategy] };
 }
+
+/** The ways to bring an older server and a newer database together; CONTRIBUTING tells them. */
+const strategies = ["keep", "copy", "downgrade", "restore"] as const;
+export type DatabaseStrategy = (typeof strategies)[number];
+
+/** The values of `--database`: `auto` tries those that lose nothing. */
+export const databaseOptions = [...strategies, "auto"] as const;
+export type DatabaseOption = (typeof databaseOptions)[number];

@@ -1,20 +1,18 @@
-import { copyDatabase } from "../database/copyDatabase.ts";
-import { readSchema } from "../database/readSchema.ts";
+import { copyDatabase } from "../database/makeDatabase.ts";
+import { readSchema } from "../database/schema.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { keepSchemaBefore } from "../state/schemaBefore.ts";
+import { fingerprint, keepSchemaBefore } from "../state/backups.ts";
 import type { Verification, Release } from "../state/release.ts";
-import { fingerprint } from "../state/backups.ts";
 import type { Context } from "../state/context.ts";
-import type { Rollout } from "./runPlan.ts";
-import { plannedStrategy } from "./plannedStrategy.ts";
-import { playTarget } from "./playTarget.ts";
-import { rehearse, type Rehearsal } from "./rehearse.ts";
-import { runMarks } from "./runMarks.ts";
+import type { Rollout } from "./rollout.ts";
+import { plannedStrategy } from "./decide.ts";
+import { playTarget, type PreparedStrategy, tryStrategies } from "./tryStrategies.ts";
+import { type Rehearsal, rehearse } from "./rehearse.ts";
+import { runMarks } from "./nextRelease.ts";
 import type { Session } from "./session.ts";
 import { takeBackup } from "./takeBackup.ts";
-import { takesSnapshot } from "./takesSnapshot.ts";
-import { tryStrategies, type PreparedStrategy } from "./tryStrategies.ts";
+import { takesSnapshot } from "./confirmLongPause.ts";
 
 /** What was learnt and made ready while the previous release still served. */
 export interface Readiness {

@@ -1,19 +1,17 @@
-import { collectorGates } from "../stack/applySteps.ts";
-import { chooseProfile } from "../stack/chooseProfile.ts";
+import { collectorGates } from "../stack/versionSteps.ts";
+import { chooseFragments, chooseProfile, neededImages } from "../stack/fragments.ts";
 import { collectorName, composeConfiguration } from "../stack/composeConfiguration.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
-import { officialReference } from "../docker/officialReference.ts";
-import { recipes } from "../docker/recipes.ts";
+import { officialReference, recipes } from "../docker/recipes.ts";
 import { deviceId, installationId, keyedDigest } from "../state/secretKey.ts";
-import { hasProxy } from "../settings/hasProxy.ts";
-import type { SettingName, Settings } from "../settings/readSettings.ts";
-import { chooseFragments, neededImages } from "../stack/chooseFragments.ts";
+import { hasProxy } from "../settings/rules.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import type { SettingName } from "../settings/settingDefinitions.ts";
 import { grafanaConfiguration } from "../stack/grafanaConfiguration.ts";
-import { proxyCertificate } from "../stack/proxyCertificate.ts";
+import { proxyCertificate, secretValues } from "../stack/proxyCertificate.ts";
 import { proxyConfiguration } from "../stack/proxyConfiguration.ts";
 import { readSources } from "../stack/readSources.ts";
-import { labels, renderStack, type LabelParts, type Stack } from "../stack/renderStack.ts";
-import { secretValues } from "../stack/secretValues.ts";
+import { type LabelParts, labels, renderStack, type Stack } from "../stack/renderStack.ts";
 import { caCertificate } from "./caCertificate.ts";
 
 /** A stack with the texts that belong to it. */

@@ -1,10 +1,10 @@
-import { durationMs } from "../common/durationMs.ts";
-import { readBackups, removeBackup } from "../state/backups.ts";
+import { durationMs } from "../common/units.ts";
+import { chooseExpired, readBackups, removeBackup } from "../state/backups.ts";
 import { expiredEvidence, removeEvidence } from "../state/evidence.ts";
-import { chooseExpired } from "../state/chooseExpired.ts";
-import { releasesNewestFirst, type Release } from "../state/releases.ts";
+import { releasesNewestFirst } from "../state/releases.ts";
+import type { Release } from "../state/release.ts";
 import type { Context } from "../state/context.ts";
-import { retainedName, retainedPrefix } from "./pinImages.ts";
+import { retainedName, retainedPrefix } from "./obtainImages.ts";
 import type { Settings } from "../settings/readSettings.ts";
 
 /**

@@ -1,35 +1,38 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
-import { resumeRequests } from "./resumeRequests.ts";
-import { removeExtraReplica } from "./removeExtraReplica.ts";
-import { databaseOfRun, databases } from "../database/databases.ts";
-import { clearScratch } from "../database/dropScratch.ts";
-import { endLeftovers } from "../database/endLeftovers.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
+import { clearScratch } from "../database/alterDatabases.ts";
+import { databaseOfRun, databases } from "../database/databaseNames.ts";
+import { headsOf, sameRevisions } from "../database/revisions.ts";
+import { endLeftovers } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { removePartialWrites } from "../state/removePartialWrites.ts";
-import { tookWrites } from "../state/tookWrites.ts";
-import type { Release } from "../state/release.ts";
-import { schemaBefore } from "../state/schemaBefore.ts";
-import { newestGood, releasesNewestFirst } from "../state/releases.ts";
-import { secretKey } from "../state/secretKey.ts";
-import { syncNewest } from "../state/syncNewest.ts";
-import { ensureDatabase } from "./ensureDatabase.ts";
-import type { Context } from "../state/context.ts";
-import { pastTarget } from "./target.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Stack } from "../stack/renderStack.ts";
+import { schemaBefore } from "../state/backups.ts";
+import type { Context } from "../state/context.ts";
+import { tookWrites } from "../state/markers.ts";
+import type { Release } from "../state/release.ts";
+import {
+  newestGood,
+  releasesNewestFirst,
+  removePartialWrites,
+  syncNewest,
+  updateRelease,
+} from "../state/releases.ts";
+import { secretKey } from "../state/secretKey.ts";
 import { applyRelease } from "./applyRelease.ts";
-import { keepRepairs } from "./keepRepairs.ts";
-import { migrationEnded } from "./migrationEnded.ts";
-import { presentState } from "./presentState.ts";
-import { rebuildRelease } from "./rebuildRelease.ts";
-import { repair } from "./repairs.ts";
-import { runMarks } from "./runMarks.ts";
-import type { Session } from "./session.ts";
-import { currentState, type CurrentState } from "./currentState.ts";
+import { currentState, type CurrentState, ensureDatabase, presentState } from "./currentState.ts";
+import { describeRelease, madeDigests } from "./describeRelease.ts";
+import { imageHistory } from "./imageHistory.ts";
+import { runMarks } from "./nextRelease.ts";
+import { tellRetained } from "./noteRetained.ts";
+import { planChanges } from "./planChanges.ts";
 import { leftRehearsals } from "./rehearsalEnvironment.ts";
-import { tellRetained } from "./tellRetained.ts";
+import { keepRepairs, repair } from "./repairs.ts";
+import { removeExtraReplica, resumeRequests } from "./replaceServer.ts";
 import { endRollback, rollbackAutomatically } from "./rollbackAutomatically.ts";
+import type { Session } from "./session.ts";
+import { pastTarget } from "./target.ts";
 
 /**
  * Finds out whether an earlier run was interrupted, from the state, the engine and the database,
@@ -213,4 +216,74 @@ async function clearAll(settings: Settings, session: Session): Promise<void> {
     if (!(error instanceof Problem)) throw error;
     session.context.reporter.note(`copies of the database may be left: ${error.message}`);
   }
+}
+
+/**
+ * Rewrites the manifest of the release that serves, after it was damaged: from its own files,
+ * from what runs, and from what the database says. Where these do not agree nothing is made
+ * up, and the release before counts as the last good one.
+ * @param id the damaged one's
+ * @returns whether it could be rebuilt
+ */
+async function rebuildRelease(settings: Settings, id: string, session: Session): Promise<boolean> {
+  const { directory, context } = session;
+  const previous = newestGood(directory);
+  if (previous !== undefined && previous.id > id) return false; // the past is not guessed
+  const observed = await context.engine.containers(settings.project);
+  try {
+    const own = { id, restores: id, services: {} } as unknown as Release;
+    const preparation = { id, directory, observed, secretKey: undefined, keeps: true };
+    const target = await pastTarget(settings, own, preparation, context);
+    const { stack } = target.prepared;
+    const { idByReference, bySetting } = target.images;
+    const changes = planChanges(stack, observed, idByReference, "idle");
+    // Without its key nothing is known of secrets: those are checked by the verification that follows.
+    const differing = changes.filter((one) => one.action !== "none");
+    const postgres = bySetting.get("POSTGRES_IMAGE")!;
+    const seen = await currentState(settings, directory, stack.server, postgres, context);
+    if (differing.length > 0 || seen.revision === undefined) return false;
+    const history = await imageHistory(
+      bySetting.get("LETTA_IMAGE")!,
+      stack.server,
+      preparation,
+      context,
+    );
+    const manifest = describeRelease(
+      {
+        kind: "deploy",
+        id,
+        present: previous,
+        heads: headsOf(history),
+        revision: seen.revision,
+        databaseStrategy: "none",
+        backup: null,
+        verifications: [],
+        rehearsal: null,
+      },
+      { ...target, restores: null },
+      { ...session, reason: "rebuilt from what runs, as its manifest was damaged" },
+    );
+    const services = await madeDigests(manifest, undefined, stack.project, directory, context);
+    updateRelease(directory, { ...manifest, outcome: "good", services, seconds: 0 });
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
+
+/** A migration goes on when the tool is killed: whatever it comes to, it is not disturbed. */
+export async function migrationEnded(
+  settings: Settings,
+  stack: Stack,
+  context: Context,
+): Promise<void> {
+  const containers = await context.engine.containers(settings.project);
+  const job = containers.find((one) => one.service === stack.server.migrate);
+  if (job?.state !== "running") return;
+  await context.reporter.step("wait for the migration that is under way", async () => {
+    while ((await context.engine.inspect(job.id)).state === "running") {
+      await sleep(100, undefined, { signal: context.signal });
+    }
+  });
 }

@@ -1,13 +1,13 @@
-import { durationMs } from "../common/durationMs.ts";
+import { durationMs } from "../common/units.ts";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 import { admitRehearsal } from "../database/admitRehearsal.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { scratchProject } from "../state/scratchProject.ts";
-import { readAdopted } from "../state/adopted.ts";
+import { scratchProject } from "../state/stateDirectory.ts";
+import { readAdopted } from "../state/releases.ts";
 import { installationId, secretKey } from "../state/secretKey.ts";
 import { writeFile } from "../state/writeFile.ts";
-import { readyTls } from "./readyTls.ts";
+import { readyTls } from "./databaseOf.ts";
 import type { Context } from "../state/context.ts";
 import { waitFor } from "./waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";

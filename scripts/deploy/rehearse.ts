@@ -1,27 +1,25 @@
 import { Problem } from "../common/problem.ts";
-import { compareSchemas, type SchemaDifference } from "../database/compareSchemas.ts";
-import { databaseName } from "../database/databaseName.ts";
-import { dropScratch } from "../database/dropScratch.ts";
-import type { Mark } from "../database/marks.ts";
-import { readSchema } from "../database/readSchema.ts";
-import { revision } from "../database/revision.ts";
-import type { DatabaseServer } from "../database/sql.ts";
-import type { Verification } from "../state/release.ts";
-import type { Context } from "../state/context.ts";
+import { dropScratch } from "../database/alterDatabases.ts";
+import { databaseName, databases, type Mark } from "../database/databaseNames.ts";
+import { checkpoint, copyDatabase } from "../database/makeDatabase.ts";
+import { revision } from "../database/revisions.ts";
+import { compareSchemas, readSchema, type SchemaDifference } from "../database/schema.ts";
+import { type DatabaseServer, interruptible } from "../database/sql.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { CompatibilityTest, type SideBySide } from "./compatibilityTest.ts";
-import { assertValidIndexes } from "./assertValidIndexes.ts";
-import { repair, repairsFor } from "./repairs.ts";
-import { measureCopy } from "./measureCopy.ts";
+import type { Context } from "../state/context.ts";
+import type { Verification } from "../state/release.ts";
+import { assertValidIndexes } from "./assertServerWorks.ts";
+import { hasNoSessions } from "./isQuiesced.ts";
 import {
   openRehearsalEnvironment,
   play,
-  tagOf,
-  type RehearsedServer,
   type RehearsalEnvironment,
+  type RehearsedServer,
+  tagOf,
 } from "./rehearsalEnvironment.ts";
+import { repair, repairsFor } from "./repairs.ts";
 
-export interface RehearsalInput {
+interface RehearsalInput {
   readonly directory: string;
   readonly settings: Settings;
   readonly server: DatabaseServer;
@@ -187,4 +185,115 @@ async function failing<Result>(what: string, work: () => Promise<Result>): Promi
       cause: error,
     });
   }
+}
+
+/** How the previous server went on while its database was migrated, and side by side with the new one. */
+interface SideBySide {
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+/**
+ * The previous server on a rehearsal's copy, from before the migration until the new one runs next to
+ * it: what it would meet if it were not stopped. Its failure does no harm and is reported.
+ */
+class CompatibilityTest {
+  outcome: SideBySide = { passed: true, detail: "" };
+  readonly #rehearsalEnvironment: RehearsalEnvironment;
+  readonly #name: string;
+  readonly #context: Context;
+  constructor(
+    rehearsalEnvironment: RehearsalEnvironment,
+    previous: RehearsedServer,
+    context: Context,
+  ) {
+    this.#rehearsalEnvironment = rehearsalEnvironment;
+    this.#name = tagOf(previous);
+    this.#context = context;
+  }
+
+  /** Boots it on the scratch database, which is as it was before the migration. */
+  begin({ server, scratch }: { server: DatabaseServer; scratch: string }): Promise<void> {
+    return this.#try(`rehearse: ${this.#name} on the copy`, async () => {
+      await this.#rehearsalEnvironment.boot("previous");
+      await this.#rehearsalEnvironment.ask("previous");
+      if (await hasNoSessions(server, scratch, this.#context)) return "answers, and goes on";
+      throw new Problem("REHEARSAL_FAILED", "it keeps its connections to the database");
+    });
+  }
+
+  async end(): Promise<void> {
+    if (!this.outcome.passed) return;
+    await this.#try(`rehearse: ${this.#name} side by side with the new one`, async () => {
+      const requests = await this.#rehearsalEnvironment.ask("previous");
+      // What it has written there is the new one's to read.
+      await this.#rehearsalEnvironment.ask("candidate");
+      const detail = `${this.#name} answered ${requests} requests on the new schema, side by side with the new server`;
+      this.outcome = { passed: true, detail };
+      return "works";
+    });
+    if (this.outcome.passed) await this.#rehearsalEnvironment.leave("previous");
+  }
+
+  async fail(error: Problem): Promise<void> {
+    const why = [error.message, ...error.details.slice(-1)].join(": ");
+    this.outcome = { passed: false, detail: why };
+    await this.#rehearsalEnvironment.leave("previous");
+  }
+
+  /** @param work what may fail without harm; its outcome is reported */
+  async #try(name: string, work: () => Promise<string>): Promise<void> {
+    const trying = async () => {
+      try {
+        return await work();
+      } catch (error) {
+        this.#context.signal.throwIfAborted();
+        if (!(error instanceof Problem)) throw error;
+        await this.fail(error);
+        return `fails, so requests will wait for the new one (${this.outcome.detail})`;
+      }
+    };
+    await this.#context.reporter.step(name, trying, (reported) => reported);
+  }
+}
+
+/**
+ * Measures how long a snapshot of the live database takes, by copying a restored copy of it that no session is
+ * connected to.
+ * @param scratch marks that copy
+ * @returns seconds; what live has grown beyond the copy (bloat) is added in proportion
+ */
+async function measureCopy(
+  server: DatabaseServer,
+  scratch: Mark,
+  context: Pick<Context, "reporter" | "now" | "signal">,
+): Promise<number> {
+  const [copied, copy] = [
+    databaseName(server.name, scratch),
+    { ...scratch, purpose: "verification" } as const,
+  ];
+  await dropScratch(server, copy);
+  return context.reporter.step(
+    "rehearse: copy the database",
+    async () => {
+      // As before the pause: the checkpoint that a copy forces is not to count.
+      await checkpoint(interruptible(server, context.signal));
+      const started = context.now();
+      try {
+        await copyDatabase(server, copied, copy, context.signal);
+        const seconds = (context.now() - started) / 1000;
+        return seconds * (await growth(server, copied));
+      } finally {
+        await dropScratch(server, copy);
+      }
+    },
+    (seconds) => `a snapshot takes about ${seconds.toFixed(1)} s`,
+  );
+}
+
+async function growth(server: DatabaseServer, scratch: string): Promise<number> {
+  const found = await databases(server);
+  const live = found.get(server.name)?.bytes ?? 0;
+  const copied = found.get(scratch)?.bytes ?? 0;
+  return copied === 0 ? 1 : Math.max(1, live / copied);
 }

@@ -1,6 +1,8 @@
 import { Problem } from "../common/problem.ts";
+import { sameRevisions } from "../database/revisions.ts";
 import type { Database } from "../database/sql.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import { releasesNewestFirst } from "../state/releases.ts";
 
 /**
  * The role's repairs that apply when a server of one version takes over from a newer one.
@@ -49,4 +51,20 @@ function refused(repairs: Stack["server"]["repairs"], message: string): Problem 
   return new Problem("DATABASE_REFUSED", "a repair of the role was refused, nothing was changed", {
     details: [...repairs.map((one) => one.description), message],
   });
+}
+
+/**
+ * The repairs for a server that takes over a schema newer than its own: from the version
+ * that brought the database there, whether that one came to be good or not.
+ * @param at what the database is at
+ * @param to the older server's version
+ */
+export function keepRepairs(
+  directory: string,
+  server: Stack["server"],
+  at: readonly string[],
+  to: string,
+): Promise<Stack["server"]["repairs"]> {
+  const writer = releasesNewestFirst(directory).find(({ heads }) => sameRevisions(heads, at));
+  return repairsFor(server, writer?.tag ?? to, to);
 }

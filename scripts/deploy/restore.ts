@@ -1,10 +1,10 @@
 import { Problem } from "../common/problem.ts";
-import { clearScratch } from "../database/dropScratch.ts";
+import { clearScratch } from "../database/alterDatabases.ts";
 import { assertAllows, lackText } from "../database/assertDatabase.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
+import { sameRevisions } from "../database/revisions.ts";
 import { describeEngine } from "../docker/endpoint.ts";
-import { readBackups, type Backup } from "../state/backups.ts";
-import { judgeExternalDatabase } from "./judgeExternalDatabase.ts";
+import { type Backup, readBackups } from "../state/backups.ts";
+import { judgeExternalDatabase } from "./databaseOf.ts";
 import type { Context } from "../state/context.ts";
 import { pastTarget } from "./target.ts";
 import type { Settings } from "../settings/readSettings.ts";
@@ -12,13 +12,17 @@ import { askEndSessions } from "./askEndSessions.ts";
 import { runPlan } from "./runPlan.ts";
 import { preparationOf } from "./deploy.ts";
 import { newRun } from "./describeRelease.ts";
-import { presentState } from "./presentState.ts";
+import { presentState } from "./currentState.ts";
 import { recover } from "./recover.ts";
-import { assertOwn, assertKnownKey } from "./refuseBackup.ts";
-import { assertDiskFits } from "./guards.ts";
-import { namesNeeded, assertNamesFree } from "./assertNamesFree.ts";
-import { runMarks } from "./runMarks.ts";
-import { session, type Retaining, type SessionInput } from "./session.ts";
+import {
+  assertDiskFits,
+  assertKnownKey,
+  assertNamesFree,
+  assertOwn,
+  namesNeeded,
+} from "./guards.ts";
+import { runMarks } from "./nextRelease.ts";
+import { type Retaining, session, type SessionInput } from "./session.ts";
 
 export interface RestoreOutcome {
   readonly backup: Backup;

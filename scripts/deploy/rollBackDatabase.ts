@@ -1,22 +1,19 @@
 import { Problem } from "../common/problem.ts";
-import { compareSchemas } from "../database/compareSchemas.ts";
-import { databaseName } from "../database/databaseName.ts";
-import { databaseOfRun, databases } from "../database/databases.ts";
-import { readSchema, type Schema } from "../database/readSchema.ts";
-import { revision } from "../database/revision.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
+import { swapNames } from "../database/alterDatabases.ts";
+import { databaseName, databaseOfRun, databases } from "../database/databaseNames.ts";
+import { revision, sameRevisions } from "../database/revisions.ts";
+import { compareSchemas, readSchema, type Schema } from "../database/schema.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { swapNames } from "../database/swapNames.ts";
-import { tookWrites } from "../state/tookWrites.ts";
-import { schemaBefore } from "../state/schemaBefore.ts";
-import { releasesNewestFirst, type Release } from "../state/releases.ts";
 import type { Stack } from "../stack/renderStack.ts";
-import { planDatabaseRollback, type DatabaseBack } from "./planDatabaseRollback.ts";
-import { runMarks, type RunMarks } from "./runMarks.ts";
+import { schemaBefore } from "../state/backups.ts";
+import { tookWrites } from "../state/markers.ts";
+import type { DatabaseStrategy, Release } from "../state/release.ts";
+import { releasesNewestFirst } from "../state/releases.ts";
+import { runMarks, type RunMarks } from "./nextRelease.ts";
 import type { Session } from "./session.ts";
 
-export interface DatabaseBackInput {
+interface DatabaseBackInput {
   readonly failed: Release;
   readonly present: Release;
   /** What the previous server's image leads to. */
@@ -27,7 +24,7 @@ export interface DatabaseBackInput {
 }
 
 /** What a rollback does to the database, and what was found. */
-export interface DatabaseBackPlan {
+interface DatabaseBackPlan {
   readonly action: DatabaseBack;
   readonly at: readonly string[];
   /** The database of before the failed release, where it exists under another name. */
@@ -167,4 +164,50 @@ function isVerifiedOn(directory: string, image: string, at: readonly string[]): 
       (one) => one.passed && one.image === image && sameRevisions(one.revision, at),
     ),
   );
+}
+
+export interface DatabaseBackFacts {
+  /** What the failed release was to do to the database. */
+  readonly databaseStrategy: DatabaseStrategy;
+  /** Where its migration leads. */
+  readonly failedHeads: readonly string[];
+  /** What the database is at now. */
+  readonly at: readonly string[];
+  /** What the previous server's image leads to. */
+  readonly heads: readonly string[];
+  /** What the database was at while the previous server served: its heads, or what it was rehearsed on. */
+  readonly served: readonly string[];
+  /** Whether the database of before, which would be swapped in, exists under another name. */
+  readonly hasPrevious: boolean;
+  /** Whether the migration may have begun. */
+  readonly mayHaveBegun: boolean;
+  /** Whether requests may have reached the migrated database, or a server during its migration. */
+  readonly hasTakenWrites: boolean;
+  /** Whether the previous server passed the rehearsal on a database of the present revision. */
+  readonly isKeepRehearsed: boolean;
+  /** Whether the schema is still the one of before the migration. */
+  readonly isSchemaUntouched: boolean;
+}
+
+/**
+ * swap: the previous database becomes live. keep: the previous server serves on the newer schema. stay: the
+ * database is as the previous server knows it. forward: none of these is possible without losing
+ * acknowledged writes; the migration has to be completed, or a person has to choose.
+ */
+type DatabaseBack = "swap" | "keep" | "stay" | "forward";
+
+/** Decides what becomes of the database in a rollback of a failed release: pure. */
+export function planDatabaseRollback(facts: DatabaseBackFacts): DatabaseBack {
+  const { databaseStrategy, at, heads, hasPrevious, hasTakenWrites, isKeepRehearsed } = facts;
+  const isBefore = sameRevisions(at, heads) || sameRevisions(at, facts.served);
+  if (databaseStrategy !== "migrate") {
+    if (hasPrevious) return "swap";
+    return !isBefore && isKeepRehearsed ? "keep" : "stay";
+  }
+  // What no request has reached lacks nothing as it was before.
+  if (hasPrevious && !hasTakenWrites) return "swap";
+  const isComplete = sameRevisions(at, facts.failedHeads);
+  if (isComplete && !isBefore && isKeepRehearsed) return "keep";
+  if (!facts.mayHaveBegun || (isBefore && facts.isSchemaUntouched)) return "stay";
+  return "forward";
 }

@@ -1,34 +1,30 @@
 import { join } from "node:path";
 import { findProxyControl } from "./proxyControl.ts";
 import { pauseFor } from "./pauseFor.ts";
-import { removeExtraReplica } from "./removeExtraReplica.ts";
-import { clearScratch } from "../database/dropScratch.ts";
-import { headsOf } from "../database/history.ts";
+import { removeExtraReplica } from "./replaceServer.ts";
+import { clearScratch } from "../database/alterDatabases.ts";
+import { headsOf } from "../database/revisions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { giveRolesBack } from "../database/takeOverRoles.ts";
 import type { Release } from "../state/release.ts";
-import { forgetPauseToken } from "../state/pauseToken.ts";
+import { forgetPauseToken, hasSeparatedRoles } from "../state/markers.ts";
 import { keepRelease, nextReleaseId, releaseIds, updateRelease } from "../state/releases.ts";
 import { secretKey } from "../state/secretKey.ts";
-import { hasSeparatedRoles } from "../state/separatedRoles.ts";
-import { ensureDatabase } from "./ensureDatabase.ts";
-import { stopAll } from "./stopAll.ts";
+import { currentState, type CurrentState, ensureDatabase } from "./currentState.ts";
+import { stopAll } from "./updateServices.ts";
 import type { Context } from "../state/context.ts";
 import { labelParts } from "./prepareStack.ts";
 import { pastTarget } from "./target.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { withoutMigration } from "../stack/withoutMigration.ts";
 import { applyRelease } from "./applyRelease.ts";
-import { rollBackDatabase, databaseBackPlan, rollbackStopped } from "./rollBackDatabase.ts";
-import { describeRelease, newRun } from "./describeRelease.ts";
+import { databaseBackPlan, rollBackDatabase, rollbackStopped } from "./rollBackDatabase.ts";
+import { describeRelease, newRun, settingsText } from "./describeRelease.ts";
 import { imageHistory } from "./imageHistory.ts";
-import { keepRepairs } from "./keepRepairs.ts";
-import { repair } from "./repairs.ts";
-import { runMarks } from "./runMarks.ts";
+import { keepRepairs, repair } from "./repairs.ts";
+import { runMarks } from "./nextRelease.ts";
 import type { Session } from "./session.ts";
-import { settingsText } from "./settingsText.ts";
-import { currentState, type CurrentState } from "./currentState.ts";
-import { tellRetained } from "./tellRetained.ts";
+import { tellRetained } from "./noteRetained.ts";
 
 export interface Return {
   /** The release that did not come to be good. */

@@ -1,20 +1,24 @@
 import { Problem } from "../common/problem.ts";
-import { settledContainers } from "./removeExtraReplica.ts";
-import { describeLoss, rowsSince } from "../database/rowsSince.ts";
-import { newestGood, type Release } from "../state/releases.ts";
-import type { Context } from "../state/context.ts";
-import { configurationTarget } from "./configurationTarget.ts";
-import { assertSecretsPresent } from "./assertSecretsPresent.ts";
-import { pastTarget, type Preparation, type Target } from "./target.ts";
+import { describeLoss, rowsSince } from "../database/rowsOnlyIn.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { DatabaseOption } from "./databaseOptions.ts";
-import { chooseRelease } from "./chooseRelease.ts";
+import { secretValues } from "../stack/proxyCertificate.ts";
+import type { Context } from "../state/context.ts";
+import type { Release } from "../state/release.ts";
+import { newestGood, releasesNewestFirst } from "../state/releases.ts";
 import { decide, type Decision } from "./decide.ts";
-import { preparationOf, ensureCurrent } from "./deploy.ts";
+import {
+  ensureCurrent,
+  type PipelineOptions,
+  preparationOf,
+  type RolloutOutcome,
+  runPipeline,
+} from "./deploy.ts";
+import { assertSafe } from "./describePlan.ts";
+import type { DatabaseOption } from "./planSchema.ts";
 import { recover } from "./recover.ts";
-import { assertSafe } from "./assertSafe.ts";
-import { runPipeline, type PipelineOptions, type RolloutOutcome } from "./runPipeline.ts";
-import { session, type Retaining } from "./session.ts";
+import { settledContainers } from "./replaceServer.ts";
+import { type Retaining, session } from "./session.ts";
+import { configurationTarget, pastTarget, type Preparation, type Target } from "./target.ts";
 import { newestBackupAt } from "./tryStrategies.ts";
 
 export interface RollbackInput extends PipelineOptions {
@@ -135,4 +139,84 @@ async function lossesOf({ schema, currentState, revisionOwner }: Decision, direc
     ...(added.length === 0 ? [] : ["carry has no place for what the migration added:"]),
     ...listed(added.map((one) => `  ${one}`)),
   ];
+}
+
+/** How many an unknown one is answered with. */
+const mostListed = 15;
+
+/**
+ * The release to go back to. Without a wish the good one before what serves: a second
+ * rollback goes further back, and where there is nothing further, takes the rollback back.
+ * @param requested an id, or a server's tag: the newest good release of it
+ * @throws Problem RELEASE_UNKNOWN with what there is
+ */
+export function chooseRelease(
+  directory: string,
+  requested: string | undefined,
+  environment: string,
+): Release {
+  const releases = releasesNewestFirst(directory);
+  const seen: Release[] = [];
+  let present: Release | undefined;
+  let otherContent: Release | undefined;
+  for (const release of releases) {
+    seen.push(release);
+    if (release.outcome !== "good") continue;
+    if (requested !== undefined) {
+      if (release.id === requested || release.tag === requested) return release;
+      continue;
+    }
+    present ??= release;
+    if (contentOf(release) < contentOf(present)) return release;
+    if (contentOf(release) !== contentOf(present)) otherContent ??= release;
+  }
+  if (requested === undefined && otherContent !== undefined) return otherContent;
+  const what =
+    requested === undefined
+      ? "expected a good release before the present one, got none"
+      : `expected a good release of ${environment} with the id or tag ${requested}, got none`;
+  throw new Problem("RELEASE_UNKNOWN", what, {
+    details: seen.slice(0, mostListed).map((one) => `${one.id} ${one.tag} ${one.outcome}`),
+    next: `npm run releases -- ${environment}`,
+  });
+}
+
+/** The release a content was first deployed as. */
+function contentOf(release: Release): string {
+  return release.restores ?? release.id;
+}
+
+/** The proxy's own certificate is known by the settings that say where it is. */
+const certificateSettings: ReadonlyMap<string, string> = new Map([
+  ["PROXY_CERTIFICATE", "PROXY_CERT_FILE"],
+  ["PROXY_KEY", "PROXY_KEY_FILE"],
+]);
+
+/**
+ * Secrets stay the present ones when a release comes back: what it cannot do without must be
+ * among them.
+ * @param release with the names of the secrets that were set when it was made
+ * @throws Problem SETTINGS_INVALID naming those that are not set any more
+ */
+export function assertSecretsPresent(target: Target, release: Release, settings: Settings): void {
+  const { stack, collector } = target.prepared;
+  const named = new Set(
+    [
+      ...`${stack.text}\n${collector}`.matchAll(
+        /\$\{([A-Z][A-Z0-9_]*)\}|^ +environment: ([A-Z_]+)$/gm,
+      ),
+    ].map(([, name, asFile]) => name ?? asFile),
+  );
+  const set = new Set(secretValues(settings).keys());
+  const missing = Object.keys(release.secrets).filter((name) => named.has(name) && !set.has(name));
+  if (missing.length === 0) return;
+  const { environment, secretsFile: file } = settings;
+  const places = missing.map((name) => {
+    const set = certificateSettings.get(name);
+    return set === undefined ? `${file}: ${name}` : `env/${environment}.env: ${set}`;
+  });
+  throw new Problem("SETTINGS_INVALID", `release ${release.id} cannot run without its secrets`, {
+    details: places.map((place) => `${place}: expected a value, got nothing`),
+    next: "put it back there, then the same command",
+  });
 }

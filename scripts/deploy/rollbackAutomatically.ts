@@ -1,19 +1,24 @@
 import { exitCodes, Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
+import { durationMs } from "../common/units.ts";
+import { clearScratch } from "../database/alterDatabases.ts";
+import { databaseOfRun, databases } from "../database/databaseNames.ts";
+import { revision, sameRevisions } from "../database/revisions.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import type { Stack } from "../stack/renderStack.ts";
 import type { Context } from "../state/context.ts";
-import { freeDiskReserve } from "../state/diskReserve.ts";
 import { keepEvidence } from "../state/evidence.ts";
-import { isDiskFailure } from "../state/isDiskFailure.ts";
+import { recordTookWrites } from "../state/markers.ts";
 import type { Release } from "../state/release.ts";
 import { releasesNewestFirst, updateRelease } from "../state/releases.ts";
-import { recordTookWrites } from "../state/tookWrites.ts";
+import { freeDiskReserve, isDiskFailure } from "../state/writeFile.ts";
 import { assertServerWorks } from "./assertServerWorks.ts";
-import { resumeRequests } from "./resumeRequests.ts";
+import type { CurrentState } from "./currentState.ts";
+import type { RunMarks } from "./nextRelease.ts";
+import { resumeRequests, serversOf } from "./replaceServer.ts";
 import { rollBackRelease } from "./rollBackRelease.ts";
-import { serversOf } from "./serversOf.ts";
 import type { Session } from "./session.ts";
-import { startStopped, type Interrupted } from "./startStopped.ts";
+import { waitFor } from "./waitFor.ts";
 
 const lines = 2000;
 
@@ -46,7 +51,7 @@ async function gatherEvidence(
   );
 }
 
-export interface AutomaticRollbackInput {
+interface AutomaticRollbackInput {
   /** The release that did not come to be good. */
   readonly failed: Release;
   /** The settings of now. */
@@ -278,4 +283,49 @@ async function whatRuns(settings: Settings, context: Context): Promise<string[]>
   } catch {
     return ["the engine does not say what runs now"];
   }
+}
+
+interface Interrupted {
+  /** What was there before anything was begun. */
+  readonly before: CurrentState;
+  readonly settings: Settings;
+  /** The stack that was to come: its services are waited for as it says. */
+  readonly stack: Stack;
+  /** Of the run that failed. */
+  readonly marks: RunMarks;
+}
+
+/**
+ * Starts again what was only stopped so far. For a rollback that is impossible, as what it needs
+ * and what it writes is on a disk that does not answer any more: nothing is read or written there.
+ * @returns whether all that ran before runs again; false with nothing done where a service was
+ *   made anew meanwhile, the migration's too, or the database is not the one it was
+ */
+async function startStopped(
+  { before, settings, stack, marks }: Interrupted,
+  context: Context,
+): Promise<boolean> {
+  const { observed, database, present } = before;
+  if (present === undefined || database === undefined) return false;
+  const now = await context.engine.containers(settings.project);
+  const stateOf = (container: string) => now.find((one) => one.id === container)?.state;
+  const areThose = observed.every((one) => stateOf(one.id) !== undefined);
+  if (!areThose || now.length !== observed.length) return false;
+  const isSwapped = databaseOfRun(await databases(database), marks("live")) !== undefined;
+  if (isSwapped) return false;
+  const at = await revision(database.database(), stack.server.revisionQuery);
+  if (!sameRevisions(at, before.revision ?? [])) return false;
+  // What is written from now on would not be in a copy: no rollback may return to that.
+  await clearScratch(database, marks("live").installation);
+  for (const service of stack.services) {
+    const limit = durationMs(settings.get("SERVER_TIMEOUT")) / 1000;
+    const ran = observed.filter((one) => one.service === service.name && one.state === "running");
+    for (const one of ran.filter(({ id: container }) => stateOf(container) !== "running")) {
+      const stopped = await context.engine.inspect(one.id);
+      await context.engine.start(one.id);
+      await waitFor(service, stopped, limit, context, undefined);
+    }
+  }
+  await resumeRequests(settings, context);
+  return true;
 }

@@ -1,75 +1,32 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { checkpoint } from "../database/copyDatabase.ts";
-import { clearScratch } from "../database/dropScratch.ts";
-import { interruptible } from "../database/interruptible.ts";
-import type { DatabaseServer } from "../database/sql.ts";
+import { redaction } from "../common/redaction.ts";
+import { durationMs } from "../common/units.ts";
+import { clearScratch } from "../database/alterDatabases.ts";
+import { checkpoint } from "../database/makeDatabase.ts";
+import { type DatabaseServer, interruptible } from "../database/sql.ts";
 import { takeOverRoles } from "../database/takeOverRoles.ts";
-import type { Backup } from "../state/backups.ts";
-import { tookWrites } from "../state/tookWrites.ts";
+import { runHook } from "../docker/runHook.ts";
+import { withoutMigration } from "../stack/withoutMigration.ts";
+import type { Context } from "../state/context.ts";
+import { noteSeparatedRoles, tookWrites } from "../state/markers.ts";
 import type { Release } from "../state/release.ts";
 import { keepRelease } from "../state/releases.ts";
 import { secretKey } from "../state/secretKey.ts";
-import { noteSeparatedRoles } from "../state/separatedRoles.ts";
-import type { Change } from "./planChanges.ts";
-import { labelParts } from "./prepareStack.ts";
-import type { Target } from "./target.ts";
-import type { Settings } from "../settings/readSettings.ts";
-import { withoutMigration } from "../stack/withoutMigration.ts";
-import { applyRelease, type AppliedRelease, type ReleaseInput } from "./applyRelease.ts";
+import { type AppliedRelease, applyRelease, type ReleaseInput } from "./applyRelease.ts";
+import { bakeGate } from "./bake.ts";
 import { confirmLongPause } from "./confirmLongPause.ts";
-import { bakeGate } from "./bakeGate.ts";
-import { callHook } from "./callHook.ts";
-import { databaseBackPlan } from "./rollBackDatabase.ts";
-import { describeRelease } from "./describeRelease.ts";
-import { prepareDeploy, type Readiness } from "./prepareDeploy.ts";
+import { describeRelease, settingsText } from "./describeRelease.ts";
 import { assertPassword } from "./guards.ts";
-import type { SchemaPlan } from "./planSchema.ts";
+import { runMarks } from "./nextRelease.ts";
+import { prepareDeploy, type Readiness } from "./prepareDeploy.ts";
+import { labelParts } from "./prepareStack.ts";
 import { isCompatible, type Rehearsal } from "./rehearse.ts";
-import { runMarks } from "./runMarks.ts";
-import type { Session } from "./session.ts";
-import { settingsText } from "./settingsText.ts";
-import type { CurrentState } from "./currentState.ts";
-import type { RehearsedServer } from "./rehearsalEnvironment.ts";
+import { databaseBackPlan } from "./rollBackDatabase.ts";
 import { rollbackAutomatically } from "./rollbackAutomatically.ts";
-
-/** Everything that was decided, before anything is done. */
-export interface Rollout {
-  readonly kind: Release["kind"];
-  readonly id: string;
-  /** The run's nonce, see newRun. */
-  readonly run: string;
-  /** The settings of now, for everything that is not the target's own. */
-  readonly settings: Settings;
-  readonly target: Target;
-  readonly currentState: CurrentState;
-  readonly schema: SchemaPlan;
-  /** Whether sessions of others may be ended. */
-  readonly endsSessions?: boolean;
-  /** Whether databases can be made, copied and renamed. */
-  readonly mayCopy: boolean;
-  /** Whether a dump can be restored into a new database. */
-  readonly mayRestore: boolean;
-  /** Whether the application's database role stops being a superuser. */
-  readonly separatesRoles: boolean;
-  /** What would be done to each service, as far as it is known before. */
-  readonly changes: readonly Change[];
-  /** The version that wrote last, for the role's repairs. */
-  readonly previousTag: string | undefined;
-  /** What serves now, for a rehearsed rollback and the rollback itself. */
-  readonly previous: (RehearsedServer & { readonly imageId: string }) | undefined;
-  /** Whose image knows the database's revision, for a downgrade. */
-  readonly revisionOwner: RehearsedServer | undefined;
-  /** The backup of a `restore` or a `copy`; the newest fitting one where it is left out. */
-  readonly backup?: Backup;
-  /** Whether a backup may be another installation's. */
-  readonly foreign?: boolean;
-  /** Tables whose rows come from the backup in a `copy`. */
-  readonly fromDump: readonly string[];
-  /** How the server fails already. */
-  readonly before?: Release["before"];
-  /** Skips waiting for spans and bake time. */
-  readonly fast: boolean;
-}
+import type { Rollout } from "./rollout.ts";
+import type { Session } from "./session.ts";
 
 interface CarriedOut extends AppliedRelease {
   readonly databaseStrategy: Release["databaseStrategy"];
@@ -286,4 +243,59 @@ async function dropCopies(rollout: Rollout, session: Session): Promise<void> {
   const { database } = rollout.currentState;
   if (database === undefined) return;
   await clearScratch(database, runMarks(session, rollout)("rehearsal").installation);
+}
+
+type HookName = "pre-deploy" | "post-deploy" | "pre-rollback" | "post-rollback" | "pre-migrate";
+
+/** Of its output: enough to see what it did. */
+const shownLines = 12;
+
+/**
+ * Runs an operator's own executable in hooks/, if there is one. What comes before an act stops
+ * it by failing; what comes after has nothing to stop: it is reported.
+ * @throws Problem HOOK_FAILED
+ */
+async function callHook(
+  name: HookName,
+  { rollout, directory }: { readonly rollout: Rollout; readonly directory: string },
+  context: Context,
+): Promise<void> {
+  const { settings, target, currentState, id, kind } = rollout;
+  const call = () =>
+    runHook(join("hooks", name), {
+      cwd: settings.root,
+      timeoutMs: durationMs(settings.get("HOOK_TIMEOUT")),
+      signal: context.signal,
+      environment: {
+        ...context.processEnvironment,
+        STACK_HOOK: name,
+        STACK_KIND: kind,
+        STACK_ENVIRONMENT: settings.environment,
+        STACK_PROJECT: settings.project,
+        STACK_RELEASE: id,
+        STACK_FROM: currentState.present?.id ?? "",
+        STACK_TAG: target.settings.get("LETTA_VERSION"),
+        STACK_STATE: directory,
+      },
+    });
+  if (!existsSync(join(settings.root, "hooks", name))) return;
+  const hide = redaction(settings.sensitive());
+  const last = (output: string) => hide(output).trim().split("\n").slice(-shownLines);
+  try {
+    await context.reporter.step(
+      `hook ${name}`,
+      async () => {
+        const { outcome, exit, output } = await call();
+        if (outcome === "passed" || outcome === "absent") return last(output).join(" | ");
+        throw new Problem("HOOK_FAILED", `hooks/${name} ${outcome} (exit ${exit ?? "none"})`, {
+          details: last(output),
+          next: `hooks/${name}`,
+        });
+      },
+      (output) => output,
+    );
+  } catch (error) {
+    if (!name.startsWith("post-") || !(error instanceof Problem)) throw error;
+    context.reporter.note([error.message, ...error.details].join("; "));
+  }
 }

@@ -3,29 +3,26 @@ import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
 import type { Context } from "../state/context.ts";
 import { newestGood } from "../state/releases.ts";
-import { assertPauseCovers } from "./assertPauseCovers.ts";
+import { assertPauseCovers, flushSpans, pauseFor } from "./pauseFor.ts";
 import { chooseStrategy, type DeployStrategy } from "./chooseStrategy.ts";
-import { databaseServing } from "./databaseServing.ts";
-import { flushSpans } from "./flushSpans.ts";
-import { isQuiesced } from "./isQuiesced.ts";
+import { databaseServing } from "./databaseOf.ts";
+import { isQuiesced, waitForInFlight } from "./isQuiesced.ts";
 import type { NextRelease } from "./nextRelease.ts";
-import { otherHeads } from "./otherHeads.ts";
-import { pauseFor } from "./pauseFor.ts";
+import { otherHeads } from "./imageHistory.ts";
 import { planChanges, type Change, type Migration } from "./planChanges.ts";
-import { findProxyControl, type ProxyControl, type Pause } from "./proxyControl.ts";
+import { findProxyControl, type Pause, type ProxyControl } from "./proxyControl.ts";
 import {
-  replaceUnderPause,
-  replaceSideBySide,
-  updateMatching,
   isProxyService,
   migrateUnderPause,
   recordFirstWrites,
+  replaceSideBySide,
+  replaceUnderPause,
   replaceWithoutProxy,
-} from "./replacement.ts";
-import { serversOf } from "./serversOf.ts";
-import { stopAll } from "./stopAll.ts";
+  serversOf,
+  updateMatching,
+} from "./replaceServer.ts";
+import { stopAll } from "./updateServices.ts";
 import type { Target } from "./target.ts";
-import { waitForInFlight } from "./waitForInFlight.ts";
 
 /** So few requests delay no one for long. */
 const few = 8;

@@ -1,22 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Problem } from "../common/problem.ts";
+import { foreseen, Problem } from "../common/problem.ts";
 import { redaction } from "../common/redaction.ts";
-import { retainedText, type RetainedRows } from "../database/rowsOnlyIn.ts";
+import { type RetainedRows, retainedText } from "../database/rowsOnlyIn.ts";
+import type { Engine } from "../docker/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { keepAdopted } from "../state/adopted.ts";
 import type { Context } from "../state/context.ts";
-import { currentUser } from "../state/currentUser.ts";
-import { diskReserve } from "../state/diskReserve.ts";
-import { journalBackwards } from "../state/journalBackwards.ts";
-import { quarantineDamaged } from "../state/quarantineDamaged.ts";
-import { readReleaseFile, releaseIds } from "../state/releases.ts";
+import { appendEntry, type Entry, journalBackwards } from "../state/journal.ts";
+import { currentUser } from "../state/lock.ts";
+import { keepAdopted, quarantineDamaged, readReleaseFile, releaseIds } from "../state/releases.ts";
 import { stateDirectory } from "../state/stateDirectory.ts";
-import { assertOwnStack } from "./assertOwnState.ts";
-import { ensureEngine } from "./ensureEngine.ts";
-import { journaled } from "./journaled.ts";
+import { diskReserve, isDiskFailure } from "../state/writeFile.ts";
 import { lockStack } from "./lockStack.ts";
+import { assertOwnStack } from "./ownership.ts";
+import { ensureEngine } from "./preflight.ts";
 import { leftRehearsals } from "./rehearsalEnvironment.ts";
-import { watchTouches } from "./watchTouches.ts";
 
 /** What a command that writes is done for, and whether it waits for its turn. */
 export interface SessionInput {
@@ -190,4 +187,190 @@ export function assertSameProject(settings: Settings, directory: string): void {
       next: `set STACK_PROJECT=${project}, or for a stack of its own another STATE_DIR`,
     },
   );
+}
+
+/** Who began a command, and why. */
+interface Beginning {
+  readonly by: string;
+  readonly reason: string | null;
+}
+
+interface Ending {
+  readonly release?: string | null;
+  readonly from?: string | null;
+  readonly databaseStrategy?: string | null;
+}
+
+interface Journal {
+  /** The same tools, with every step's intent and outcome written down. */
+  readonly context: Context;
+  /** The command itself, as `history` tells it. */
+  command<Result extends Ending>(begin: Beginning, work: () => Promise<Result>): Promise<Result>;
+}
+
+/**
+ * Writes every step to the journal: its intent before it begins, its outcome after. So
+ * the run after a `kill -9` knows what was under way.
+ * @param command such as "deploy:prod"
+ * @param hide takes secrets out of what is written
+ */
+export function journaled(
+  context: Context,
+  directory: string,
+  command: string,
+  hide: (text: string) => string,
+): Journal {
+  const run = context.randomBytes(6).toString("hex");
+  let beginning: Partial<Entry> | undefined;
+  let begun = false;
+  const append = (step: string, event: Entry["event"], more: Partial<Entry> = {}) => {
+    const { detail, message } = more;
+    appendEntry(directory, {
+      at: new Date(context.now()).toISOString(),
+      run,
+      command,
+      step,
+      event,
+      ...more,
+      ...(detail === undefined ? {} : { detail: hide(detail) }),
+      ...(message === undefined ? {} : { message: hide(message) }),
+    });
+  };
+  const write = (...line: Parameters<typeof append>) => {
+    // A command that finds nothing to do leaves no trace; one whose first line the disk refused
+    // writes it when it goes on.
+    if (!begun) append("", "begin", beginning);
+    begun = true;
+    append(...line);
+  };
+  /** For what has happened anyway: a full disk does not change it, nor hide why it failed. */
+  const writeAfter = (...line: Parameters<typeof append>) => {
+    try {
+      write(...line);
+    } catch (error) {
+      if (!isDiskFailure(error)) throw error;
+      context.reporter.note(`the journal cannot be written: ${reported(error)}`);
+    }
+  };
+  const reported = (error: unknown) => (error instanceof Problem ? error.message : String(error));
+  const reporter: Context["reporter"] = {
+    ...context.reporter,
+    async step(name, work, outcome, parameters) {
+      write(name, "begin");
+      try {
+        const result = await context.reporter.step(name, work, outcome, parameters);
+        const detail = outcome?.(result) ?? "";
+        write(name, "done", detail === "" ? {} : { detail });
+        return result;
+      } catch (error) {
+        writeAfter(name, "failed", { detail: reported(error) });
+        throw error;
+      }
+    },
+  };
+  return {
+    context: { ...context, reporter },
+    async command({ by, reason }, work) {
+      const started = context.now();
+      const seconds = () => (context.now() - started) / 1000;
+      beginning = { by, ...(reason === null ? {} : { reason }) };
+      try {
+        const result = await work();
+        if (begun) writeAfter("", "done", { seconds: seconds(), ...named(result) });
+        return result;
+      } catch (error) {
+        if (begun) writeAfter("", "failed", { seconds: seconds(), message: reported(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+function named({ release, from, databaseStrategy }: Ending): Partial<Entry> {
+  return {
+    ...(release ? { release } : {}),
+    ...(from ? { from } : {}),
+    ...(databaseStrategy ? { databaseStrategy } : {}),
+  };
+}
+
+/** What a command has done to the containers of its stack. */
+interface Touches {
+  /** The same engine, watched. */
+  readonly engine: Engine;
+  /** A verified release serves again: what was done before is done. */
+  settled(what: string): void;
+  /**
+   * The same failure, with an exit code that is true of what was done before it: a run that touched
+   * anything never ends with 2 or 3.
+   */
+  truthful(error: unknown): unknown;
+}
+
+/**
+ * Watches the calls that change containers of a project: made, stopped or removed. Starting what
+ * was stopped, and bringing the database up to be asked, takes nothing from anyone.
+ */
+export function watchTouches(engine: Engine, project: string): Touches {
+  const own = new Map<string, string>();
+  const touched: string[] = [];
+  const settled: string[] = [];
+  const noteContainer = (what: string, id: string) => {
+    const service = own.get(id);
+    if (service !== undefined) touched.push(`${what} ${service}`);
+  };
+  const noteServices = (what: string, of: string, services: readonly string[]) => {
+    const changed = services.filter((one) => one !== "postgres");
+    if (of === project && changed.length > 0) touched.push(`${what} ${changed.join(", ")}`);
+  };
+  return {
+    engine: {
+      ...engine,
+      async containers(input) {
+        const found = await engine.containers(input);
+        if (input === project) for (const { id, service } of found) own.set(id, service);
+        return found;
+      },
+      create(call, services) {
+        noteServices("create", call.project, services);
+        return engine.create(call, services);
+      },
+      scaleUp(call, service) {
+        noteServices("create another", call.project, [service]);
+        return engine.scaleUp(call, service);
+      },
+      down(of, volumes) {
+        noteServices("remove", of, ["all containers"]);
+        return engine.down(of, volumes);
+      },
+      stop(id, ...how) {
+        noteContainer("stop", id);
+        return engine.stop(id, ...how);
+      },
+      remove(id) {
+        noteContainer("remove", id);
+        return engine.remove(id);
+      },
+    },
+    settled(what) {
+      touched.length = 0;
+      settled.push(what);
+    },
+    truthful(error) {
+      const problem = foreseen(error);
+      const isUntouched = touched.length === 0 && settled.length === 0;
+      if (problem === undefined || problem.exit > 3 || isUntouched) return error;
+      const { message, details, next } = problem;
+      const done = [...settled, ...(touched.length > 0 ? [`done: ${touched.join(", ")}`] : [])];
+      const code = touched.length === 0 ? "ROLLED_BACK" : "STEP_FAILED";
+      // What was interrupted has changed something.
+      const reported =
+        problem.code === "INTERRUPTED" ? "interrupted before it did what was asked" : message;
+      return new Problem(code, reported, {
+        details: [...done, ...details],
+        ...(next === undefined ? {} : { next }),
+        cause: error,
+      });
+    },
+  };
 }

@@ -1,12 +1,9 @@
-import { databaseName } from "../database/databaseName.ts";
-import { dropScratch } from "../database/dropScratch.ts";
-import { dump } from "../database/dump.ts";
-import { interruptible } from "../database/interruptible.ts";
-import type { Mark } from "../database/marks.ts";
-import { assertRestored } from "../database/assertRestored.ts";
+import { databaseName, type Mark } from "../database/databaseNames.ts";
+import { dropScratch } from "../database/alterDatabases.ts";
+import { assertRestored, dump } from "../database/dump.ts";
+import { type DatabaseServer, interruptible } from "../database/sql.ts";
 import { readDump, restoreDump } from "../database/restoreDump.ts";
-import type { DatabaseServer } from "../database/sql.ts";
-import { backupId, dumpPath, keepBackup, type Backup } from "../state/backups.ts";
+import { type Backup, backupId, dumpPath, keepBackup } from "../state/backups.ts";
 import type { Context } from "../state/context.ts";
 import type { Stack } from "../stack/renderStack.ts";
 

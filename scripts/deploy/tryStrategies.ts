@@ -1,26 +1,22 @@
 import { Problem } from "../common/problem.ts";
-import { copyDatabase } from "../database/copyDatabase.ts";
+import { dropScratch, swapNames } from "../database/alterDatabases.ts";
 import { copyIntoSchema } from "../database/copyIntoSchema.ts";
-import { databaseName } from "../database/databaseName.ts";
-import { dropScratch } from "../database/dropScratch.ts";
-import type { Mark } from "../database/marks.ts";
+import { databaseName, type Mark } from "../database/databaseNames.ts";
+import { copyDatabase } from "../database/makeDatabase.ts";
 import { restoreDump } from "../database/restoreDump.ts";
-import { sameRevisions } from "../database/sameRevisions.ts";
+import { sameRevisions } from "../database/revisions.ts";
 import { endedText } from "../database/sessions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
-import { swapNames } from "../database/swapNames.ts";
-import { dumpPath, fingerprint, isSealed, readBackups, type Backup } from "../state/backups.ts";
+import { type Backup, dumpPath, fingerprint, isSealed, readBackups } from "../state/backups.ts";
 import type { Context } from "../state/context.ts";
 import type { Verification } from "../state/release.ts";
-import type { DatabaseStrategy } from "./databaseOptions.ts";
-import type { OfflineTask } from "./nextRelease.ts";
+import { refuseUnusable, usesBackup } from "./guards.ts";
+import { type OfflineTask, runMarks } from "./nextRelease.ts";
 import { noteRetained } from "./noteRetained.ts";
-import { playTarget } from "./playTarget.ts";
-import { refuseUnusable, usesBackup } from "./refuseBackup.ts";
-import { openRehearsalEnvironment } from "./rehearsalEnvironment.ts";
+import type { DatabaseStrategy } from "./planSchema.ts";
+import { openRehearsalEnvironment, play, type RehearsedServer } from "./rehearsalEnvironment.ts";
 import { repair, repairsFor } from "./repairs.ts";
-import { runMarks } from "./runMarks.ts";
-import type { Rollout } from "./runPlan.ts";
+import type { Rollout } from "./rollout.ts";
 import type { Session } from "./session.ts";
 import { restoreProgress } from "./takeBackup.ts";
 
@@ -262,4 +258,51 @@ async function downgradeCopy(rollout: Rollout, copy: Mark, session: Session): Pr
 function repairsOf({ target, previousTag }: Rollout) {
   const to = target.settings.get("LETTA_VERSION");
   return repairsFor(target.prepared.stack.server, previousTag ?? to, to);
+}
+
+/**
+ * Boots the target's server on a copy, without its migration, and uses it. The copy is gone then.
+ * @param scratch marks the copy
+ * @throws Problem REHEARSAL_FAILED where it does not boot, or does not work
+ */
+export async function playTarget(
+  rollout: Rollout,
+  scratch: Mark,
+  { directory, context }: Session,
+): Promise<Verification> {
+  const { target, settings, currentState, schema } = rollout;
+  const server = currentState.database!;
+  const database = databaseName(server.name, scratch);
+  const tag = target.settings.get("LETTA_VERSION");
+  const rehearsedServer: RehearsedServer = {
+    stack: target.prepared.stack,
+    settings: target.settings,
+  };
+  const rehearsalEnvironment = await openRehearsalEnvironment(
+    new Map([["target", rehearsedServer]]),
+    { server, database },
+    { settings, directory },
+    context,
+  );
+  const started = context.now();
+  try {
+    const { requests } = await context.reporter.step(
+      `${tag} on the copy`,
+      () => play(rehearsalEnvironment, "target"),
+      (played) =>
+        `boots in ${played.bootSeconds.toFixed(1)} s, answers ${played.requests} requests`,
+    );
+    return {
+      image: target.images.bySetting.get("LETTA_IMAGE")!,
+      revision: schema.revision ?? [],
+      databaseStrategy: "keep",
+      passed: true,
+      detail: `${tag} answered ${requests} requests on a copy`,
+      at: new Date(context.now()).toISOString(),
+      seconds: (context.now() - started) / 1000,
+    };
+  } finally {
+    await rehearsalEnvironment.close();
+    await dropScratch(server, scratch);
+  }
 }

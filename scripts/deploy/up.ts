@@ -1,7 +1,7 @@
 import type { Check } from "../checks/verify.ts";
 import { Problem } from "../common/problem.ts";
 import { assertAllows, lackText } from "../database/assertDatabase.ts";
-import { revision } from "../database/revision.ts";
+import { revision } from "../database/revisions.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { giveRolesBack, takeOverRoles } from "../database/takeOverRoles.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
@@ -10,32 +10,28 @@ import type { Stack } from "../stack/renderStack.ts";
 import type { Context } from "../state/context.ts";
 import {
   keepRelease,
+  newestGood,
   nextReleaseId,
   readReleaseFile,
-  newestGood,
   updateRelease,
 } from "../state/releases.ts";
 import { secretKey } from "../state/secretKey.ts";
 import { checkRollout } from "./checkRollout.ts";
-import { databaseOf } from "./databaseOf.ts";
-import { describeRelease } from "./describeRelease.ts";
+import { databaseOf, judgeExternalDatabase } from "./databaseOf.ts";
+import { describeRelease, madeDigests, settingsText } from "./describeRelease.ts";
 import { assertPassword } from "./guards.ts";
-import { judgeExternalDatabase } from "./judgeExternalDatabase.ts";
-import { madeDigests } from "./madeDigests.ts";
-import { markLive } from "./markLive.ts";
+import { markLive } from "./ownership.ts";
 import { obtainImages } from "./obtainImages.ts";
 import { planChanges, type Change } from "./planChanges.ts";
 import { assertOwn } from "./preflight.ts";
 import { imageSettings, prepareStack, type PreparedStack } from "./prepareStack.ts";
 import { recover } from "./recover.ts";
-import { refuseOtherPlace } from "./refuseOtherPlace.ts";
-import { runMarks } from "./runMarks.ts";
-import { session, type Retaining, type Session } from "./session.ts";
-import { settingsText } from "./settingsText.ts";
-import { stopAll } from "./stopAll.ts";
-import { telemetryCounts } from "./telemetryCounts.ts";
-import { updateServices } from "./updateServices.ts";
-import { checksSummary, assertVerified, verifyRelease } from "./verifyRelease.ts";
+import { refuseOtherPlace } from "./assertSamePlace.ts";
+import { runMarks } from "./nextRelease.ts";
+import { type Retaining, session, type Session } from "./session.ts";
+import { stopAll, updateServices } from "./updateServices.ts";
+import { telemetryCounts } from "./collectorUpdate.ts";
+import { assertVerified, checksSummary, verifyRelease } from "./verifyRelease.ts";
 
 export interface UpOutcome {
   readonly release: string;

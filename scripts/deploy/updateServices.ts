@@ -1,26 +1,28 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { durationMs } from "../common/durationMs.ts";
 import type { FailureKind } from "../common/failureKind.ts";
 import { Problem } from "../common/problem.ts";
+import { durationMs } from "../common/units.ts";
+import { withMigrationLock, withoutBlockers } from "../database/blockers.ts";
 import { countTables } from "../database/countTables.ts";
+import { writePasswordFile } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { takeOverRoles } from "../database/takeOverRoles.ts";
-import type { Engine } from "../docker/engine.ts";
+import type { ComposeCall, Engine } from "../docker/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import { isCollector } from "../stack/isCollector.ts";
-import { isTelemetry } from "../stack/isTelemetry.ts";
+import { secretValues } from "../stack/proxyCertificate.ts";
+import { isCollector, isTelemetry, type StackService } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import type { Context } from "../state/context.ts";
-import { composeCall } from "./composeCall.ts";
-import { databaseOf } from "./databaseOf.ts";
-import { drainCollector } from "./drainCollector.ts";
-import { ensureTables } from "./ensureTables.ts";
+import {
+  drainCollector,
+  ensureTables,
+  quarantineQueue,
+  reloadService,
+  telemetryCounts,
+} from "./collectorUpdate.ts";
+import { databaseOf, readyTls } from "./databaseOf.ts";
 import type { Change } from "./planChanges.ts";
-import { readyTls } from "./readyTls.ts";
-import { reloadService } from "./reloadService.ts";
-import { startService } from "./startService.ts";
-import { stopAll } from "./stopAll.ts";
-import { telemetryCounts } from "./telemetryCounts.ts";
+import { waitFor } from "./waitFor.ts";
 
 export interface ServiceUpdate {
   readonly settings: Settings;
@@ -225,4 +227,118 @@ async function ensureRoles(server: DatabaseServer): Promise<void> {
   if ((await server.roles()).kind !== "superuser") return;
   const tables = await countTables(server.database());
   if (Object.keys(tables).length === 0) await takeOverRoles(server);
+}
+
+/** A collector that cannot read its queue gets a second try without what it cannot read. */
+async function startService(...given: Parameters<typeof startOnce>): Promise<void> {
+  const [{ stack }, { name }, ids, , context] = given;
+  try {
+    await startOnce(...given);
+  } catch (error) {
+    if (!isCollector(name) || !(await quarantineQueue(stack, name, ids.get(name)!, context)))
+      throw error;
+    await startOnce(...given);
+  }
+}
+
+async function startOnce(
+  execution: ServiceUpdate,
+  service: StackService,
+  ids: ReadonlyMap<string, string>,
+  pending: Promise<void>[],
+  context: Context,
+): Promise<void> {
+  const { settings, stack, postgres } = execution;
+  const id = ids.get(service.name)!;
+  const limit = waitSeconds(service, settings);
+  const before = await context.engine.inspect(id);
+  if (service.name === stack.server.migrate) {
+    const where = { container: ids.get("postgres"), image: postgres };
+    // Once begun, a migration is seen through: some of Letta's commit in the middle.
+    const server = databaseOf(settings, where, context);
+    await withMigrationLock(server.database(), async () => {
+      await context.engine.start(id);
+      const containers = await context.engine.containers(stack.project);
+      const { addresses = [] } = containers.find((one) => one.id === id) ?? {};
+      const unblocking = { server, addresses, mayEnd: execution.endsSessions === true };
+      await withoutBlockers(unblocking, context, () =>
+        waitFor(service, before, limit, context, undefined),
+      );
+    });
+    return;
+  }
+  const password = settings.secrets.get("LETTA_PG_PASSWORD");
+  if (service.name === "postgres" && before.state === "running" && password !== undefined) {
+    // It may have been started under another one. Where it ends meanwhile, waitFor tells so.
+    await writePasswordFile(context.engine, id, password).catch(() => undefined);
+  }
+  if (before.state === "running" && before.health === "unhealthy") {
+    await context.engine.stop(id, service.graceSeconds);
+  }
+  const stopped = await context.engine.inspect(id);
+  const failedToStart = new AbortController();
+  const starting = service.hasFiles
+    ? context.engine.startWithFiles(composeCall(execution), service.name)
+    : context.engine.start(id);
+  starting.catch((error: unknown) => failedToStart.abort(error));
+  pending.push(starting);
+  // Compose takes its time to end: what it started is watched meanwhile, and it is waited
+  // for only when all services stand.
+  const signal = AbortSignal.any([context.signal, failedToStart.signal]);
+  const isPatient = execution.failedBefore !== undefined && service.name === stack.server.service;
+  await waitFor(service, stopped, limit, context, signal, isPatient);
+}
+
+/** A part without a setting of its own has at least what its health check gives it: first starts take long. */
+function waitSeconds({ name, startSeconds }: StackService, settings: Settings): number {
+  const names = {
+    postgres: "DATABASE_TIMEOUT",
+    migrate: "MIGRATION_TIMEOUT",
+    collector: "COLLECTOR_TIMEOUT",
+    server: "SERVER_TIMEOUT",
+  } as const;
+  const own = names[name as keyof typeof names];
+  if (own !== undefined) return durationMs(settings.get(own)) / 1000;
+  return Math.max(startSeconds, durationMs(settings.get("COLLECTOR_TIMEOUT")) / 1000);
+}
+
+/** Parts the tool does not know the grace of: gone from the stack, or made by another version. */
+const unknownGraceSeconds = 30;
+
+/**
+ * Stops parts of a stack, the last started first: the server drains, the collector flushes,
+ * the database closes last, each within its own grace period.
+ * @param services which ones; those that do not run are passed over
+ */
+export async function stopAll(
+  stack: Pick<Stack, "project" | "services">,
+  services: readonly string[],
+  context: Context,
+  name: string,
+): Promise<void> {
+  const running = (await context.engine.containers(stack.project)).filter(
+    (one) =>
+      services.includes(one.service) && ["running", "restarting", "paused"].includes(one.state),
+  );
+  if (running.length === 0) return;
+  const position = (service: string) => {
+    const found = stack.services.findIndex((one) => one.name === service);
+    return found < 0 ? stack.services.length : found; // no longer part of the stack: first to go
+  };
+  const lastFirst = running.sort((a, b) => position(b.service) - position(a.service));
+  await context.reporter.step(
+    `${name}: ${lastFirst.map((one) => one.service).join(", ")}`,
+    async (report) => {
+      for (const container of lastFirst) {
+        report(container.service);
+        const known = stack.services.find((one) => one.name === container.service);
+        await context.engine.stop(container.id, known?.graceSeconds ?? unknownGraceSeconds);
+      }
+    },
+  );
+}
+
+/** What every call of Compose for a stack gets. */
+export function composeCall({ file, stack, settings }: ServiceUpdate): ComposeCall {
+  return { file, project: stack.project, secrets: Object.fromEntries(secretValues(settings)) };
 }

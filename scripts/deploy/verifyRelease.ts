@@ -1,25 +1,30 @@
-import { Problem } from "../common/problem.ts";
-import { redaction } from "../common/redaction.ts";
-import type { Context } from "../state/context.ts";
-import type { PreparedStack } from "./prepareStack.ts";
-import type { Settings } from "../settings/readSettings.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expectation, type Expectation } from "../checks/expectation.ts";
 import {
+  type Check,
+  spansCheck,
   verify,
   verifyQuickly,
   verifyServer,
   verifySpans,
   verifyTelemetry,
-  type Check,
 } from "../checks/verify.ts";
-import { expectationOf } from "./expectationOf.ts";
-import { classifyChecks, type VerificationCircumstances } from "./classifyChecks.ts";
+import { failureKind, type FailureKind } from "../common/failureKind.ts";
+import { Problem } from "../common/problem.ts";
+import { redaction } from "../common/redaction.ts";
+import { certifiedName, type Settings } from "../settings/readSettings.ts";
+import { readDelivery } from "../stack/readDelivery.ts";
+import type { Context } from "../state/context.ts";
+import { deviceId, secretKey } from "../state/secretKey.ts";
+import type { PreparedStack } from "./prepareStack.ts";
 
 /**
  * A quick look asks whether what runs still answers; the full verification sends canaries too, and
  * waits for the server's spans; the verification of a fast rollback leaves those out, as they take as
  * long as all batches on their way. Spans alone are what the bake gate waits for.
  */
-export type Depth = "quick" | "whole" | "telemetry" | "server" | "spans";
+type Depth = "quick" | "whole" | "telemetry" | "server" | "spans";
 
 const depths = {
   quick: verifyQuickly,
@@ -88,4 +93,87 @@ export function checksSummary(checks: readonly Check[]): string {
     ...(failed.length > 0 ? [`${failed.length} failed (${failed.join(", ")})`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} skipped (${skipped.join("; ")})`] : []),
   ].join(", ");
+}
+
+export interface VerificationCircumstances {
+  readonly telemetryCounts: boolean;
+  /** Whether the release made or changed a part of the telemetry. */
+  readonly changesTelemetry: boolean;
+  /** How the server failed already before anything was touched. */
+  readonly before?: readonly FailureKind[];
+}
+
+interface ClassifiedChecks {
+  /** What the release answers for. */
+  readonly counted: readonly Check[];
+  /** What failed, and is not the release's doing or has to wait. */
+  readonly degraded: readonly Check[];
+  /** What fails as the server failed before: not the release's doing either. */
+  readonly failedBefore: readonly Check[];
+}
+
+/**
+ * Which checks a release answers for. A sink that is away must not keep anybody from
+ * deploying a repair, nor in an incident from going back: there only the server counts. A run that
+ * changes such a service has to show that all still arrives, unless telemetry counts for nothing. Pure.
+ */
+export function classifyChecks(
+  checks: readonly Check[],
+  { telemetryCounts, changesTelemetry, before = [] }: VerificationCircumstances,
+): ClassifiedChecks {
+  const failedBefore = checks.filter(({ outcome, detail }) => {
+    const kind = failureKind(detail);
+    return outcome === "failed" && kind !== undefined && before.includes(kind);
+  });
+  const own = checks.filter((one) => !failedBefore.includes(one));
+  const telemetry = own.filter(
+    (one) => one.outcome === "failed" && one.description === "telemetry",
+  );
+  // Where canaries do not arrive either, spans that are missing say nothing of the server.
+  const explains = telemetry.some((one) => one.name !== spansCheck);
+  const degraded = !telemetryCounts || (!changesTelemetry && explains) ? telemetry : [];
+  return { counted: own.filter((one) => !degraded.includes(one)), degraded, failedBefore };
+}
+
+/**
+ * What must be true of a prepared stack under these settings, and who may look whether it is.
+ * @param prepared with "" as its collector's configuration where nothing is followed on its way
+ */
+export function expectationOf(
+  settings: Settings,
+  prepared: Pick<PreparedStack, "stack" | "collector">,
+  directory: string,
+  context: Pick<Context, "randomBytes">,
+): Expectation {
+  const url = settings.get("GRAFANA_URL");
+  return expectation(prepared.stack, {
+    version: settings.get("LETTA_VERSION"),
+    serverName: certifiedName(settings),
+    password:
+      settings.get("SECURE") === "true" ? settings.secrets.get("LETTA_SERVER_PASSWORD") : undefined,
+    delivery: readDelivery(prepared.collector),
+    reader: {
+      user: settings.get("CLICKHOUSE_READER_USERNAME"),
+      password: settings.get("CLICKHOUSE_READER_PASSWORD"),
+      caCertificate: caCertificate(settings),
+    },
+    grafana:
+      url === ""
+        ? undefined
+        : {
+            url: settings.get("GRAFANA_ENABLED") === "true" ? ownDashboard(url) : url,
+            deviceId: deviceId(secretKey(directory, context.randomBytes)),
+          },
+  });
+}
+
+/** The certificate that is trusted in addition to the known ones. */
+function caCertificate(settings: Settings): string | undefined {
+  const path = resolve(settings.root, settings.get("OTEL_CA_FILE"));
+  return settings.has("OTEL_CA_FILE") && existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+/** Where the link leads in the Grafana of the stack itself. */
+function ownDashboard(url: string): string {
+  return `${url.replace(/\/+$/, "")}/d/letta-agent`;
 }

@@ -3,7 +3,6 @@ import { Problem } from "../common/problem.ts";
 import type { Inspected } from "../docker/engine.ts";
 import type { StackService } from "../stack/readServices.ts";
 import { labels } from "../stack/renderStack.ts";
-import { errorExcerpt } from "./errorExcerpt.ts";
 import type { Context } from "../state/context.ts";
 
 const pollMs = 100;
@@ -100,4 +99,22 @@ async function failure(
     details: errorExcerpt(log),
     next: `npm run logs -- ${environment} ${service.name}`,
   });
+}
+
+const excerptLines = 12;
+const longestLine = 240;
+
+/** How programs begin to say what went wrong: Python's `some.module.KeyError: `, Postgres' `ERROR: `. */
+const says = /(^|[\s.])(\w*(Error|Exception)|ERROR|FATAL|PANIC|panic|error): /;
+
+/**
+ * Of a broken part's log, enough to see the cause: its last lines, and before them the last one
+ * that names an error, as what is printed with that may be longer (SQLAlchemy adds the statement).
+ */
+export function errorExcerpt(log: string): string[] {
+  const lines = log.split("\n");
+  const last = lines.slice(-excerptLines);
+  const cause = lines.findLast((one) => says.test(one));
+  const reported = cause === undefined || last.includes(cause) ? last : [cause, ...last.slice(1)];
+  return reported.map((line) => line.slice(0, longestLine));
 }

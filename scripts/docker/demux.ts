@@ -1,5 +1,6 @@
-import { PassThrough, type Duplex, type Readable, type Writable } from "node:stream";
+import { Duplex, PassThrough, Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type Docker from "dockerode";
 
 const headerBytes = 8;
 const standardError = 2;
@@ -51,4 +52,68 @@ export async function converse(
   await Promise.all([reading, writing]);
   const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString("utf8");
   return { stdout: text(output), stderr: text(errors) };
+}
+
+/**
+ * A connection to a port of a container, through the busybox that all parts have in /probe:
+ * it works where nothing is published, and on an engine far away.
+ */
+export async function connectTo(docker: Docker, id: string, port: number): Promise<Duplex> {
+  const exec = await docker.getContainer(id).exec({
+    Cmd: ["/probe/busybox", "nc", "127.0.0.1", String(port)],
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+  });
+  const stream = await duplexOptions((how) => exec.start(how));
+  const readable = Readable.from(demux(stream, () => undefined));
+  // The types know only the web's streams here; Node pairs its own the same way.
+  return Duplex.from({ readable, writable: stream } as never);
+}
+
+interface Gathered {
+  readonly stream: PassThrough;
+  readonly text: () => string;
+}
+
+/** Gathers what a stream brought, as text only at the end: a chunk may cut a character in two. */
+export function gather(): Gathered {
+  const chunks: Buffer[] = [];
+  const stream = new PassThrough();
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
+}
+
+/**
+ * Waits until what was gathered matches.
+ * @throws Error with what was said where it ended before that
+ */
+export async function matched(out: Gathered, until: RegExp, ended: Promise<void>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    out.stream.on("data", () => until.test(out.text()) && resolve());
+    void ended.then(() => reject(new Error(`ended before it was ready: ${out.text().trim()}`)));
+  });
+}
+
+/** How the engine is asked for a stream both ways. */
+interface DuplexOptions {
+  readonly hijack: true;
+  readonly stdin: true;
+  readonly abortSignal: AbortSignal;
+}
+
+/**
+ * A stream to a process in a container and back. Where the engine refuses it, as its container has
+ * gone meanwhile, docker-modem 5 leaves the request open, and this process would never end.
+ */
+export async function duplexOptions<Stream>(
+  open: (how: DuplexOptions) => Promise<Stream>,
+): Promise<Stream> {
+  const refused = new AbortController();
+  try {
+    return await open({ hijack: true, stdin: true, abortSignal: refused.signal });
+  } catch (error) {
+    refused.abort();
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import Docker from "dockerode";
 import { readdirSync, readFileSync } from "node:fs";
-import { buildImage } from "./buildImage.ts";
+import { buildImage, importBase } from "./buildImage.ts";
 import {
   composeCreate,
   composeScaleUp,
@@ -8,17 +8,23 @@ import {
   composeStart,
   composeVersion,
 } from "./compose.ts";
-import { connectTo } from "./connectTo.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { connectTo } from "./demux.ts";
+import { type Endpoint, sshAgent } from "./endpoint.ts";
 import type { Engine, ObservedContainer } from "./engine.ts";
-import { execHeld } from "./execHeld.ts";
-import { execOnce } from "./execOnce.ts";
-import { followLogs, tailLogs } from "./followLogs.ts";
+import {
+  copyOut,
+  detach,
+  execHeld,
+  execOnce,
+  followLogs,
+  runHeld,
+  runOnce,
+  stay,
+  sweepShots,
+  tailLogs,
+} from "./runInContainer.ts";
 import { holdName } from "./holdName.ts";
-import { importBase } from "./importBase.ts";
 import { pullImage } from "./pullImage.ts";
-import { copyOut, detach, runHeld, runOnce, stay, sweepShots } from "./runOnce.ts";
-import { sshAgent } from "./sshAgent.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

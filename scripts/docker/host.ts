@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
 
@@ -16,7 +18,7 @@ export interface Host {
 }
 
 /** Commands that would change the host, as they are shown and as they are run. */
-export interface HostChange {
+interface HostChange {
   readonly description: string;
   readonly script: string;
 }
@@ -159,4 +161,27 @@ function safely<Result>(work: () => Result): Result | undefined {
 
 function unsupported(message: string, next: string): Problem {
   return new Problem("HOST_UNSUPPORTED", message, { next });
+}
+
+const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** Whether a program stands in one of the system's own folders. */
+export function isInstalled(program: string): boolean {
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** So many ports of this machine's loopback that are free now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const found = servers.map((server) => (server.address() as AddressInfo).port);
+  for (const server of servers) server.close();
+  return found;
 }

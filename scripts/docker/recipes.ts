@@ -1,4 +1,5 @@
-import type { Lookup } from "../settings/fillSettings.ts";
+import { Problem } from "../common/problem.ts";
+import type { Lookup } from "../settings/readSettings.ts";
 
 /** A role whose image can be built from package registries alone. */
 export interface Recipe {
@@ -112,4 +113,125 @@ function unbuildable(version: string, tags: readonly string[]): Pick<Recipe, "un
   if (fitting.includes(version)) return {};
   const requested = [version, ...tags].join(" with ");
   return { unbuildable: `expected OTEL_VERSION ${fitting.join(" or ")}, got ${requested}` };
+}
+
+type Source = "present" | "pull" | "build";
+
+export interface ImageChoice {
+  readonly role: string;
+  readonly reference: string;
+  readonly source: Source;
+  readonly cause: string;
+}
+
+export interface ImageQuestion {
+  readonly role: string;
+  /** IMAGE_SOURCE: auto pulls where it can and builds where not, the others do one of the two. */
+  readonly mode: "auto" | "pull" | "local";
+  readonly official: string;
+  readonly local: string;
+  readonly officialPresent: boolean;
+  readonly localPresent: boolean;
+  /** Whether an image registry answered in this run; undefined before anybody asked. */
+  readonly registry: boolean | undefined;
+  /** No official image is made for it, such as the server's development target. */
+  readonly onlyLocal: boolean;
+  /** A person's own image is set: nothing that is built here stands for it. */
+  readonly isOwn: boolean;
+}
+
+/** Where a role's image comes from. Present images win, so that nothing is fetched twice. */
+export function chooseImage(input: ImageQuestion): ImageChoice {
+  const { role, official, local } = input;
+  if (input.mode !== "local" && !input.onlyLocal) {
+    if (input.officialPresent) return choice(role, official, "present", "already here");
+    if (input.mode === "pull") return choice(role, official, "pull", "IMAGE_SOURCE=pull");
+  }
+  if (input.isOwn && input.mode === "auto" && !input.onlyLocal) {
+    return choice(role, official, "pull", "not here yet");
+  }
+  if (input.localPresent) return choice(role, local, "present", "built here before");
+  if (input.mode === "local") return choice(role, local, "build", "IMAGE_SOURCE=local");
+  if (input.onlyLocal) return choice(role, local, "build", "no official image of this target");
+  if (input.registry === false) return choice(role, local, "build", "no image registry answers");
+  return choice(role, official, "pull", "not here yet");
+}
+
+function choice(role: string, reference: string, source: Source, cause: string): ImageChoice {
+  return { role, reference, source, cause };
+}
+
+/**
+ * The image to pull: as it is set where that says which one, else with the part's version
+ * as its tag. So one setting (LETTA_VERSION) moves image and expectation together.
+ * @param version undefined for parts whose image alone says it
+ */
+export function officialReference(image: string, version: string | undefined): string {
+  const name = image.slice(image.lastIndexOf("/") + 1);
+  if (image.includes("@") || name.includes(":") || version === undefined) return image;
+  return `${image}:${version}`;
+}
+
+/** The repository of a reference, as Docker Hub's short names have it: "letta/letta". */
+export function repositoryOf(reference: string): string {
+  return reference
+    .replace(/@.*$/, "")
+    .replace(/:[^:/]*$/, "")
+    .replace(/^(?:index\.)?docker\.io\//, "")
+    .replace(/^library\//, "");
+}
+
+/**
+ * Refuses to build what docker/<role>/ has no source of; its official image may still serve
+ * where one can be pulled.
+ * @throws Problem IMAGE_UNAVAILABLE naming the versions that can be built
+ */
+export function assertBuildable({ role, unbuildable }: Recipe): void {
+  if (unbuildable === undefined) return;
+  throw new Problem("IMAGE_UNAVAILABLE", `${role} cannot be built here: ${unbuildable}`, {
+    next: "make an image registry reachable, or ask for what can be built",
+  });
+}
+
+interface BuildInputs {
+  readonly secretFiles: Readonly<Record<string, string>>;
+  readonly secretTexts: Readonly<Record<string, string>>;
+}
+
+/** Settings of the host's package clients that a build may need, by their own names. */
+const names = [
+  "PIP_INDEX_URL",
+  "PIP_EXTRA_INDEX_URL",
+  "PIP_TRUSTED_HOST",
+  "UV_INDEX_URL",
+  "UV_DEFAULT_INDEX",
+  "GOPROXY",
+  "GONOSUMDB",
+  "GONOSUMCHECK",
+  "GOSUMDB",
+  "GOPRIVATE",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+];
+
+/** Where a host that has a CA of its own says so, first one first. */
+const certificateNames = ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
+/**
+ * What a build may see of the host and must not keep: its CA bundle, and its package
+ * clients' settings, which may carry tokens, as a shell text to be sourced.
+ */
+export function buildSecrets(
+  environment: Readonly<Record<string, string | undefined>>,
+): BuildInputs {
+  const bundle = certificateNames.map((name) => environment[name]).find(Boolean);
+  const lines = names.flatMap((name) => {
+    const value = environment[name];
+    return value ? [`export ${name}='${value.replaceAll("'", `'\\''`)}'`] : [];
+  });
+  return {
+    secretFiles: bundle ? { ca: bundle } : {},
+    secretTexts: lines.length > 0 ? { host: lines.join("\n") } : {},
+  };
 }

@@ -1,11 +1,9 @@
 import { safeParse } from "valibot";
+import type { Fault } from "./envFile.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import type { Layers, Placed } from "./gatherLayers.ts";
-import type { Fault } from "./parseEnvFile.ts";
-import { passwordOf } from "./passwordOf.ts";
 import { rules } from "./rules.ts";
-import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
-import { shownValue } from "./shownValue.ts";
+import { settingDefinitions, type SettingName, shownValue } from "./settingDefinitions.ts";
 
 /** Shorter ones cannot be distinguished from ordinary words where output is masked. */
 const shortest = 8;
@@ -115,4 +113,10 @@ function remedy(name: SettingName, got: string, environment: EnvironmentName): s
 /** A missing setting is reported at the file it belongs into. */
 function faultAt(name: SettingName, text: string, placed: Placed | undefined, home: string): Fault {
   return { file: placed?.file ?? home, line: placed?.line ?? 0, text: `${name}: ${text}` };
+}
+
+/** The password within a database URI: a list of one, or of none. */
+export function passwordOf(uri: string): string[] {
+  const password = /^[a-z+]+:\/\/[^:/@]*:(.*)@/su.exec(uri)?.[1];
+  return password ? [password] : [];
 }

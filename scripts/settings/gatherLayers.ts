@@ -1,13 +1,19 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { didYouMean } from "../common/didYouMean.ts";
-import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
+import { Problem } from "../common/problem.ts";
+import { type Fault, parseEnvFile } from "./envFile.ts";
 import type { EnvironmentName } from "./environmentName.ts";
-import { derivedDefaults } from "./derivedDefaults.ts";
-import { isSettingName } from "./isSettingName.ts";
-import type { Fault } from "./parseEnvFile.ts";
 import { type Layer, readLayer } from "./readLayer.ts";
-import { type SecretsText, secretsLayer } from "./secretsLayer.ts";
+import { derivedDefaults } from "./rules.ts";
+import { secretsPaths } from "./secretsKey.ts";
 import { ownedVariables } from "./serverVariables.ts";
-import { shownValue } from "./shownValue.ts";
+import {
+  isSettingName,
+  settingDefinitions,
+  type SettingName,
+  shownValue,
+} from "./settingDefinitions.ts";
 
 /** A value and the place that set it; line 0 where a place has no lines. */
 export interface Placed {
@@ -99,5 +105,127 @@ function misplaced(layer: Layer, environment: EnvironmentName): Fault[] {
     const expected = `a secret in env/${environment}.secrets.env, not in a committed file`;
     const got = shownValue(value, settingDefinitions[name]);
     return [{ file, line, text: `${name}: expected ${expected}, got ${got}` }];
+  });
+}
+
+type ProcessEnvironment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The process environment as far as it sets settings. In staging and prod a setting counts only if
+ * it is named in `fromEnv`: a shell's HOST or a personal API key changes nothing there. In dev and
+ * development every setting counts, except the variables that only the server reads: a shell's
+ * proxy or time zone is meant for the shell. Names that are no settings (HOME, PATH) stay.
+ * @param fromEnv the names given with --from-env
+ * @returns what counts, and the names of settings that do not, though the operator may mean them to
+ * @throws Problem USAGE with every name that is no setting, or that the process environment lacks
+ */
+export function countedEnvironment(
+  environment: EnvironmentName,
+  processEnvironment: ProcessEnvironment,
+  fromEnv: readonly string[],
+): { readonly counted: ProcessEnvironment; readonly ignored: readonly string[] } {
+  const details = fromEnv.flatMap((name) => {
+    if (!isSettingName(name)) {
+      const meant = didYouMean(name, Object.keys(settingDefinitions));
+      return [
+        `${name}: expected a setting, got an unknown name${meant ? `; did you mean ${meant}?` : ""}`,
+      ];
+    }
+    if (processEnvironment[name] !== undefined) return [];
+    return [`${name}: expected a value in the process environment, got none`];
+  });
+  if (details.length > 0) {
+    throw new Problem("USAGE", "--from-env names what cannot be taken", {
+      details,
+      next: `npm run settings -- ${environment}`,
+    });
+  }
+  const isLocal = environment === "dev" || environment === "development";
+  const isForShell = (name: string) =>
+    isSettingName(name) && settingDefinitions[name].passed === true;
+  const counts = (name: string) =>
+    !isSettingName(name) || fromEnv.includes(name) || (isLocal && !isForShell(name));
+  const set = Object.keys(processEnvironment).filter(
+    (name) => processEnvironment[name] !== undefined,
+  );
+  return {
+    counted: Object.fromEntries(set.filter(counts).map((name) => [name, processEnvironment[name]])),
+    ignored: set.filter((name) => !counts(name) && !isForShell(name)).sort(),
+  };
+}
+
+/** The text of a secrets file that was opened, or is about to be written. */
+export interface SecretsText {
+  /** Its path below the root, as faults name it. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * The layer of an environment's secrets: the plain file, or the sealed one's opened text.
+ * Both at once, and a sealed one that is not opened, are faults.
+ * @param opened takes the place of what is on disk
+ */
+function secretsLayer(
+  root: string,
+  environment: EnvironmentName,
+  opened: SecretsText | undefined,
+): Layer {
+  if (opened !== undefined) {
+    const { file, text } = opened;
+    const { assignments, faults } = parseEnvFile(text, file);
+    const all = [...faults, ...pendingFaults(text, file, environment)];
+    return { file, secret: true, present: true, text, assignments, faults: all };
+  }
+  const { plain, sealed } = secretsPaths(environment);
+  const layer = readLayer(root, plain);
+  if (existsSync(join(root, sealed))) {
+    const text = layer.present
+      ? `expected one secrets file, got ${sealed} next to it; npm run secrets -- seal ${environment}`
+      : "expected to be opened with its key first, got a sealed file";
+    const file = layer.present ? plain : sealed;
+    return {
+      file,
+      secret: true,
+      present: true,
+      assignments: [],
+      faults: [{ file, line: 0, text }],
+    };
+  }
+  const pending = pendingFaults(layer.text ?? "", plain, environment);
+  return { ...layer, faults: [...layer.faults, ...pending] };
+}
+
+/**
+ * A new value that a rotation has made up and not yet verified stands in a comment above the
+ * old one, so that a rotation that was interrupted knows both.
+ */
+const pending = /^# rotating ([A-Z][A-Z0-9_]*)=([A-Za-z0-9]+)$/u;
+
+/** The new values of a rotation that has not ended, by their names. */
+export function pendingSecrets(text: string): ReadonlyMap<string, string> {
+  const found = text.split("\n").map((line) => pending.exec(line));
+  return new Map(found.flatMap((one) => (one ? [[one[1] ?? "", one[2] ?? ""]] : [])));
+}
+
+/** The text with a rotation's new value noted above the old one; letters and digits alone. */
+export function withPending(text: string, name: string, value: string): string {
+  return `# rotating ${name}=${value}\n${text}`;
+}
+
+/** The text without any such note. */
+export function withoutPending(text: string): string {
+  const lines = text.split("\n");
+  return lines.filter((line) => !pending.test(line)).join("\n");
+}
+
+/** Until a rotation that was interrupted is finished, either value may be right. */
+function pendingFaults(text: string, file: string, environment: EnvironmentName): Fault[] {
+  return text.split("\n").flatMap((line, at) => {
+    const [, name = ""] = pending.exec(line) ?? [];
+    if (name === "") return [];
+    const next = `npm run secrets -- rotate ${environment} ${name}`;
+    const found = `${name}: expected no rotation under way, got one that was interrupted; ${next}`;
+    return [{ file, line: at + 1, text: found }];
   });
 }

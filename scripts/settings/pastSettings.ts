@@ -1,7 +1,10 @@
-import { settingDefinitions } from "./settingDefinitions.ts";
-import { isOwnSetting } from "./isOwnSetting.ts";
-import { isSettingName } from "./isSettingName.ts";
-import type { SettingName, Settings } from "./readSettings.ts";
+import {
+  isOwnSetting,
+  isSettingName,
+  settingDefinitions,
+  type SettingName,
+} from "./settingDefinitions.ts";
+import type { Settings } from "./readSettings.ts";
 
 /** Never stored; one that became a secret since may still stand in an old release's file. */
 const isSecret = (name: SettingName) => settingDefinitions[name].secret === true;

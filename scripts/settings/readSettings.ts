@@ -1,16 +1,16 @@
 import { resolve } from "node:path";
-import { settingDefinitions, type SettingName } from "./settingDefinitions.ts";
+import { didYouMean } from "../common/didYouMean.ts";
+import { Problem } from "../common/problem.ts";
+import { checkSettings, passwordOf } from "./checkSettings.ts";
+import { assertNoFaults } from "./envFile.ts";
 import type { EnvironmentName } from "./environmentName.ts";
-import type { Lookup } from "./fillSettings.ts";
-import { gatherLayers } from "./gatherLayers.ts";
-import { isSettingName } from "./isSettingName.ts";
-import { checkSettings } from "./checkSettings.ts";
-import { passwordOf } from "./passwordOf.ts";
-import { assertNoFaults } from "./assertNoFaults.ts";
-import type { SecretsText } from "./secretsLayer.ts";
-import { shownValue } from "./shownValue.ts";
-
-export type { SettingName };
+import { gatherLayers, type SecretsText } from "./gatherLayers.ts";
+import {
+  isSettingName,
+  settingDefinitions,
+  type SettingName,
+  shownValue,
+} from "./settingDefinitions.ts";
 
 /** One place that set a setting; `value` is as it may be shown. */
 export interface LayerOfSetting {
@@ -107,4 +107,88 @@ export function readSettings(input: {
         secret: isSecret(name),
       })),
   };
+}
+
+/** What a name in `${NAME}` stands for: "" for one that is declared and not set. */
+export type Lookup = (name: string) => { value: string; secret: boolean } | undefined;
+
+/**
+ * Writes settings into a text in place of `${NAME}`. A secret stays as it is, for the
+ * program that reads the text to take from its own environment; so does `$$`. Any other
+ * value has its `$` doubled, which Compose and the collector both read as one.
+ * @param unknown collects the names that no setting declares, and every other form of `$`:
+ *   Compose would fill `$NAME` or `${NAME:-x}` from its process environment
+ */
+export function fillSettings(text: string, lookup: Lookup, unknown: Set<string>): string {
+  return text.replace(
+    /\$\$|\$\{([A-Z][A-Z0-9_]*)\}|\$\{?[\w:?-]*/g,
+    (whole, name: string | undefined) => {
+      if (whole === "$$") return whole;
+      if (name === undefined) {
+        unknown.add(whole);
+        return whole;
+      }
+      const found = lookup(name);
+      if (found === undefined) unknown.add(name);
+      return found?.secret ? whole : (found?.value ?? "").replaceAll("$", "$$$$");
+    },
+  );
+}
+
+export interface Explanation {
+  readonly name: SettingName;
+  readonly description: string;
+  readonly expected: string;
+  readonly layers: readonly LayerOfSetting[];
+}
+
+/**
+ * Why a setting is what it is: its declaration, and every layer that set it.
+ * @throws Problem USAGE when there is no setting of that name, with the nearest one
+ */
+export function explainSetting(settings: Pick<Settings, "layers">, name: string): Explanation {
+  if (!isSettingName(name)) {
+    const meant = didYouMean(name, Object.keys(settingDefinitions));
+    const hint = meant ? `; did you mean ${meant}?` : "";
+    throw new Problem(
+      "USAGE",
+      `expected the name of a setting, got ${JSON.stringify(name)}${hint}`,
+    );
+  }
+  const { description, expected } = settingDefinitions[name];
+  return { name, description, expected, layers: settings.layers(name) };
+}
+
+/**
+ * The settings that are missing only because the process environment does not count: with one of these named
+ * by --from-env, less is missing.
+ * @param ignored names of settings that the process environment has in vain
+ * @param read the settings, whatever is missing, with this name counted too
+ * @returns none where the settings cannot be read for another reason
+ */
+export function ignoredCures(
+  ignored: readonly string[],
+  read: (name?: string) => Pick<Settings, "missing">,
+): string[] {
+  if (ignored.length === 0) return [];
+  const missing = (name?: string) => {
+    try {
+      return read(name).missing.length;
+    } catch (error) {
+      if (error instanceof Problem) return Infinity;
+      throw error;
+    }
+  };
+  const now = missing();
+  if (now === 0 || now === Infinity) return [];
+  return ignored.filter((name) => missing(name) < now);
+}
+
+/**
+ * The name by which the proxy's certificate is judged from here. None for one that its own CA
+ * made, nor for one of one's own, whose authority this machine need not know.
+ */
+export function certifiedName(settings: Settings): string | undefined {
+  if (settings.has("PROXY_CERT_FILE")) return undefined;
+  return settings.get("PROXY_DOMAIN") || undefined;
 }

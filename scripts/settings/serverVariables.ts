@@ -1,5 +1,4 @@
-import type { SettingDefinition } from "./defineSettings.ts";
-import { valueType } from "./valueTypes.ts";
+import { type SettingDefinition, valueType } from "./defineSettings.ts";
 
 /** Names that end so hold a secret. */
 const secretEnding = /_(?:KEY|KEY_ID|TOKEN|TOKEN_ID|SECRET|PASSWORD|DSN)$/u;

@@ -17,3 +17,56 @@ export type SettingName =
   | keyof typeof serverSettings
   | keyof typeof serverVariables
   | keyof typeof telemetrySettings;
+
+/** Whether a setting of that name is declared. */
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settingDefinitions, name);
+}
+
+const own = new RegExp(
+  `^(?:${[
+    "STATE_DIR",
+    "STACK_PROJECT",
+    "SECRETS_KEY_FILE",
+    "IMAGE_SOURCE",
+    "REQUIRE_STAGING",
+    "STAGING_VERIFICATION",
+    "PROXY_(?:CERT|KEY)_FILE",
+    "(?:DATABASE|MIGRATION|COLLECTOR|SERVER|HOOK)_TIMEOUT",
+    "BAKE_TIME",
+    "BAKE_GATE.*",
+    "DEPLOY_STRATEGY",
+    "TELEMETRY_REQUIRED",
+    ".*_KEEP",
+    "BACKUPS_KEEP_FOR",
+    "OTEL_RELEASE_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+  ].join("|")})$`,
+);
+
+/** Whether a setting says where the tool is and how it goes about: no part of any release. */
+export function isOwnSetting(name: SettingName): boolean {
+  return own.test(name);
+}
+
+const longest = 60;
+
+/**
+ * A setting's value as messages may show it: of a secret its length alone, of a URL not
+ * its user and password, of a long value its beginning, and nothing that moves a cursor.
+ */
+export function shownValue(value: string, defined: { secret?: boolean }): string {
+  if (value === "") return "nothing";
+  if (defined.secret) return `a value of ${[...value].length} characters`;
+  const masked = value.replace(/\/\/[^/]*@/gu, "//••••@");
+  const whole = [...masked];
+  const cut = whole.length > longest ? `${whole.slice(0, longest).join("")}…` : masked;
+  return /^\s|\s$|[\p{C}\p{Zl}\p{Zp}]/u.test(cut) ? escaped(cut) : cut;
+}
+
+function escaped(text: string): string {
+  const named = JSON.stringify(text);
+  return named.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+}

@@ -1,6 +1,5 @@
-import { defineSettings } from "./defineSettings.ts";
+import { defineSettings, valueType } from "./defineSettings.ts";
 import { environmentNames } from "./environmentName.ts";
-import { valueType } from "./valueTypes.ts";
 
 const required = environmentNames;
 

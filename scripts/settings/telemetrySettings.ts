@@ -1,6 +1,5 @@
-import { defineSettings, type SettingDefinition } from "./defineSettings.ts";
+import { defineSettings, type SettingDefinition, valueType } from "./defineSettings.ts";
 import { environmentNames } from "./environmentName.ts";
-import { valueType } from "./valueTypes.ts";
 
 const required = environmentNames;
 

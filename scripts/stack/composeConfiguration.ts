@@ -1,13 +1,10 @@
 import { compare } from "semver";
 import { stringify } from "yaml";
 import { Problem } from "../common/problem.ts";
-import type { Lookup } from "../settings/fillSettings.ts";
-import { applySteps } from "./applySteps.ts";
-import { checkConfiguration } from "./checkConfiguration.ts";
-import { checkVersion } from "./checkVersion.ts";
-import { listTexts } from "./listTexts.ts";
-import { mergeFragments } from "./mergeFragments.ts";
-import type { Section } from "./readFragment.ts";
+import type { Lookup } from "../settings/readSettings.ts";
+import { applySteps, checkVersion } from "./versionSteps.ts";
+import { checkConfiguration, listTexts } from "./checkConfiguration.ts";
+import { mergeFragments, type Section } from "./fragments.ts";
 
 /** From here on what an environment variable holds is looked through for `$` as well. */
 const expandsValues = "0.104.0";

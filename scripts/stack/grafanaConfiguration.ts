@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import type { Lookup } from "../settings/fillSettings.ts";
+import type { Lookup } from "../settings/readSettings.ts";
 
 /** The files of otel/grafana/ by their names under `configs` in compose/grafana.yaml. */
 export const grafanaFiles = {

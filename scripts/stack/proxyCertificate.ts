@@ -2,11 +2,11 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { hasProxy } from "../settings/hasProxy.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { hasProxy } from "../settings/rules.ts";
 
 /** What compose/proxy-certificate.yaml takes from Compose's process environment. */
-export interface ProxyCertificate {
+interface ProxyCertificate {
   /** PEM: the certificate, and those between it and its authority. */
   readonly PROXY_CERTIFICATE: string;
   /** PEM. */
@@ -67,4 +67,16 @@ function refusal(settings: Settings, name: FileSetting, expected: string, got: s
   return new Problem("SETTINGS_INVALID", `the settings of ${settings.environment} are not usable`, {
     details: [`${place}: ${name}: expected ${expected}, got ${got}`],
   });
+}
+
+/**
+ * What a rendered stack takes from Compose's process environment, by name: the settings that are
+ * secrets, and the proxy's own certificate with its key.
+ * @throws Problem SETTINGS_INVALID where that certificate cannot be used
+ */
+export function secretValues(settings: Settings): ReadonlyMap<string, string> {
+  return new Map<string, string>([
+    ...settings.secrets,
+    ...Object.entries(proxyCertificate(settings) ?? {}),
+  ]);
 }

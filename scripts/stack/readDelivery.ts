@@ -1,4 +1,4 @@
-import { durationMs } from "../common/durationMs.ts";
+import { durationMs } from "../common/units.ts";
 import { parse } from "yaml";
 
 /** What the collector tells apart in its pipelines. */

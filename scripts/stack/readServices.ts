@@ -1,8 +1,8 @@
-import { durationMs } from "../common/durationMs.ts";
 import { Problem } from "../common/problem.ts";
+import { durationMs } from "../common/units.ts";
 import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
 
-export type Condition = "service_started" | "service_healthy" | "service_completed_successfully";
+type Condition = "service_started" | "service_healthy" | "service_completed_successfully";
 
 export interface PublishedPort {
   readonly host: string;
@@ -143,4 +143,22 @@ function reloadOf(reload: Reload): Reload {
 /** Compose reads `$$` as one `$`. */
 function unescape(value: Value): string {
   return text(value).replaceAll("$$", "$");
+}
+
+/** OpenTelemetry's own default. */
+const usualMs = 5000;
+
+/** For how long a server gathers spans before it sends them, in milliseconds. */
+export function batchDelayMs(server: Pick<StackService, "environment"> | undefined): number {
+  return Number(server?.environment["OTEL_BSP_SCHEDULE_DELAY"] || usualMs);
+}
+
+/** Whether a service is a collector: one or, with COLLECTOR_REPLICAS, several. */
+export function isCollector(service: string): boolean {
+  return /^collector(?:-\d+)?$/.test(service);
+}
+
+/** Whether a service is there for the telemetry alone: the server answers without it. */
+export function isTelemetry(service: string): boolean {
+  return isCollector(service) || service === "clickhouse" || service === "grafana";
 }

@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { Problem } from "../common/problem.ts";
 import { isMap, type Value, type ValueMap } from "./mergeSources.ts";
-import { labelStack, type LabelParts, type Stack } from "./renderStack.ts";
+import { type LabelParts, labelStack, type Stack } from "./renderStack.ts";
 
 /**
  * A release's compose.yaml read back, under the labels of the release it becomes.

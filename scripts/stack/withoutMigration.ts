@@ -1,5 +1,5 @@
 import { isMap, type ValueMap } from "./mergeSources.ts";
-import { labelStack, type LabelParts, type Stack } from "./renderStack.ts";
+import { type LabelParts, labelStack, type Stack } from "./renderStack.ts";
 
 /**
  * A stack without its migration step: for a server that runs on a newer schema than its own,

@@ -1,7 +1,6 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LockAddress } from "./lockAddress.ts";
-import { readHolder, type Holder } from "./readHolder.ts";
+import { type Holder, type LockAddress, readHolder } from "./lockAddress.ts";
 
 /** What came of asking. */
 export type Asked =

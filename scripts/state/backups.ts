@@ -2,9 +2,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { privileges } from "../database/databaseOwn.ts";
+import { ownFromSql, privileges } from "../database/databaseOwn.ts";
 import type { DumpManifest } from "../database/dump.ts";
-import { ownFromSql } from "../database/ownFromSql.ts";
+import type { Schema } from "../database/schema.ts";
 import { readKey } from "./secretKey.ts";
 import { writeFile } from "./writeFile.ts";
 
@@ -188,4 +188,52 @@ function readBackup(directory: string, id: string): Backup | string {
 
 function manifestPath(directory: string, id: string): string {
   return join(directory, "backups", `${id}.json`);
+}
+
+const dayMs = 86_400_000;
+
+interface Keeping {
+  /** How many of the newest stay whatever their age. */
+  readonly keep: number;
+  /** How old one must be to go. */
+  readonly days: number;
+  readonly now: Date;
+  /** Ids of backups that a release needs for its rollback. */
+  readonly needed: Iterable<string>;
+}
+
+/**
+ * The backups that may go: beyond the count and older than the days, both. Never the newest,
+ * never the newest that was verified, never one that is needed. Newest is known by the id's
+ * counter, not by a clock that may have been wrong.
+ */
+export function chooseExpired(
+  backups: readonly Backup[],
+  { keep, days, now, needed }: Keeping,
+): Backup[] {
+  const newestFirst = backups.toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  const stay = new Set(needed);
+  const verified = newestFirst.find((one) => one.verified !== null);
+  if (verified) stay.add(verified.id);
+  return newestFirst.slice(Math.max(1, keep)).filter((one) => {
+    const age = now.getTime() - Date.parse(one.created);
+    return age > days * dayMs && !stay.has(one.id);
+  });
+}
+
+const pathOf = (directory: string, id: string) =>
+  join(directory, "releases", id, "schema-before.json");
+
+/**
+ * Writes down the live database's schema, right before a release's migration begins on it. From then on the
+ * migration may have begun; and what it has changed is known without a copy of the database.
+ */
+export function keepSchemaBefore(directory: string, id: string, schema: Schema): void {
+  writeFile(pathOf(directory, id), `${JSON.stringify(schema)}\n`);
+}
+
+/** Undefined where the release's migration has not begun. */
+export function schemaBefore(directory: string, id: string): Schema | undefined {
+  const path = pathOf(directory, id);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Schema) : undefined;
 }

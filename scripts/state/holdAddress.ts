@@ -1,6 +1,5 @@
 import { createServer, type Socket } from "node:net";
-import type { Holder } from "./readHolder.ts";
-import type { LockAddress } from "./lockAddress.ts";
+import type { Holder, LockAddress } from "./lockAddress.ts";
 
 /** More than would ever wait; a flood of them must not take the holder's file handles. */
 const mostConnections = 64;

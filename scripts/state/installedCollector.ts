@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { syncFolder } from "./syncFolder.ts";
-import { writeFile } from "./writeFile.ts";
+import { syncFolder, writeFile } from "./writeFile.ts";
 
 /** A collector that was verified when it was installed, and is still the same file. */
 export interface InstalledCollector {

@@ -1,12 +1,10 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { askHolder } from "./askHolder.ts";
-import { currentUser } from "./currentUser.ts";
 import { holdAddress } from "./holdAddress.ts";
-import { lockAddress, type LockAddress } from "./lockAddress.ts";
-import { lockedBy } from "./lockedBy.ts";
-import type { Holder } from "./readHolder.ts";
+import { type Holder, lockAddress, type LockAddress, lockedBy } from "./lockAddress.ts";
 
 export interface LockOptions {
   /** Whether to wait until its holder ends. */
@@ -153,5 +151,45 @@ function opens(pid: string, socket: string): boolean {
     return readdirSync(folder).some((one) => readlinkSync(`${folder}/${one}`) === socket);
   } catch {
     return false;
+  }
+}
+
+/**
+ * Who holds a lock of this machine now. Takes none: for commands that only read.
+ * @returns "silent" where a process holds it and does not answer; undefined where none does
+ */
+export async function lockHolder(
+  name: string,
+  platform: string = process.platform,
+): Promise<Holder | "silent" | undefined> {
+  const input = await askHolder(lockAddress(name, platform));
+  if (input.found === "none") return undefined;
+  input.leave();
+  const isStranger = input.found === "stranger" || (input.holder && input.holder.lock !== name);
+  return isStranger ? undefined : (input.holder ?? "silent");
+}
+
+/**
+ * The name of a state directory's lock on this machine: two engines and two projects may be given
+ * the same directory. The lock of a stack is at its engine, see `takeEngineLock`.
+ * @param directory an environment's state directory; it must exist
+ */
+export function stateLock(directory: string): string {
+  return `state/${realpathSync(directory)}`;
+}
+
+/** Who runs this process, and where. */
+interface CurrentUser {
+  readonly user: string;
+  readonly host: string;
+}
+
+/** The user by name, or by number where the system knows no name for it. */
+export function currentUser(): CurrentUser {
+  const host = hostname();
+  try {
+    return { user: userInfo().username, host };
+  } catch {
+    return { user: `uid ${process.getuid?.() ?? "unknown"}`, host };
   }
 }

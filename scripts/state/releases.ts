@@ -1,12 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  type Dirent,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { Problem } from "../common/problem.ts";
-import { readAdopted } from "./adopted.ts";
-import { parseRelease, releaseFormat, type Release, type ManifestFault } from "./release.ts";
-import { syncFolder } from "./syncFolder.ts";
-import { writeFile } from "./writeFile.ts";
-
-export type { Release } from "./release.ts";
+import { type ManifestFault, parseRelease, type Release, releaseFormat } from "./release.ts";
+import { syncFolder, writeFile } from "./writeFile.ts";
 
 /** The texts that belong to a release, alongside its manifest. */
 export interface ReleaseFiles {
@@ -155,4 +160,120 @@ function assertOwned(path: string, release: Release, owner: Owner): void {
       { next: "set STATE_DIR to the directory of this project's own state" },
     );
   }
+}
+
+/** What is asked of a command that writes is about the newest ones, however many there are. */
+const looksAt = 200;
+
+/** A quarantined manifest. */
+interface Quarantined {
+  readonly id: string;
+  readonly why: string;
+  /** Where its bytes are now. */
+  readonly retained: string;
+}
+
+/**
+ * Moves the damaged ones of the newest 200 manifests away, every byte retained, before a
+ * command writes. Older ones stay where they are; readers skip them. The journal
+ * stays too: each of its lines has a checksum, so damage costs the damaged lines only.
+ * @throws Problem STATE_UNUSABLE for a manifest of a later format: nothing of it is guessed
+ */
+export function quarantineDamaged(directory: string, now: Date): Quarantined[] {
+  const damaged = releaseIds(directory)
+    .slice(0, looksAt)
+    .flatMap((id) => {
+      const read = readRelease(directory, id);
+      const { why, laterFormat } = "why" in read ? read : {};
+      if (laterFormat !== undefined) throw later(manifestPath(directory, id), laterFormat);
+      return why === undefined || why === "is missing" ? [] : [{ id, why }];
+    });
+  const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  return damaged.map(({ id, why }) => {
+    const path = manifestPath(directory, id);
+    const retained = `${path}.corrupt-${stamp}`;
+    renameSync(path, retained);
+    return { id, why, retained };
+  });
+}
+
+function later(path: string, format: number): Problem {
+  return new Problem(
+    "STATE_UNUSABLE",
+    `${path}: expected a format up to ${releaseFormat}, found ${format}`,
+    { next: "use the version of this tool that wrote it, or a later one" },
+  );
+}
+
+/**
+ * Has the disk know the newest names of a state directory. A run that was killed may have
+ * renamed a manifest and not waited for the disk: it can be read, and what is built on it must
+ * not outlive it when the power goes.
+ */
+export function syncNewest(directory: string): void {
+  const [newest] = releaseIds(directory);
+  const releases = join(directory, "releases");
+  if (newest !== undefined) syncFolder(join(releases, newest));
+  syncFolder(releases);
+  syncFolder(directory);
+}
+
+/** What is written before a command's first line in the journal goes into these. */
+const early = [".", "histories"];
+
+/**
+ * Removes what a killed run had begun to write in a state directory: files that were still
+ * to be renamed, and folders of releases. Only for who holds the lock.
+ * @param isEverywhere false looks only where a run writes of which the journal says nothing
+ */
+export function removePartialWrites(directory: string, isEverywhere: boolean): void {
+  const places = isEverywhere ? [directory] : early.map((name) => join(directory, name));
+  const entries = places
+    .filter((place) => existsSync(place))
+    .flatMap((place) => readdirSync(place, { recursive: isEverywhere, withFileTypes: true }));
+  const isHalf = (entry: Dirent) =>
+    entry.isDirectory() ? /^\.\d{6}$/.test(entry.name) : entry.name.endsWith(".new");
+  const half = entries.filter((entry) => isHalf(entry) && (entry.isDirectory() || entry.isFile()));
+  for (const { parentPath, name } of half)
+    rmSync(join(parentPath, name), { recursive: true, force: true });
+  // No later run looks again: a power cut must bring back neither these, nor what a killed run had renamed
+  // and not synced.
+  const looked = isEverywhere ? entries : half;
+  for (const folder of new Set(looked.map((one) => one.parentPath)))
+    if (existsSync(folder)) syncFolder(folder);
+}
+
+/** What a state directory did not make and has taken over, by --adopt-state. */
+interface Adopted {
+  /** Ids of the installations that made it. */
+  readonly installations: readonly string[];
+  /** The highest release that was found then: ids continue above it. */
+  readonly release: string;
+  /** Whether the run under way was asked to adopt what it finds. */
+  readonly isAsked: boolean;
+}
+
+const schema = v.object({
+  installations: v.array(v.string()),
+  release: v.pipe(v.string(), v.regex(/^\d{6,}$/)),
+  isAsked: v.boolean(),
+});
+
+const nothing: Adopted = { installations: [], release: "000000", isAsked: false };
+const pathOf = (directory: string) => join(directory, "adopted.json");
+
+/** What was adopted; nothing where the file is missing or damaged: then it is asked for again. */
+export function readAdopted(directory: string): Adopted {
+  if (!existsSync(pathOf(directory))) return nothing;
+  const text = readFileSync(pathOf(directory), "utf8");
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text);
+  return read.success ? read.output : nothing;
+}
+
+/** Keeps what was adopted; writes nothing where that is so already. */
+export function keepAdopted(directory: string, change: Partial<Adopted>): void {
+  const before = readAdopted(directory);
+  const after = { ...before, ...change };
+  if (JSON.stringify(after) === JSON.stringify(before)) return;
+  writeFile(pathOf(directory), `${JSON.stringify(after, null, 2)}\n`);
 }

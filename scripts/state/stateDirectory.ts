@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { syncFolder } from "./syncFolder.ts";
+import { syncFolder } from "./writeFile.ts";
 
 const folders = ["releases", "backups", "evidence"];
 
@@ -86,4 +86,14 @@ function unusable(path: string, why: string): Problem {
   return new Problem("STATE_UNUSABLE", `${path}: ${why}`, {
     next: "set STATE_DIR to a directory of your own",
   });
+}
+
+/**
+ * The name of a throw-away Compose project: it carries the installation's id, so that `down
+ * --volumes` never meets a project that merely has such a name.
+ * @param purpose such as "rehearsal"
+ * @param installation its id
+ */
+export function scratchProject(project: string, purpose: string, installation: string): string {
+  return `${project}-${purpose}-${installation.slice(0, 8)}`;
 }

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import type { Engine, Held, NameTaken } from "../docker/engine.ts";
-import { readHolder, type Holder } from "./readHolder.ts";
+import { type Holder, lockedBy, readHolder } from "./lockAddress.ts";
 import type { LockOptions } from "./lock.ts";
-import { lockedBy } from "./lockedBy.ts";
 
 /** What the lock of a stack says to others. */
 export interface EngineHolder extends Omit<Holder, "lock"> {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { validRange } from "semver";
-import { advisories } from "../../scripts/checks/advisories.ts";
-import { checkAdvisories, type Exposure } from "../../scripts/checks/checkAdvisories.ts";
+import {
+  advisories,
+  checkAdvisories,
+  type Exposure,
+} from "../../scripts/checks/checkAdvisories.ts";
 
 const exposed = (
   hosts: Readonly<Record<string, string[]>>,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkCertificate } from "../../scripts/checks/checkCertificate.ts";
+import { checkCertificate } from "../../scripts/checks/checkTelemetrySettings.ts";
 
 const day = 86_400_000;
 const start = Date.parse("2026-11-01T00:00:00Z");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkClock } from "../../scripts/checks/checkClock.ts";
+import { checkClock } from "../../scripts/checks/checkTelemetrySettings.ts";
 
 /** Asked between 10 000 and 10 200 ms. */
 const clock = (atMs: number, stepMs = 1000) => ({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkCollectorContainer } from "../../scripts/checks/checkCollectorContainer.ts";
+import { checkCollectorContainer } from "../../scripts/checks/checkCollector.ts";
 
 const next = { bringUp: "up", logs: "logs" };
 const healthy = {

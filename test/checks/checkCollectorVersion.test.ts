@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
-import { checkCollectorVersion } from "../../scripts/checks/checkCollectorVersion.ts";
+import { triedVersions } from "../../scripts/stack/versionSteps.ts";
+import { checkCollectorVersion } from "../../scripts/checks/checkTelemetrySettings.ts";
 
 test("the oldest version passes, with each step on the way to the newest", () => {
   const { outcome, detail, notes } = checkCollectorVersion(triedVersions.oldest, "dev");

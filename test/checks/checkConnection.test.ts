@@ -7,8 +7,8 @@ import { after, before, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import {
   addressOf,
-  explainConnection,
   checkConnection,
+  explainConnection,
   reach,
 } from "../../scripts/checks/checkConnection.ts";
 import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";

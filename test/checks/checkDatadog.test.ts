@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { checkDatadog, checkValidation } from "../../scripts/checks/checkDatadog.ts";
+import { checkDatadog, checkValidation } from "../../scripts/checks/checkSinks.ts";
 import { datadog, type Datadog } from "../fakes/datadog/datadog.ts";
 
 let fake: Datadog;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectorMetrics } from "../../scripts/checks/collectorMetrics.ts";
-import { checkExporter } from "../../scripts/checks/checkExporter.ts";
+import { collectorMetrics, readMetrics } from "../../scripts/checks/collectorClient.ts";
+import { checkExporter } from "../../scripts/checks/checkCollector.ts";
 import type { ExporterTrouble } from "../../scripts/checks/explainExporter.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
 
 const now = Date.parse("2026-01-01T12:00:00Z");
 

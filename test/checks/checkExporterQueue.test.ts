@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkExporterQueue, parseQueueFolder } from "../../scripts/checks/checkExporterQueue.ts";
+import { checkExporterQueue, parseQueueFolder } from "../../scripts/checks/checkCollector.ts";
 
 const next = { bringUp: "up", verify: "verify" };
 const whole = "file exporter_clickhouse__traces 32768 ed0cdaed";

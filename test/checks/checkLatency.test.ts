@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
-  cpuSeconds,
   checkLatency,
-  queueFills,
+  cpuSeconds,
   type Pace,
-} from "../../scripts/checks/checkLatency.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
+  queueFills,
+} from "../../scripts/checks/checkCollector.ts";
+import { readMetrics } from "../../scripts/checks/collectorClient.ts";
 
 const easy: Pace = {
   serverMs: 5000,

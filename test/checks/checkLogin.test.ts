@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrivalResult } from "../../scripts/checks/checkArrival.ts";
-import { loginResult } from "../../scripts/checks/checkLogin.ts";
-import { spaceFinding } from "../../scripts/checks/checkDiskSpace.ts";
-import { tablesResult } from "../../scripts/checks/checkTables.ts";
+import {
+  arrivalResult,
+  loginResult,
+  spaceFinding,
+  tablesResult,
+} from "../../scripts/checks/checkClickHouse.ts";
 
 const reader = { url: "", user: "ada", password: "", caCertificate: undefined, connect: undefined };
 const login = (purpose: "writes" | "reads") => ({

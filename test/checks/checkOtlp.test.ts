@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CollectorClient } from "../../scripts/checks/collectorClient.ts";
-import { checkOtlpGrpc, checkOtlpHttp } from "../../scripts/checks/checkOtlp.ts";
+import { checkOtlpGrpc, checkOtlpHttp } from "../../scripts/checks/checkSinks.ts";
 import { signoz } from "../fakes/signoz/signoz.ts";
 
 /** A collector that answers each path so. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkParameters } from "../../scripts/checks/checkParameters.ts";
-import { checkPrivacy } from "../../scripts/checks/checkPrivacy.ts";
+import { checkParameters } from "../../scripts/checks/checkTelemetrySettings.ts";
+import { checkPrivacy } from "../../scripts/checks/checkClickHouse.ts";
 
 test("prod takes out bodies, parameters and prompts, or the check says which it lets pass", () => {
   assert.equal(checkPrivacy("prod", "").outcome, "failed");

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signals } from "../../scripts/stack/readDelivery.ts";
-import { collectorMetrics } from "../../scripts/checks/collectorMetrics.ts";
+import { collectorMetrics, readMetrics } from "../../scripts/checks/collectorClient.ts";
 import { checkRoute } from "../../scripts/checks/watchRoutes.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
 import { recorded, recordedExporters, type RecordedVersion } from "./recorded.ts";
 
 const route = { exporter: "clickhouse", signal: "traces", timeoutMs: 10_000 } as const;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { checkSigNoz, checkKey } from "../../scripts/checks/checkSigNoz.ts";
+import { checkKey, checkSigNoz } from "../../scripts/checks/checkSinks.ts";
 import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";
 import { signoz, type SigNoz } from "../fakes/signoz/signoz.ts";
 

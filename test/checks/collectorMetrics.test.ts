@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectorMetrics } from "../../scripts/checks/collectorMetrics.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
+import { collectorMetrics, readMetrics } from "../../scripts/checks/collectorClient.ts";
 import { recorded, recordedExporters, type RecordedVersion } from "./recorded.ts";
 
 const read = (text: string) => collectorMetrics(readMetrics(text));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnoseLoopback } from "../../scripts/checks/diagnoseLoopback.ts";
+import { diagnoseLoopback } from "../../scripts/checks/checkAdvisories.ts";
 
 const ports = ["collector 127.0.0.1:4317", "grafana 127.0.0.1:3000"];
 

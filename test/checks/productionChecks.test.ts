@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readDelivery } from "../../scripts/stack/readDelivery.ts";
 import type { Check } from "../../scripts/checks/check.ts";
-import { collectorMetrics } from "../../scripts/checks/collectorMetrics.ts";
+import { collectorMetrics, readMetrics } from "../../scripts/checks/collectorClient.ts";
 import { productionChecks } from "../../scripts/checks/productionChecks.ts";
 import type { CollectorVerification } from "../../scripts/checks/checkTelemetryFlow.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
 import { backends } from "../stack/backends.ts";
 import { composed } from "../stack/composed.ts";
 

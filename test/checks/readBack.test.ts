@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Engine } from "../../scripts/docker/engine.ts";
-import { fileSink, readBack, tableSink, type Sink } from "../../scripts/checks/readBack.ts";
+import { fileSink, readBack, type Sink, tableSink } from "../../scripts/checks/readBack.ts";
 
 const now = () => performance.now();
 const requested = { what: "canary_00ff", by: "name", sinceMs: 1_767_323_045_006 } as const;

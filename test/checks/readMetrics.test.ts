@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
+import { readMetrics } from "../../scripts/checks/collectorClient.ts";
 
 test("a sample has its name, its labels and its value, whatever stands around them", () => {
   const text = [

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { collectorMetrics } from "../../scripts/checks/collectorMetrics.ts";
-import { readMetrics } from "../../scripts/checks/readMetrics.ts";
+import { collectorMetrics, readMetrics } from "../../scripts/checks/collectorClient.ts";
 
 /** Of what was recorded, the exporter that leaves the machine. */
 export const recordedExporters = { "0.96.0": "clickhouse", "0.161.0": "otlp/signoz" } as const;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
-import { runCheck, passed } from "../../scripts/checks/runCheck.ts";
+import { passed, runCheck } from "../../scripts/checks/check.ts";
 
 test("a check that throws has failed, with the command that the problem names or the other one", async () => {
   const problem = new Problem("PORT_TAKEN", "taken", { details: ["by nginx"], next: "stop it" });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { redaction } from "../../scripts/common/redaction.ts";
-import { guardParameters, guardText } from "../../scripts/commands/guardParameters.ts";
+import { guardParameters, guardText } from "../../scripts/commands/traceCommand.ts";
 
 const plain = (text: string) => text;
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Option } from "commander";
 import fc from "fast-check";
-import { npmFlags } from "../../scripts/commands/npmFlags.ts";
-import { databaseOptions } from "../../scripts/deploy/databaseOptions.ts";
+import { npmFlags } from "../../scripts/commands/parseArguments.ts";
+import { databaseOptions } from "../../scripts/deploy/planSchema.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 
 /** Options as `rollback` has them. */

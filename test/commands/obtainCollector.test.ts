@@ -17,7 +17,7 @@ import { after, beforeEach, test } from "node:test";
 import type { Writable } from "node:stream";
 import { Problem } from "../../scripts/common/problem.ts";
 import type { Engine } from "../../scripts/docker/engine.ts";
-import { collectorPlatform } from "../../scripts/docker/collectorPlatform.ts";
+import { collectorPlatform } from "../../scripts/docker/collectorBinary.ts";
 import { contentTag } from "../../scripts/docker/contentTag.ts";
 import { recipes } from "../../scripts/docker/recipes.ts";
 import { installedCollector } from "../../scripts/state/installedCollector.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { privateFile } from "../../scripts/commands/privateFile.ts";
+import { privateFile } from "../../scripts/commands/editSecrets.ts";
 import { portsOf } from "../real/portsOf.ts";
 import { workspace, type Ran } from "../real/workspace.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const createTerminal = join(import.meta.dirname, "..", "..", "scripts", "commands", "terminal.ts");
-const plain = join(import.meta.dirname, "..", "..", "scripts", "common", "plainText.ts");
+const plain = join(import.meta.dirname, "..", "..", "scripts", "common", "redaction.ts");
 
 interface Manner {
   readonly yes?: boolean;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { plainJson, plainText } from "../../scripts/common/plainText.ts";
+import { plainJson, plainText } from "../../scripts/common/redaction.ts";
 
 const harmful = [
   "\u001b]52;c;cHduZWQ=\u0007",

@@ -10,9 +10,9 @@ import {
   type Need,
 } from "../../scripts/database/assertDatabase.ts";
 import { Problem } from "../../scripts/common/problem.ts";
-import { revision } from "../../scripts/database/revision.ts";
-import { withMigrationLock } from "../../scripts/database/migrationLock.ts";
-import { externalServer, type Answer, type Database } from "../../scripts/database/sql.ts";
+import { revision } from "../../scripts/database/revisions.ts";
+import { withMigrationLock } from "../../scripts/database/blockers.ts";
+import { type Answer, type Database, externalServer } from "../../scripts/database/sql.ts";
 import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 // Stands for PostgreSQL only in what it answers; test/real/database.test.ts asks the real one.

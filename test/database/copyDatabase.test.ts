@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { chooseCopyStrategy } from "../../scripts/database/copyDatabase.ts";
+import { chooseCopyStrategy } from "../../scripts/database/makeDatabase.ts";
 
 const large = { bytes: 3e9, version: 170_011 };
 

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { databaseName, makingName, releaseInName } from "../../scripts/database/databaseName.ts";
-import { isScratch } from "../../scripts/database/dropScratch.ts";
-import { marksOf, purposes } from "../../scripts/database/marks.ts";
+import {
+  databaseName,
+  makingName,
+  marksOf,
+  purposes,
+  releaseInName,
+} from "../../scripts/database/databaseNames.ts";
+import { isScratch } from "../../scripts/database/alterDatabases.ts";
 
 const installation = "f00dfacef00dface";
 const release = fc.integer({ min: 1, max: 9_999_999 }).map((n) => String(n).padStart(6, "0"));

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { applyOwn, localeClause, ownStatements } from "../../scripts/database/databaseOwn.ts";
-import { ownFromSql } from "../../scripts/database/ownFromSql.ts";
+import {
+  applyOwn,
+  localeClause,
+  ownFromSql,
+  ownStatements,
+} from "../../scripts/database/databaseOwn.ts";
 
 const locale = {
   encoding: "UTF8",

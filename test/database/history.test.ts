@@ -5,9 +5,9 @@ import {
   ancestorsOf,
   between,
   headsOf,
-  parseHistory,
   type History,
-} from "../../scripts/database/history.ts";
+  parseHistory,
+} from "../../scripts/database/revisions.ts";
 
 /** A history in short: "a", "b: a", "m: b c" is a merge. */
 const of = (...lines: string[]): History =>

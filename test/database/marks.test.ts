@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { databaseOfRun } from "../../scripts/database/databases.ts";
 import {
   commentStatement,
+  databaseOfRun,
+  type Mark,
   marksOf,
   purposes,
   readMark,
-  type Mark,
-} from "../../scripts/database/marks.ts";
+} from "../../scripts/database/databaseNames.ts";
 import { installationId } from "../../scripts/state/secretKey.ts";
 
 const mine = installationId(Buffer.alloc(32, 1));

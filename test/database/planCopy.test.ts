@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { planCopy } from "../../scripts/database/planCopy.ts";
-import type { Schema } from "../../scripts/database/readSchema.ts";
+import type { Schema } from "../../scripts/database/schema.ts";
 
 /** A schema of these tables and their columns; a column that ends in "=" is generated. */
 function schemaOf(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { postgresWords } from "../../scripts/database/postgresWords.ts";
+import { postgresWords } from "../../scripts/database/psqlClient.ts";
 
 test("the contents of a row that did not fit are left out", () => {
   const stderr = `ERROR:  23502: null value in column "must" of relation "a" violates not-null constraint

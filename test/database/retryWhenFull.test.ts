@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
-import { retryWhenFull } from "../../scripts/database/retryWhenFull.ts";
+import { retryWhenFull } from "../../scripts/database/psqlClient.ts";
 
 const crowded =
   'psql: error: connection to server on socket "/x" failed: FATAL:  sorry, too many clients already';

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareKnown, retainedText, type KnownRows } from "../../scripts/database/rowsOnlyIn.ts";
+import { compareKnown, type KnownRows, retainedText } from "../../scripts/database/rowsOnlyIn.ts";
 
 /** A row is its key; "a=1,x" has contents, by column. */
 const columns = ["id text", "value text", "note text"];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { compareRows, describeLoss } from "../../scripts/database/rowsSince.ts";
+import { compareRows, describeLoss } from "../../scripts/database/rowsOnlyIn.ts";
 
 const created = "2026-11-30T03:00:00.000Z";
 const counted = (table: string, rows: number | null) => ({ table, rows, isEstimate: false });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
-import { clientEnvironment } from "../../scripts/database/clientEnvironment.ts";
-import { interruptible } from "../../scripts/database/interruptible.ts";
+import { clientEnvironment } from "../../scripts/database/psqlClient.ts";
 import {
   bundledServer,
   externalServer,
+  interruptible,
   isLeftover,
   ownSession,
 } from "../../scripts/database/sql.ts";

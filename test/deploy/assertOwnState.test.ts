@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { marksOf } from "../../scripts/database/marks.ts";
-import { foreignTo, type FoundStack, type OwnState } from "../../scripts/deploy/assertOwnState.ts";
+import { marksOf } from "../../scripts/database/databaseNames.ts";
+import { foreignTo, type FoundStack, type OwnState } from "../../scripts/deploy/ownership.ts";
 import { exampleContainer } from "./exampleContainer.ts";
 
 const own: OwnState = { installations: ["mine", "adopted"], newest: 3, hasReleases: true };

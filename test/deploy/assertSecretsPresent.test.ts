@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Release } from "../../scripts/state/release.ts";
-import { assertSecretsPresent } from "../../scripts/deploy/assertSecretsPresent.ts";
+import { assertSecretsPresent } from "../../scripts/deploy/rollback.ts";
 import type { Target } from "../../scripts/deploy/target.ts";
 import type { Settings } from "../../scripts/settings/readSettings.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Engine, ObservedContainer } from "../../scripts/docker/engine.ts";
-import type { Release } from "../../scripts/state/releases.ts";
+import type { Release } from "../../scripts/state/release.ts";
 import type { Context } from "../../scripts/state/context.ts";
-import { bakeGate } from "../../scripts/deploy/bakeGate.ts";
+import { bakeGate } from "../../scripts/deploy/bake.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { settingsOf } from "./exampleTarget.ts";
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { scramVerifier } from "../../scripts/database/scramVerifier.ts";
 import type { CommandIo, Engine } from "../../scripts/docker/engine.ts";
-import { changePassword } from "../../scripts/deploy/changePassword.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { pendingSecrets, withoutPending } from "../../scripts/settings/pendingSecrets.ts";
+import { changePassword } from "../../scripts/deploy/rotatePassword.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
+import { pendingSecrets, withoutPending } from "../../scripts/settings/gatherLayers.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { project } from "../settings/project.ts";
 

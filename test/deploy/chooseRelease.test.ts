@@ -8,7 +8,7 @@ import type { Problem } from "../../scripts/common/problem.ts";
 import type { Release } from "../../scripts/state/release.ts";
 import { keepRelease, newestGood } from "../../scripts/state/releases.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
-import { chooseRelease } from "../../scripts/deploy/chooseRelease.ts";
+import { chooseRelease } from "../../scripts/deploy/rollback.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { folder } from "../state/folder.ts";
 

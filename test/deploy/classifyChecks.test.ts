@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { classifyChecks } from "../../scripts/deploy/classifyChecks.ts";
+import { classifyChecks } from "../../scripts/deploy/verifyRelease.ts";
 import { spansCheck, type Check } from "../../scripts/checks/verify.ts";
 
 const check = (name: string, outcome: Check["outcome"], description?: "telemetry"): Check => ({

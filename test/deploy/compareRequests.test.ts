@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { compareRequests, type RequestFigures } from "../../scripts/deploy/compareRequests.ts";
+import { compareRequests, type RequestFigures } from "../../scripts/deploy/requestFigures.ts";
 
 const margins = { requests: 20, points: 5, factor: 2 };
 const marker = { outcome: "passed", detail: "read back" } as const;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configurationTarget } from "../../scripts/deploy/configurationTarget.ts";
-import { settingsText } from "../../scripts/deploy/settingsText.ts";
+import { configurationTarget } from "../../scripts/deploy/target.ts";
+import { settingsText } from "../../scripts/deploy/describeRelease.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { imageIdOf, preparation, settingsOf, targetOf } from "./exampleTarget.ts";
 

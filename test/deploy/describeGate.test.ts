@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Release } from "../../scripts/state/releases.ts";
-import { describeGate, assertGated } from "../../scripts/deploy/describeGate.ts";
+import type { Release } from "../../scripts/state/release.ts";
+import { assertGated, describeGate } from "../../scripts/deploy/describePlan.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { settingsOf, targetOf } from "./exampleTarget.ts";
 

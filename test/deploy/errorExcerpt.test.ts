@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorExcerpt } from "../../scripts/deploy/errorExcerpt.ts";
+import { errorExcerpt } from "../../scripts/deploy/waitFor.ts";
 
 const numbered = (count: number) =>
   Array.from({ length: count }, (_, index) => `line ${index + 1}`);

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { pinned } from "../../scripts/deploy/pinImages.ts";
+import { pinned } from "../../scripts/deploy/obtainImages.ts";
 import { prepareStack } from "../../scripts/deploy/prepareStack.ts";
 import type { Preparation, Target } from "../../scripts/deploy/target.ts";
 import type { EnvironmentName } from "../../scripts/settings/environmentName.ts";

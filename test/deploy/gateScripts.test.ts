@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pauseScript, renewScript, resumeScript } from "../../scripts/deploy/gateScripts.ts";
+import { pauseScript, renewScript, resumeScript } from "../../scripts/deploy/proxyControl.ts";
 
 // The scripts as they are, in a folder of their own; what Caddy makes of the files they write is
 // seen in test/real/proxy.test.ts.

@@ -9,16 +9,16 @@ import { keepRelease } from "../../scripts/state/releases.ts";
 import { keyedDigest } from "../../scripts/state/secretKey.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
 import {
-  hasNewPassword,
+  assertDiskFits,
+  assertPassword,
   assertSameKey,
   assertSameMajor,
-  assertDiskFits,
   assertStagingVerified,
-  assertPassword,
+  hasNewPassword,
   stagingVerification,
 } from "../../scripts/deploy/guards.ts";
 import { fingerprint } from "../../scripts/state/backups.ts";
-import type { SettingName } from "../../scripts/settings/readSettings.ts";
+import type { SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { folder } from "../state/folder.ts";

@@ -3,9 +3,9 @@ import { existsSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
-import { readJournal, type Entry } from "../../scripts/state/journal.ts";
+import { type Entry, readJournal } from "../../scripts/state/journal.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
-import { journaled } from "../../scripts/deploy/journaled.ts";
+import { journaled } from "../../scripts/deploy/session.ts";
 import { folder } from "../state/folder.ts";
 import { rolloutOn } from "./simulation.ts";
 

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { assertPauseCovers } from "../../scripts/deploy/assertPauseCovers.ts";
+import { assertPauseCovers, pauseFor, type PauseInput } from "../../scripts/deploy/pauseFor.ts";
 import type { ProxyControl } from "../../scripts/deploy/proxyControl.ts";
-import { pauseFor, type PauseInput } from "../../scripts/deploy/pauseFor.ts";
-import { tookWrites } from "../../scripts/state/tookWrites.ts";
-import { forgetPauseToken, keepPauseToken, pauseTokenOf } from "../../scripts/state/pauseToken.ts";
+import {
+  forgetPauseToken,
+  keepPauseToken,
+  pauseTokenOf,
+  tookWrites,
+} from "../../scripts/state/markers.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { folder } from "../state/folder.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  planDatabaseRollback,
   type DatabaseBackFacts,
-} from "../../scripts/deploy/planDatabaseRollback.ts";
+  planDatabaseRollback,
+} from "../../scripts/deploy/rollBackDatabase.ts";
 
 /** A migration r1 → r3 that failed between its revisions, on a database that has taken writes. */
 const facts: DatabaseBackFacts = {

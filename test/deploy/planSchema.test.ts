@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { headsOf, type History } from "../../scripts/database/history.ts";
-import { databaseOptions } from "../../scripts/deploy/databaseOptions.ts";
-import { planSchema, type SchemaFacts } from "../../scripts/deploy/planSchema.ts";
+import { headsOf, type History } from "../../scripts/database/revisions.ts";
+import { databaseOptions, planSchema, type SchemaFacts } from "../../scripts/deploy/planSchema.ts";
 
 /** A history in short: "a", "b: a", "m: b c" is a merge. */
 const of = (...lines: string[]): History =>

@@ -5,7 +5,7 @@ import type { Release } from "../../scripts/state/release.ts";
 import { expiredEvidence, keepEvidence } from "../../scripts/state/evidence.ts";
 import { keepRelease } from "../../scripts/state/releases.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
-import { retainedName } from "../../scripts/deploy/pinImages.ts";
+import { retainedName } from "../../scripts/deploy/obtainImages.ts";
 import { retainedReleases, prune } from "../../scripts/deploy/prune.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { folder } from "../state/folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quarantineQueue } from "../../scripts/deploy/quarantineQueue.ts";
+import { quarantineQueue } from "../../scripts/deploy/collectorUpdate.ts";
 import type { Context } from "../../scripts/state/context.ts";
 import { exampleStack } from "../stack/exampleStack.ts";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { keepRelease, updateRelease } from "../../scripts/state/releases.ts";
 import { keyedDigest, secretKey } from "../../scripts/state/secretKey.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
-import { refuseIgnoredSecrets } from "../../scripts/deploy/refuseIgnoredSecrets.ts";
+import { refuseIgnoredSecrets } from "../../scripts/deploy/assertSamePlace.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 import { folder } from "../state/folder.ts";
 import { settingsOf } from "./exampleTarget.ts";

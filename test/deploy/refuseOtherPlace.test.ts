@@ -11,7 +11,7 @@ import {
   databasePlace,
   refuseOtherDatabase,
   refuseOtherPlace,
-} from "../../scripts/deploy/refuseOtherPlace.ts";
+} from "../../scripts/deploy/assertSamePlace.ts";
 import { up } from "../../scripts/deploy/up.ts";
 import type { EnvironmentName } from "../../scripts/settings/environmentName.ts";
 import type { Settings } from "../../scripts/settings/readSettings.ts";

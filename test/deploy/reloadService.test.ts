@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
 import type { OneShot } from "../../scripts/docker/engine.ts";
-import { reloadService } from "../../scripts/deploy/reloadService.ts";
+import { reloadService } from "../../scripts/deploy/collectorUpdate.ts";
 import type { Context } from "../../scripts/state/context.ts";
 import type { Reload } from "../../scripts/stack/readServices.ts";
 import type { Stack } from "../../scripts/stack/renderStack.ts";

@@ -3,20 +3,20 @@ import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
 import {
+  type Backup,
   dumpPath,
   fingerprint,
   keepBackup,
   readBackups,
-  type Backup,
 } from "../../scripts/state/backups.ts";
 import { secretKey } from "../../scripts/state/secretKey.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
 import {
-  assertOwn,
   assertKnownKey,
-  refuseUnusable,
+  assertOwn,
   type BackupUse,
-} from "../../scripts/deploy/refuseBackup.ts";
+  refuseUnusable,
+} from "../../scripts/deploy/guards.ts";
 import { folder } from "../state/folder.ts";
 import { settingsOf } from "./exampleTarget.ts";
 

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { safeParse } from "valibot";
-import { settingsText } from "../../scripts/deploy/settingsText.ts";
-import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
+import { settingsText } from "../../scripts/deploy/describeRelease.ts";
+import {
+  isOwnSetting,
+  settingDefinitions,
+  type SettingName,
+} from "../../scripts/settings/settingDefinitions.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
-import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
 import { pastSettings } from "../../scripts/settings/pastSettings.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";

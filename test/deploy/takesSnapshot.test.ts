@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { takesSnapshot } from "../../scripts/deploy/takesSnapshot.ts";
+import { takesSnapshot } from "../../scripts/deploy/confirmLongPause.ts";
 
 const verification = {
   image: "i",

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { foreseen } from "../../scripts/common/foreseen.ts";
-import { Problem } from "../../scripts/common/problem.ts";
-import { watchTouches } from "../../scripts/deploy/watchTouches.ts";
+import { foreseen, Problem } from "../../scripts/common/problem.ts";
+import { watchTouches } from "../../scripts/deploy/session.ts";
 import { simulatedEngine } from "../fakes/simulatedEngine.ts";
 
 const refusal = new Problem("RELEASE_UNKNOWN", "expected a good release, got none");

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Release } from "../../scripts/state/releases.ts";
-import type { Comparison } from "../../scripts/deploy/bakeGate.ts";
-import { worseRelease } from "../../scripts/deploy/worseRelease.ts";
+import type { Release } from "../../scripts/state/release.ts";
+import { type Comparison, worseRelease } from "../../scripts/deploy/bake.ts";
 import { exampleRelease } from "../state/exampleRelease.ts";
 
 const at = Date.parse("2026-01-02T03:04:05.000Z");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { buildSecrets } from "../../scripts/docker/buildSecrets.ts";
+import { buildSecrets } from "../../scripts/docker/recipes.ts";
 
 test("a host without settings of its own gives a build nothing", () => {
   assert.deepEqual(buildSecrets({ HOME: "/home/a", PATH: "/bin", LETTA_PG_PASSWORD: "x" }), {

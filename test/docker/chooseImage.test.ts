@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseImage, type ImageQuestion } from "../../scripts/docker/chooseImage.ts";
-import { officialReference, repositoryOf } from "../../scripts/docker/officialReference.ts";
+import {
+  chooseImage,
+  type ImageQuestion,
+  officialReference,
+  repositoryOf,
+} from "../../scripts/docker/recipes.ts";
 
 const question: ImageQuestion = {
   role: "letta",

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
-import { binaryPlatform } from "../../scripts/docker/binaryPlatform.ts";
-import { collectorPlatform } from "../../scripts/docker/collectorPlatform.ts";
-import { collectorRelease } from "../../scripts/docker/collectorRelease.ts";
-import { listedChecksum } from "../../scripts/docker/listedChecksum.ts";
+import {
+  binaryPlatform,
+  collectorPlatform,
+  collectorRelease,
+  listedChecksum,
+} from "../../scripts/docker/collectorBinary.ts";
 
 test("macOS and Linux on amd64 and arm64 have a release, and nothing else has", () => {
   const names = (system: string, machine: string) =>

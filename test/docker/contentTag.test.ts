@@ -15,8 +15,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Problem } from "../../scripts/common/problem.ts";
 import { baseTag, contentTag } from "../../scripts/docker/contentTag.ts";
-import { baseRole, recipes, type Recipe } from "../../scripts/docker/recipes.ts";
-import { assertBuildable } from "../../scripts/docker/assertBuildable.ts";
+import { assertBuildable, baseRole, type Recipe, recipes } from "../../scripts/docker/recipes.ts";
 import { exampleValues, lookupOf, root } from "../stack/exampleStack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "content-tag-"));

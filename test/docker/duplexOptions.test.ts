@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import Docker from "dockerode";
-import { execOnce } from "../../scripts/docker/execOnce.ts";
+import { execOnce } from "../../scripts/docker/runInContainer.ts";
 
 test(
   "a command that the engine refuses to start leaves no connection open",

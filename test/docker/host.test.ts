@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  type Host,
   planEngineInstall,
   planEngineStart,
   planMmdebstrap,
-  type Host,
 } from "../../scripts/docker/host.ts";
 
 const bookworm: Host = {

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { headerLength, binaryPlatform } from "../../scripts/docker/binaryPlatform.ts";
-import { archiveOf, lockProgram } from "../../scripts/docker/lockProgram.ts";
+import { binaryPlatform, headerLength } from "../../scripts/docker/collectorBinary.ts";
+import { archiveOf, lockProgram } from "../../scripts/docker/holdName.ts";
 import type { Problem } from "../../scripts/common/problem.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lock-program-"));

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { registryLogin, registryOf } from "../../scripts/docker/registryLogin.ts";
+import { registryLogin, registryOf } from "../../scripts/docker/pullImage.ts";
 
 const auth = Buffer.from("deploy:pass:word").toString("base64");
 const login = (serveraddress: string) => ({

@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "../../scripts/docker/runProgram.ts";
-import { superviseProgram, type Supervision } from "../../scripts/docker/superviseProgram.ts";
+import {
+  runProgram,
+  superviseProgram,
+  type Supervision,
+} from "../../scripts/docker/superviseProgram.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "supervise-"));
 after(() => rmSync(folder, { recursive: true }));

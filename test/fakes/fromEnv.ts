@@ -1,4 +1,4 @@
-import { isSettingName } from "../../scripts/settings/isSettingName.ts";
+import { isSettingName } from "../../scripts/settings/settingDefinitions.ts";
 
 /**
  * A command's arguments with --from-env for every setting that a test gives in the process

@@ -6,25 +6,26 @@ import { join } from "node:path";
 import test, { after, afterEach, before } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
 import { copyIntoSchema } from "../../scripts/database/copyIntoSchema.ts";
-import { compareSchemas } from "../../scripts/database/compareSchemas.ts";
-import { copyDatabase } from "../../scripts/database/copyDatabase.ts";
-import { createDatabase } from "../../scripts/database/createDatabase.ts";
-import { databaseName } from "../../scripts/database/databaseName.ts";
-import { databases } from "../../scripts/database/databases.ts";
-import { clearScratch, dropScratch } from "../../scripts/database/dropScratch.ts";
-import { dump } from "../../scripts/database/dump.ts";
-import { estimateTables } from "../../scripts/database/estimateTables.ts";
-import { interruptible } from "../../scripts/database/interruptible.ts";
-import { invalidIndexes } from "../../scripts/database/invalidIndexes.ts";
-import { marksOf, type Mark } from "../../scripts/database/marks.ts";
-import { assertRestored } from "../../scripts/database/assertRestored.ts";
-import { readSchema } from "../../scripts/database/readSchema.ts";
+import { compareSchemas, readSchema } from "../../scripts/database/schema.ts";
+import { copyDatabase, createDatabase } from "../../scripts/database/makeDatabase.ts";
+import {
+  databaseName,
+  databases,
+  type Mark,
+  marksOf,
+} from "../../scripts/database/databaseNames.ts";
+import { clearScratch, dropScratch, swapNames } from "../../scripts/database/alterDatabases.ts";
+import { assertRestored, dump, invalidIndexes } from "../../scripts/database/dump.ts";
+import { estimateTables } from "../../scripts/database/countTables.ts";
+import {
+  bundledServer,
+  type DatabaseServer,
+  externalServer,
+  interruptible,
+} from "../../scripts/database/sql.ts";
 import { pgRestore, restoreDump } from "../../scripts/database/restoreDump.ts";
-import { retainedText, rowsOnlyIn } from "../../scripts/database/rowsOnlyIn.ts";
-import { rowsSince } from "../../scripts/database/rowsSince.ts";
-import { bundledServer, externalServer, type DatabaseServer } from "../../scripts/database/sql.ts";
-import { swapNames } from "../../scripts/database/swapNames.ts";
-import { estimateLoss } from "../../scripts/database/estimateLoss.ts";
+import { retainedText, rowsOnlyIn, rowsSince } from "../../scripts/database/rowsOnlyIn.ts";
+import { estimateLoss } from "../../scripts/database/planCopy.ts";
 import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
 import { endpoint } from "../../scripts/docker/endpoint.ts";
 import { takeConnections } from "./takeConnections.ts";

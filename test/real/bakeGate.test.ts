@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Comparison } from "../../scripts/deploy/bakeGate.ts";
+import type { Comparison } from "../../scripts/deploy/bake.ts";
 import { evidence } from "./invariants.ts";
 import type { Reported } from "./prodWorkspace.ts";
 import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";

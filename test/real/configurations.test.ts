@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
-import { validationEnvironment } from "../../scripts/stack/validationEnvironment.ts";
+import { triedVersions } from "../../scripts/stack/versionSteps.ts";
+import { validationEnvironment } from "../../scripts/stack/explainRefusal.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import { backends } from "../stack/backends.ts";
 import { composed } from "../stack/composed.ts";

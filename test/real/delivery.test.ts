@@ -9,15 +9,15 @@ import { readDelivery } from "../../scripts/stack/readDelivery.ts";
 import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
 import { endpoint } from "../../scripts/docker/endpoint.ts";
 import type { Context } from "../../scripts/state/context.ts";
-import { chooseImages } from "../../scripts/deploy/chooseImages.ts";
+import { chooseImages } from "../../scripts/deploy/obtainImages.ts";
 import {
   imageSettings,
   prepareStack,
   type PreparedStack,
 } from "../../scripts/deploy/prepareStack.ts";
-import { scratchProject } from "../../scripts/state/scratchProject.ts";
+import { scratchProject } from "../../scripts/state/stateDirectory.ts";
 import { installationId, secretKey } from "../../scripts/state/secretKey.ts";
-import { checkFailover } from "../../scripts/deploy/checkFailover.ts";
+import { checkFailover } from "../../scripts/deploy/failOver.ts";
 import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
 import { expectation, type Expectation } from "../../scripts/checks/expectation.ts";
 import { productionChecks } from "../../scripts/checks/productionChecks.ts";

@@ -14,7 +14,7 @@ import { recipes } from "../../scripts/docker/recipes.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { askClickHouse } from "../../scripts/checks/askClickHouse.ts";
 import { canary, sendOverGrpc, sendSpansOverHttp } from "../../scripts/checks/canary.ts";
-import type { Finding } from "../../scripts/checks/runCheck.ts";
+import type { Finding } from "../../scripts/checks/check.ts";
 import { request } from "../../scripts/checks/request.ts";
 import { builtCollector, composed } from "../fakes/otlp/composed.ts";
 import {

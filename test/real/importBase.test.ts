@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { importBase } from "../../scripts/docker/importBase.ts";
+import { importBase } from "../../scripts/docker/buildImage.ts";
 
 const root = mkdtempSync(join(tmpdir(), "base-"));
 const tag = `letta-stack/base:test-${process.pid}`;

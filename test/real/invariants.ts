@@ -3,9 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { takeLock } from "../../scripts/state/lock.ts";
-import { stateLock } from "../../scripts/state/stateLock.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import { stateLock, takeLock } from "../../scripts/state/lock.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
 import { containerIds, docker, scratchProjects } from "./workspace.ts";
 

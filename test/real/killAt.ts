@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readEntry, type Entry } from "../../scripts/state/journal.ts";
+import { type Entry, readEntry } from "../../scripts/state/journal.ts";
 import type { ProdWorkspace } from "./prodWorkspace.ts";
 
 export interface Killed {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { migrateTables } from "../../scripts/stack/migrateTables.ts";
+import { migrateTables } from "../../scripts/stack/versionSteps.ts";
 import { clickHouse, type ClickHouse } from "../fakes/otlp/clickHouse.ts";
 import { collector, type Collector } from "../fakes/otlp/collector.ts";
 import { builtCollector, composed } from "../fakes/otlp/composed.ts";

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readJournal, type Entry } from "../../scripts/state/journal.ts";
-import { newestGood, readReleases, type Release } from "../../scripts/state/releases.ts";
+import { type Entry, readJournal } from "../../scripts/state/journal.ts";
+import { newestGood, readReleases } from "../../scripts/state/releases.ts";
+import type { Release } from "../../scripts/state/release.ts";
 import { fromEnv } from "../fakes/fromEnv.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 import { request } from "../../scripts/checks/request.ts";
 import {
   containerIds,

@@ -10,7 +10,7 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 import { request } from "../../scripts/checks/request.ts";
 import type { DoctorContext, Inspected } from "../security/cisChecks.ts";
 import { cisExceptions } from "../security/cisExceptions.ts";

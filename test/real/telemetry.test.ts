@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 import { askClickHouse } from "../../scripts/checks/askClickHouse.ts";
 import { request } from "../../scripts/checks/request.ts";
 import { containerIds, docker, workspace } from "./workspace.ts";

@@ -3,19 +3,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
-import { checkSecretsText } from "../../scripts/settings/checkSecretsText.ts";
-import { listSecrets } from "../../scripts/settings/listSecrets.ts";
-import { openSecretsFile } from "../../scripts/settings/openSecretsFile.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import {
+  checkSecretsText,
+  listSecrets,
+  noteDates,
+  rotationOf,
+  secretDates,
+  setSecret,
+} from "../../scripts/settings/secrets.ts";
+import { openSecretsFile } from "../../scripts/settings/secretsFile.ts";
+import { parseEnvFile, quoteEnvValue, writeAssignment } from "../../scripts/settings/envFile.ts";
 import {
   pendingSecrets,
   withoutPending,
   withPending,
-} from "../../scripts/settings/pendingSecrets.ts";
-import { rotationOf } from "../../scripts/settings/rotationOf.ts";
-import { noteDates, secretDates } from "../../scripts/settings/secretDates.ts";
-import { setSecret } from "../../scripts/settings/setSecret.ts";
-import { writeAssignment, quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
+} from "../../scripts/settings/gatherLayers.ts";
 import { project } from "./project.ts";
 
 const file = "env/prod.secrets.env";

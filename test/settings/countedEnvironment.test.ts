@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countedEnvironment } from "../../scripts/settings/countedEnvironment.ts";
+import { countedEnvironment } from "../../scripts/settings/gatherLayers.ts";
 
 const shell = { PATH: "/bin", HOST: "x86_64-conda-linux-gnu", OPENAI_API_KEY: "mine", TZ: "UTC" };
 

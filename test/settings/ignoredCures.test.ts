@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Problem } from "../../scripts/common/problem.ts";
-import { ignoredCures } from "../../scripts/settings/ignoredCures.ts";
-import { readSettings } from "../../scripts/settings/readSettings.ts";
+import { ignoredCures, readSettings } from "../../scripts/settings/readSettings.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";
 
 const shell: Record<string, string> = {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { initSecrets as init, type InitSecretsInput } from "../../scripts/settings/initSecrets.ts";
+import { initSecrets as init, type InitSecretsInput } from "../../scripts/settings/secrets.ts";
 import { project } from "./project.ts";
 
 const day = "2026-11-21";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { parse } from "dotenv";
 import fc from "fast-check";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 
 const read = (text: string | Buffer) => parseEnvFile(text, "f");
 

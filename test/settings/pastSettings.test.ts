@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
+import { isOwnSetting } from "../../scripts/settings/settingDefinitions.ts";
 import { pastSettings } from "../../scripts/settings/pastSettings.ts";
 import { project } from "./project.ts";
 

@@ -6,8 +6,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { parse } from "dotenv";
 import fc from "fast-check";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
+import { parseEnvFile, quoteEnvValue } from "../../scripts/settings/envFile.ts";
 
 const hostile = [
   ..."$(id) `id` ;rm $HOME ${HOME} $$ # %s @:/?# -x --flag * & ! 0123 1e5 null no true ~ \\ \\n".split(

@@ -5,9 +5,8 @@ import test from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
-import { explainSetting } from "../../scripts/settings/explainSetting.ts";
-import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { quoteEnvValue } from "../../scripts/settings/writeAssignment.ts";
+import { explainSetting, readSettings } from "../../scripts/settings/readSettings.ts";
+import { quoteEnvValue } from "../../scripts/settings/envFile.ts";
 import { project } from "./project.ts";
 
 const password = "kR7mQ2vX9bT4nL6w";

@@ -5,11 +5,9 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { initSecrets } from "../../scripts/settings/initSecrets.ts";
-import { openSecrets } from "../../scripts/settings/openSecrets.ts";
-import { openSecretsFile } from "../../scripts/settings/openSecretsFile.ts";
+import { initSecrets } from "../../scripts/settings/secrets.ts";
+import { openSecrets, openSecretsFile, sealSecrets } from "../../scripts/settings/secretsFile.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { sealSecrets } from "../../scripts/settings/sealSecrets.ts";
 import { project } from "./project.ts";
 
 const day = "2026-11-21";
@@ -87,7 +85,7 @@ test("a key that others may read, none, another or half a one is refused, each w
   await refused(/expected one age identity/, /copy of the key/);
   rmSync(key);
   await refused(/expected its key in .*, got no file/, /SECRETS_KEY_FILE=/);
-  const { makeKey } = await import("../../scripts/settings/makeKey.ts");
+  const { makeKey } = await import("../../scripts/settings/secretsKey.ts");
   await makeKey(join(home, ".config/letta-stack/key"), day);
   await refused(/expected the key it was sealed with, got another/, /the right key/);
 });

@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { countedEnvironment } from "../../scripts/settings/countedEnvironment.ts";
+import { countedEnvironment } from "../../scripts/settings/gatherLayers.ts";
 import { safeParse } from "valibot";
 import { ownedVariables, serverVariables } from "../../scripts/settings/serverVariables.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
-import { isOwnSetting } from "../../scripts/settings/isOwnSetting.ts";
+import {
+  isOwnSetting,
+  settingDefinitions,
+  type SettingName,
+} from "../../scripts/settings/settingDefinitions.ts";
 import { project } from "./project.ts";
 
 const secrets = "LETTA_PG_PASSWORD=kR7mQ2vX9bT4nL6w\nLETTA_SERVER_PASSWORD=uT5pW8zE3cH1\n";

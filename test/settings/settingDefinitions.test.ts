@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { safeParse } from "valibot";
 import { didYouMean } from "../../scripts/common/didYouMean.ts";
-import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
+import {
+  settingDefinitions,
+  type SettingName,
+  shownValue,
+} from "../../scripts/settings/settingDefinitions.ts";
 import { environmentName } from "../../scripts/settings/environmentName.ts";
-import { parseEnvFile } from "../../scripts/settings/parseEnvFile.ts";
-import { shownValue } from "../../scripts/settings/shownValue.ts";
+import { parseEnvFile } from "../../scripts/settings/envFile.ts";
 
 const digest = `@sha256:${"0a".repeat(32)}`;
 

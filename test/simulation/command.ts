@@ -1,11 +1,10 @@
-import { asProblem } from "../../scripts/commands/asProblem.ts";
+import { asProblem } from "../../scripts/commands/commandDefinition.ts";
 import { Problem } from "../../scripts/common/problem.ts";
 import type { Context } from "../../scripts/state/context.ts";
-import type { DatabaseOption } from "../../scripts/deploy/databaseOptions.ts";
+import type { DatabaseOption } from "../../scripts/deploy/planSchema.ts";
 import { backUp } from "../../scripts/deploy/backUp.ts";
 import { deploy } from "../../scripts/deploy/deploy.ts";
-import { describePreflight, planPreflight } from "../../scripts/deploy/planPreflight.ts";
-import { planRollout } from "../../scripts/deploy/planRollout.ts";
+import { describePreflight, planPreflight, planRollout } from "../../scripts/deploy/planRollout.ts";
 import { restore } from "../../scripts/deploy/restore.ts";
 import { rollback } from "../../scripts/deploy/rollback.ts";
 import { onMachine } from "./machine.ts";

@@ -69,7 +69,7 @@ export function columnsOf(database: SimulatedDatabase, table: string): string[] 
   return table === "agents" ? ["id", title] : ["id"];
 }
 
-/** As scripts/database/readSchema.ts wants it. */
+/** As scripts/database/schema.ts wants it. */
 export function schemaOf(database: SimulatedDatabase): object {
   const column = (name: string) => ({
     name,

@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no snapshot is taken although the old server does not tolerate the migration",
-    file: "deploy/takesSnapshot.ts",
+    file: "deploy/confirmLongPause.ts",
     from: "return !(oldServerStays &&",
     to: "return oldServerStays && !(",
   },
@@ -103,26 +103,26 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "two databases change their names one after the other",
-    file: "database/swapNames.ts",
+    file: "database/alterDatabases.ts",
     from: "  return alterAlone(",
     to: "  for (const one of statements) await alterAlone(server, { involved, alone: [] }, one, pairs);\n  if (statements.length > 0) return [];\n  return alterAlone(",
     seed: 195,
   },
   {
     name: "servers of two schemas come to be side by side",
-    file: "deploy/otherHeads.ts",
+    file: "deploy/imageHistory.ts",
     from: "return present === undefined || !sameRevisions(present.heads, heads);",
     to: "return present === undefined;",
   },
   {
     name: "a server whose release is not known counts as of the new one's schema",
-    file: "deploy/otherHeads.ts",
+    file: "deploy/imageHistory.ts",
     from: "return present === undefined || !",
     to: "return present !== undefined && !",
   },
   {
     name: "a rollback swaps the snapshot in over acknowledged writes",
-    file: "deploy/planDatabaseRollback.ts",
+    file: "deploy/rollBackDatabase.ts",
     from: 'if (hasPrevious && !hasTakenWrites) return "swap";',
     to: 'if (hasPrevious) return "swap";',
   },
@@ -134,7 +134,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a retained database counts as scratch",
-    file: "database/dropScratch.ts",
+    file: "database/alterDatabases.ts",
     from: '["rehearsal", "verification", "incoming", "snapshot"]',
     to: '["rehearsal", "verification", "incoming", "snapshot", "retained"]',
   },
@@ -146,7 +146,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the newest backup is let go",
-    file: "state/chooseExpired.ts",
+    file: "state/backups.ts",
     from: "!stay.has(one.id)",
     to: "true",
   },
@@ -173,7 +173,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a secret goes into the release's settings",
-    file: "deploy/settingsText.ts",
+    file: "deploy/describeRelease.ts",
     from: "!settings.secrets.has(one.name) &&",
     to: "",
   },
@@ -185,7 +185,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the point of no return is not recorded",
-    file: "deploy/replacement.ts",
+    file: "deploy/replaceServer.ts",
     from: 'if (manifest.databaseStrategy === "migrate") recordTookWrites(directory, manifest.id);',
     to: "void recordTookWrites; void directory;",
     seed: 3_470,
@@ -229,7 +229,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a server that served on a newer schema has only its own heads back",
-    file: "deploy/planDatabaseRollback.ts",
+    file: "deploy/rollBackDatabase.ts",
     from: "sameRevisions(at, heads) || sameRevisions(at, facts.served)",
     to: "sameRevisions(at, heads)",
   },
@@ -241,7 +241,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a database that has just stopped counts as none",
-    file: "deploy/runPipeline.ts",
+    file: "deploy/deploy.ts",
     from: "if (database === undefined) await assertNotStopped(settings, context);",
     to: "void assertNotStopped;",
   },

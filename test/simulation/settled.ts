@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import { readAdopted } from "../../scripts/state/adopted.ts";
-import { readBackups, dumpPath } from "../../scripts/state/backups.ts";
-import { readEvents } from "../../scripts/state/events.ts";
 import {
   damagedReleases,
   newestGood,
+  readAdopted,
   readReleaseFile,
   readReleases,
 } from "../../scripts/state/releases.ts";
-import { retainedName } from "../../scripts/deploy/pinImages.ts";
+import { dumpPath, readBackups } from "../../scripts/state/backups.ts";
+import { readEvents } from "../../scripts/state/journal.ts";
+import { retainedName } from "../../scripts/deploy/obtainImages.ts";
 import { retainedReleases } from "../../scripts/deploy/prune.ts";
 import { labels } from "../../scripts/stack/renderStack.ts";
 import { revisionOf } from "./databases.ts";

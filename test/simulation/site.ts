@@ -1,12 +1,8 @@
 import { join } from "node:path";
 import type { Engine } from "../../scripts/docker/engine.ts";
-import { recipes } from "../../scripts/docker/recipes.ts";
-import { officialReference } from "../../scripts/docker/officialReference.ts";
-import {
-  readSettings,
-  type SettingName,
-  type Settings,
-} from "../../scripts/settings/readSettings.ts";
+import { officialReference, recipes } from "../../scripts/docker/recipes.ts";
+import { readSettings, type Settings } from "../../scripts/settings/readSettings.ts";
+import type { SettingName } from "../../scripts/settings/settingDefinitions.ts";
 import { Disk, folder } from "./disk.ts";
 import { engineOn, imageIdOf, serverImage } from "./engineOn.ts";
 import { install } from "./machine.ts";

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applySteps } from "../../scripts/stack/applySteps.ts";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
-import { versionSteps } from "../../scripts/stack/versionSteps.ts";
+import { applySteps, triedVersions, versionSteps } from "../../scripts/stack/versionSteps.ts";
 import { backends } from "./backends.ts";
 import { readComposed } from "./composed.ts";
 

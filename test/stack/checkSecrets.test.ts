@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
+import { triedVersions } from "../../scripts/stack/versionSteps.ts";
 import { backends } from "./backends.ts";
 import { composed } from "./composed.ts";
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkVersion, skippedVersions } from "../../scripts/stack/checkVersion.ts";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
+import { checkVersion, skippedVersions, triedVersions } from "../../scripts/stack/versionSteps.ts";
 
 for (const version of [...Object.values(triedVersions), "0.102.1", "0.106.1", "0.130.1"]) {
   test(`${version} may be used`, () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { chooseProfile } from "../../scripts/stack/chooseProfile.ts";
+import { chooseProfile } from "../../scripts/stack/fragments.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import { lookupOf, root } from "./exampleStack.ts";
 import { backends } from "./backends.ts";

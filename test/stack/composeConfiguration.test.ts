@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { composeConfiguration } from "../../scripts/stack/composeConfiguration.ts";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
+import { triedVersions } from "../../scripts/stack/versionSteps.ts";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
 import { lookupOf } from "./exampleStack.ts";
 import { backends } from "./backends.ts";

@@ -1,5 +1,5 @@
 import { parse } from "yaml";
-import { chooseProfile } from "../../scripts/stack/chooseProfile.ts";
+import { chooseProfile } from "../../scripts/stack/fragments.ts";
 import {
   composeConfiguration,
   type ComposeOptions,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { digestServices } from "../../scripts/stack/digestServices.ts";
+import { digestServices } from "../../scripts/stack/renderStack.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 
 const model = (): ValueMap & { services: Record<string, ValueMap> } => ({

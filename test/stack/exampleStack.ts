@@ -1,16 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { officialReference } from "../../scripts/docker/officialReference.ts";
-import { recipes } from "../../scripts/docker/recipes.ts";
+import { officialReference, recipes } from "../../scripts/docker/recipes.ts";
 import { settingDefinitions, type SettingName } from "../../scripts/settings/settingDefinitions.ts";
-import type { Lookup } from "../../scripts/settings/fillSettings.ts";
-import { derivedDefaults } from "../../scripts/settings/derivedDefaults.ts";
-import { hasProxy } from "../../scripts/settings/hasProxy.ts";
-import { chooseFragments } from "../../scripts/stack/chooseFragments.ts";
+import type { Lookup } from "../../scripts/settings/readSettings.ts";
+import { derivedDefaults, hasProxy } from "../../scripts/settings/rules.ts";
+import { chooseFragments } from "../../scripts/stack/fragments.ts";
 import { grafanaConfiguration } from "../../scripts/stack/grafanaConfiguration.ts";
 import { proxyConfiguration } from "../../scripts/stack/proxyConfiguration.ts";
 import { readSources } from "../../scripts/stack/readSources.ts";
-import { renderStack, type RenderParts, type Stack } from "../../scripts/stack/renderStack.ts";
+import { type RenderParts, renderStack, type Stack } from "../../scripts/stack/renderStack.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 

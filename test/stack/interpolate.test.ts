@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { interpolate } from "../../scripts/stack/renderStack.ts";
-import type { Lookup } from "../../scripts/settings/fillSettings.ts";
+import type { Lookup } from "../../scripts/settings/readSettings.ts";
 
 const values: Record<string, { value: string; secret: boolean }> = {
   PORT: { value: "8283", secret: false },

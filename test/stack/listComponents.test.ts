@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listComponents } from "../../scripts/stack/listComponents.ts";
+import { listComponents } from "../../scripts/stack/fragments.ts";
 
 test("components are recognised by type, each once, of all kinds, and pipelines are none", () => {
   const text = `

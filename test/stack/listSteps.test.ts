@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compare } from "semver";
-import { listSteps } from "../../scripts/stack/listSteps.ts";
-import { triedVersions } from "../../scripts/stack/triedVersions.ts";
-import { versionSteps } from "../../scripts/stack/versionSteps.ts";
+import { listSteps, triedVersions, versionSteps } from "../../scripts/stack/versionSteps.ts";
 
 const { oldest, newest } = triedVersions;
 const versions = (from: string, to: string) => listSteps(from, to).map((step) => step.version);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { migrateRetention, migrateTables } from "../../scripts/stack/migrateTables.ts";
+import { migrateRetention, migrateTables } from "../../scripts/stack/versionSteps.ts";
 
 const create =
   "CREATE TABLE otel.otel_traces (`Timestamp` DateTime64(9)) ENGINE = MergeTree ORDER BY Timestamp TTL toDateTime(Timestamp) + toIntervalDay(30) SETTINGS ttl_only_drop_parts = 1";

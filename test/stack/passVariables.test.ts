@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Lookup } from "../../scripts/settings/fillSettings.ts";
-import { passVariables } from "../../scripts/stack/passVariables.ts";
+import type { Lookup } from "../../scripts/settings/readSettings.ts";
+import { passVariables } from "../../scripts/stack/renderStack.ts";
 
 const model = {
   "x-app": { service: "server", migrate: "migrate" },

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
-import { proxyCertificate } from "../../scripts/stack/proxyCertificate.ts";
-import { secretValues } from "../../scripts/stack/secretValues.ts";
+import { proxyCertificate, secretValues } from "../../scripts/stack/proxyCertificate.ts";
 import { certificateAuthority } from "../fakes/otlp/certificateAuthority.ts";
 import { exampleSecrets, root } from "./exampleStack.ts";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { environmentNames } from "../../scripts/settings/environmentName.ts";
-import { labels, renderStack, type RenderParts } from "../../scripts/stack/renderStack.ts";
+import { labels, type RenderParts, renderStack } from "../../scripts/stack/renderStack.ts";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
 import { exampleFragments, exampleSecrets, exampleStack } from "./exampleStack.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
-import { gate } from "../../scripts/stack/proxyUpstream.ts";
+import { gate } from "../../scripts/stack/proxyConfiguration.ts";
 import { readServerRole } from "../../scripts/stack/serverRole.ts";
 import { exampleStack } from "./exampleStack.ts";
 

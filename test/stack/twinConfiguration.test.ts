@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { readDelivery } from "../../scripts/stack/readDelivery.ts";
-import { twinConfiguration } from "../../scripts/stack/twinConfiguration.ts";
+import { twinConfiguration } from "../../scripts/stack/twinStack.ts";
 import { backends } from "./backends.ts";
 import { composed, readComposed } from "./composed.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import type { ValueMap } from "../../scripts/stack/mergeSources.ts";
-import { twinStack, type TwinSink } from "../../scripts/stack/twinStack.ts";
+import { type TwinSink, twinStack } from "../../scripts/stack/twinStack.ts";
 import type { Stack } from "../../scripts/stack/renderStack.ts";
 import { bundledClickHouse, exampleStack } from "./exampleStack.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { validationEnvironment } from "../../scripts/stack/validationEnvironment.ts";
+import { validationEnvironment } from "../../scripts/stack/explainRefusal.ts";
 import { backends } from "./backends.ts";
 import { composed } from "./composed.ts";
 

@@ -3,13 +3,13 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { test } from "node:test";
 import {
+  type Backup,
   backupId,
   dumpPath,
   isSealed,
   keepBackup,
   readBackups,
   removeBackup,
-  type Backup,
 } from "../../scripts/state/backups.ts";
 import { secretKey } from "../../scripts/state/secretKey.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Backup } from "../../scripts/state/backups.ts";
-import { chooseExpired } from "../../scripts/state/chooseExpired.ts";
+import { type Backup, chooseExpired } from "../../scripts/state/backups.ts";
 
 const now = new Date("2026-11-21T07:31:05Z");
 const dayMs = 86_400_000;

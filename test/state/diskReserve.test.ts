@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freeDiskReserve, diskReserve } from "../../scripts/state/diskReserve.ts";
+import { diskReserve, freeDiskReserve } from "../../scripts/state/writeFile.ts";
 import { folder } from "./folder.ts";
 
 test("space is set aside once, for its owner alone, and given back", () => {

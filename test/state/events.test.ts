@@ -10,8 +10,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readEvents } from "../../scripts/state/events.ts";
-import { appendEntry, type Entry } from "../../scripts/state/journal.ts";
+import { appendEntry, type Entry, readEvents } from "../../scripts/state/journal.ts";
 import { folder } from "./folder.ts";
 
 const start = Date.parse("2026-01-02T03:00:00.000Z");

@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } f
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { appendEntry, readJournal, type Entry } from "../../scripts/state/journal.ts";
+import { appendEntry, type Entry, readJournal } from "../../scripts/state/journal.ts";
 import { folder } from "./folder.ts";
 
 const entry = (step: string): Entry => ({

@@ -6,11 +6,8 @@ import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Problem } from "../../scripts/common/problem.ts";
-import type { Holder } from "../../scripts/state/readHolder.ts";
-import { takeLock } from "../../scripts/state/lock.ts";
-import { lockAddress } from "../../scripts/state/lockAddress.ts";
-import { lockHolder } from "../../scripts/state/lockHolder.ts";
-import { stateLock } from "../../scripts/state/stateLock.ts";
+import { type Holder, lockAddress } from "../../scripts/state/lockAddress.ts";
+import { lockHolder, stateLock, takeLock } from "../../scripts/state/lock.ts";
 import { folder } from "./folder.ts";
 
 const module = new URL("../../scripts/state/lock.ts", import.meta.url).href;

@@ -6,14 +6,14 @@ import type { Release } from "../../scripts/state/release.ts";
 import {
   damagedReleases,
   keepRelease,
+  manifestPath,
   nextReleaseId,
+  quarantineDamaged,
   readReleaseFile,
   readReleases,
   releasesNewestFirst,
-  manifestPath,
   updateRelease,
 } from "../../scripts/state/releases.ts";
-import { quarantineDamaged } from "../../scripts/state/quarantineDamaged.ts";
 import { stateDirectory } from "../../scripts/state/stateDirectory.ts";
 import { exampleRelease as release } from "./exampleRelease.ts";
 import { folder } from "./folder.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { removePartialWrites } from "../../scripts/state/removePartialWrites.ts";
+import { removePartialWrites } from "../../scripts/state/releases.ts";
 import { folder } from "./folder.ts";
 
 function filesIn(directory: string): string[] {

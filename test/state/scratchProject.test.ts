@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { scratchProject } from "../../scripts/state/scratchProject.ts";
+import { scratchProject } from "../../scripts/state/stateDirectory.ts";
 import { installationId } from "../../scripts/state/secretKey.ts";
 
 test("a throw-away project is never one that merely has such a name", () => {

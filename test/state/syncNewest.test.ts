@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { syncNewest } from "../../scripts/state/syncNewest.ts";
+import { syncNewest } from "../../scripts/state/releases.ts";
 import { folder } from "./folder.ts";
 
 // That the names are on the disk afterwards is seen where a disk can lose them: test/simulation.

@@ -1,37 +1,41 @@
+import { once } from "node:events";
 import { join } from "node:path";
-import { Problem } from "../../common/problem.ts";
+import { connect } from "node:tls";
+import { type CheckResult, type Finding, passed, runCheck, skipped } from "../../checks/check.ts";
 import {
-  runCheck,
-  passed,
-  skipped,
-  type Finding,
-  type CheckResult,
-} from "../../checks/runCheck.ts";
-import { diagnoseLoopback, isLoopback } from "../../checks/diagnoseLoopback.ts";
+  checkAdvisories,
+  diagnoseLoopback,
+  isLoopback,
+  segmentReachesLoopback,
+} from "../../checks/checkAdvisories.ts";
+import { type CertificateSeen, checkCertificate } from "../../checks/checkTelemetrySettings.ts";
+import { Problem } from "../../common/problem.ts";
 import { lackText } from "../../database/assertDatabase.ts";
+import { systemUser } from "../../database/sql.ts";
+import { assertSafe } from "../../deploy/describePlan.ts";
+import { assertDiskFits, assertPassword, assertSameKey } from "../../deploy/guards.ts";
+import { observeChanges } from "../../deploy/observeChanges.ts";
+import { imageQuestion } from "../../deploy/obtainImages.ts";
+import { planRollout } from "../../deploy/planRollout.ts";
+import {
+  assertDiskSpace,
+  assertOwn,
+  assertPortsFree,
+  assertStateless,
+  assertVersions,
+} from "../../deploy/preflight.ts";
+import { type PreparedStack, prepareStack } from "../../deploy/prepareStack.ts";
+import { chooseImage, recipes } from "../../docker/recipes.ts";
+import type { Settings } from "../../settings/readSettings.ts";
+import { hasProxy } from "../../settings/rules.ts";
+import { checkStack } from "../../stack/checkStack.ts";
+import { listComponents } from "../../stack/fragments.ts";
+import type { Context } from "../../state/context.ts";
 import { newestGood, releasesNewestFirst } from "../../state/releases.ts";
 import { readKey } from "../../state/secretKey.ts";
 import { stateDirectory } from "../../state/stateDirectory.ts";
-import { assertVersions } from "../../deploy/ensureEngine.ts";
-import type { Context } from "../../state/context.ts";
-import {
-  assertOwn,
-  assertDiskSpace,
-  assertStateless,
-  assertPortsFree,
-} from "../../deploy/preflight.ts";
-import { prepareStack } from "../../deploy/prepareStack.ts";
-import { observeChanges } from "../../deploy/observeChanges.ts";
-import { planRollout } from "../../deploy/planRollout.ts";
-import { assertSameKey, assertDiskFits, assertPassword } from "../../deploy/guards.ts";
-import { assertSafe } from "../../deploy/assertSafe.ts";
-import type { Settings } from "../../settings/readSettings.ts";
-import { checkStack } from "../../stack/checkStack.ts";
-import { runAdvisoryChecks } from "./runAdvisoryChecks.ts";
-import { runCertificateCheck } from "./runCertificateCheck.ts";
-import { runTelemetryChecks, type Machine } from "./runTelemetryChecks.ts";
-
-export type { Finding };
+import { runTelemetryChecks } from "./runTelemetryChecks.ts";
+import type { Machine } from "./telemetryScene.ts";
 
 /**
  * Every check that a rollout makes before it touches anything, those of its telemetry, and the
@@ -103,7 +107,7 @@ type NeedsEngine = (name: string, look: () => Promise<string | CheckResult>) => 
 
 /** What an `up` would meet. */
 function runChangeCheck(settings: Settings, needsEngine: NeedsEngine, context: Context) {
-  const observe = once(() => observeChanges(settings, context));
+  const observe = memoized(() => observeChanges(settings, context));
   return [
     needsEngine("images", async () => {
       const { images } = await observe();
@@ -125,7 +129,7 @@ function runChangeCheck(settings: Settings, needsEngine: NeedsEngine, context: C
 /** What a deploy would meet. */
 function runReleaseChecks(settings: Settings, needsEngine: NeedsEngine, context: Context) {
   const directory = join(settings.stateDir, settings.environment);
-  const plan = once(() => planRollout(settings, undefined, context));
+  const plan = memoized(() => planRollout(settings, undefined, context));
   return [
     needsEngine("images", async () =>
       (await plan()).images.map((one) => `${one.role}: ${one.source}`).join(", "),
@@ -188,7 +192,7 @@ function runReleaseChecks(settings: Settings, needsEngine: NeedsEngine, context:
 }
 
 /** Several checks look at one plan: it is made once, and each tells of its failure. */
-function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+function memoized<Result>(make: () => Promise<Result>): () => Promise<Result> {
   let made: Promise<Result> | undefined;
   return () => (made ??= make());
 }
@@ -202,3 +206,142 @@ function find(name: string, look: () => Promise<string | CheckResult>): Promise<
   };
   return runCheck(name, judge, next);
 }
+
+/**
+ * The known faults of the versions in use, each with what keeps it harmless in the stack of now.
+ * @param engineAnswers whether there is an engine to ask
+ */
+async function runAdvisoryChecks(
+  settings: Settings,
+  engineAnswers: Promise<boolean>,
+  context: Context,
+): Promise<Finding[]> {
+  const prepared = preparedBy(settings);
+  if (prepared === undefined) {
+    return [{ name: "advisories", ...skipped("no stack can be made of these settings") }];
+  }
+  const { services } = prepared.stack;
+  const exposure = {
+    publishedAt: (service: string) =>
+      (services.find((one) => one.name === service)?.ports ?? []).map((one) => one.host),
+    segmentReaches: (await engineAnswers)
+      ? segmentReachesLoopback((await context.engine.versions()).engine)
+      : true,
+    asksForPassword: settings.get("SECURE") === "true",
+    isQuarantined: await isQuarantined(settings, await engineAnswers, context),
+    components: listComponents(prepared.collector),
+  };
+  const explain = (name: string) => `npm run settings -- ${settings.environment} --explain ${name}`;
+  const judge = (of: "collector" | "server" | "pgvector", version: string, setting: string) =>
+    checkAdvisories(of, version, exposure, explain(setting));
+  const isBundled = services.some((one) => one.name === "postgres");
+  return [
+    ...judge("collector", settings.get("OTEL_VERSION"), "OTEL_VERSION"),
+    ...judge("server", settings.get("LETTA_VERSION"), "SECURE"),
+    ...(isBundled
+      ? judge("pgvector", await pgvector(settings, await engineAnswers, context), "POSTGRES_IMAGE")
+      : []),
+  ];
+}
+
+function preparedBy(settings: Settings): PreparedStack | undefined {
+  try {
+    return prepareStack(settings, { release: "000000" });
+  } catch {
+    return undefined; // the check of the stack tells why
+  }
+}
+
+/**
+ * Whether the collector that runs is the image that docker/collector makes now; where none runs,
+ * whether the one to come would be.
+ */
+async function isQuarantined(
+  settings: Settings,
+  answers: boolean,
+  context: Context,
+): Promise<boolean> {
+  if (!answers) return settings.get("IMAGE_SOURCE") === "local";
+  const all = recipes(settings.environment, settings.lookup);
+  const collector = all.find((one) => one.role === "collector")!;
+  const question = await imageQuestion(settings, collector, context);
+  const containers = await context.engine.containers(settings.project);
+  const runs = containers.find((one) => one.service === "collector" && one.state === "running");
+  if (runs === undefined) return chooseImage(question).reference === question.local;
+  return runs.imageId === (await context.engine.image(question.local))?.id;
+}
+
+/**
+ * The version that the running database has; otherwise what the tag of its image says, where that
+ * image is pulled and not perhaps built here. "" where neither tells.
+ */
+async function pgvector(
+  settings: Settings,
+  answers: boolean,
+  { engine }: Context,
+): Promise<string> {
+  const containers = answers ? await engine.containers(settings.project) : [];
+  const runs = containers.find((one) => one.service === "postgres" && one.state === "running");
+  if (runs !== undefined) {
+    const statement = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'";
+    const [user, name] = [settings.get("LETTA_PG_USER"), settings.get("LETTA_PG_DB")];
+    const input = ["psql", "-X", "-q", "-A", "-t", "-U", user, "-d", name, "-c", statement];
+    return (await engine.exec(runs.id, input, { user: systemUser })).stdout.trim();
+  }
+  if (settings.get("IMAGE_SOURCE") !== "pull") return "";
+  return /pgvector:(\d+\.\d+\.\d+)\b/.exec(settings.get("POSTGRES_IMAGE"))?.[1] ?? "";
+}
+
+const patienceMs = 5000;
+
+/**
+ * The certificate that the proxy shows to clients now; nothing where there is no proxy.
+ * @param answers whether there is an engine to ask
+ */
+async function runCertificateCheck(
+  settings: Settings,
+  answers: Promise<boolean>,
+  context: Context,
+): Promise<Finding[]> {
+  const { environment, project } = settings;
+  if (!hasProxy(environment, settings.get("PROXY"))) return [];
+  const next = settings.has("PROXY_CERT_FILE")
+    ? `npm run settings -- ${environment} --explain PROXY_CERT_FILE`
+    : `npm run logs -- ${environment} proxy`;
+  const look = async () => {
+    const containers = (await answers) ? await context.engine.containers(project) : [];
+    const isThere = containers.some((one) => one.service === "proxy" && one.state === "running");
+    if (!isThere) return skipped("the proxy does not run");
+    return checkCertificate(await shown(settings), context.now(), next);
+  };
+  return [await runCheck("certificate", look, next)];
+}
+
+/** As it is shown at the published port. */
+async function shown(settings: Settings): Promise<CertificateSeen> {
+  const published = settings.get("PROXY_PUBLISH_HOST");
+  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  const host = everywhere[published] ?? published;
+  const servername = settings.get("PROXY_DOMAIN");
+  const socket = connect({
+    host,
+    port: Number(settings.get("PROXY_HTTPS_PORT")),
+    ...(servername === "" ? {} : { servername }),
+    // It is looked at, not relied on.
+    rejectUnauthorized: false,
+  });
+  try {
+    await once(socket, "secureConnect", { signal: AbortSignal.timeout(patienceMs) });
+    const { subject, subjectaltname, issuer, valid_from, valid_to } = socket.getPeerCertificate();
+    return {
+      names: subjectaltname ?? one(subject.CN),
+      issuer: one(issuer.CN ?? issuer.O),
+      fromMs: Date.parse(valid_from),
+      untilMs: Date.parse(valid_to),
+    };
+  } finally {
+    socket.destroy();
+  }
+}
+
+const one = (name: string | string[] | undefined) => [name ?? "no name"].flat().join(", ");

@@ -1,28 +1,32 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chooseProfile } from "../../stack/chooseProfile.ts";
+import { chooseProfile } from "../../stack/fragments.ts";
 import {
-  runCheck,
-  failed,
-  passed,
-  skipped,
-  type Finding,
   type CheckResult,
-} from "../../checks/runCheck.ts";
-import { checkParameters } from "../../checks/checkParameters.ts";
-import { checkPrivacy } from "../../checks/checkPrivacy.ts";
-import { checkTelemetrySettings } from "../../checks/checkTelemetrySettings.ts";
-import { checkCollectorVersion } from "../../checks/checkCollectorVersion.ts";
+  failed,
+  type Finding,
+  passed,
+  runCheck,
+  skipped,
+} from "../../checks/check.ts";
+import {
+  checkCollectorVersion,
+  checkParameters,
+  checkTelemetrySettings,
+} from "../../checks/checkTelemetrySettings.ts";
+import { checkPrivacy } from "../../checks/checkClickHouse.ts";
 import { downloadFile } from "../../docker/downloadFile.ts";
-import { collectorPlatform } from "../../docker/collectorPlatform.ts";
-import { collectorRelease } from "../../docker/collectorRelease.ts";
-import { listedChecksum } from "../../docker/listedChecksum.ts";
+import {
+  collectorPlatform,
+  collectorRelease,
+  listedChecksum,
+} from "../../docker/collectorBinary.ts";
 import { installedCollector } from "../../state/installedCollector.ts";
 import type { Context } from "../../state/context.ts";
 import { caCertificate } from "../../deploy/caCertificate.ts";
 import type { Settings } from "../../settings/readSettings.ts";
-import type { Machine } from "./runTelemetryChecks.ts";
+import type { Machine } from "./telemetryScene.ts";
 
 /** How long a release address may be silent before the other checks have to wait. */
 const patienceMs = 5000;

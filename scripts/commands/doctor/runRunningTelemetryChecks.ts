@@ -1,20 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCheck, skipped, type Finding, type CheckResult } from "../../checks/runCheck.ts";
-import { checkCollectorContainer } from "../../checks/checkCollectorContainer.ts";
-import { checkExporter } from "../../checks/checkExporter.ts";
-import { cpuSeconds, checkLatency, queueFills } from "../../checks/checkLatency.ts";
+import { type CheckResult, type Finding, runCheck, skipped } from "../../checks/check.ts";
+import {
+  checkCollectorContainer,
+  checkExporter,
+  checkExporterQueue,
+  checkLatency,
+  cpuSeconds,
+  queueFills,
+  readQueueFolder,
+} from "../../checks/checkCollector.ts";
 import { checkLogFile, readLogFolder } from "../../checks/checkLogFile.ts";
-import { checkOtlpGrpc, checkOtlpHttp } from "../../checks/checkOtlp.ts";
-import { checkExporterQueue, readQueueFolder } from "../../checks/checkExporterQueue.ts";
-import { checkServerToCollector } from "../../checks/checkServerToCollector.ts";
+import { checkOtlpGrpc, checkOtlpHttp } from "../../checks/checkSinks.ts";
+import { checkServerToCollector } from "../../checks/checkConnection.ts";
 import type { ObservedContainer } from "../../docker/engine.ts";
 import type { Context } from "../../state/context.ts";
-import { collectorClient, type CollectorClient } from "../../checks/collectorClient.ts";
-import { collectorMetrics } from "../../checks/collectorMetrics.ts";
+import {
+  collectorClient,
+  type CollectorClient,
+  collectorMetrics,
+  readMetrics,
+  type Sample,
+} from "../../checks/collectorClient.ts";
 import type { ExpectedCollector } from "../../checks/expectation.ts";
 import { explainExporter } from "../../checks/explainExporter.ts";
-import { readMetrics, type Sample } from "../../checks/readMetrics.ts";
-import type { TelemetryScene } from "./runTelemetryChecks.ts";
+import type { TelemetryScene } from "./telemetryScene.ts";
 
 /** Between two looks at what a collector has used. */
 const lookMs = 1000;

@@ -1,46 +1,18 @@
+import type { Promised } from "./telemetryScene.ts";
+import type { Machine } from "./telemetryScene.ts";
+import type { TelemetryScene } from "./telemetryScene.ts";
 import { readDelivery } from "../../stack/readDelivery.ts";
 import { redaction } from "../../common/redaction.ts";
-import type { Finding } from "../../checks/runCheck.ts";
-import type { ObservedContainer } from "../../docker/engine.ts";
+import type { Finding } from "../../checks/check.ts";
 import type { Context } from "../../state/context.ts";
 import { caCertificate } from "../../deploy/caCertificate.ts";
 import { prepareStack } from "../../deploy/prepareStack.ts";
-import { bringUpCommand } from "../../settings/bringUpCommand.ts";
-import { certifiedName } from "../../settings/certifiedName.ts";
-import type { Settings } from "../../settings/readSettings.ts";
-import type { Stack } from "../../stack/renderStack.ts";
-import { expectation, type Expectation } from "../../checks/expectation.ts";
+import { bringUpCommand } from "../../settings/environmentName.ts";
+import { certifiedName, type Settings } from "../../settings/readSettings.ts";
+import { expectation } from "../../checks/expectation.ts";
 import { runLocalTelemetryChecks } from "./runLocalTelemetryChecks.ts";
 import { runRunningTelemetryChecks } from "./runRunningTelemetryChecks.ts";
 import { runSinkChecks } from "./runSinkChecks.ts";
-
-/** A machine as Node calls it: process.platform and process.arch. */
-export interface Machine {
-  readonly system: string;
-  readonly arch: string;
-}
-
-/** What the settings of now promise of telemetry. */
-export interface Promised {
-  readonly stack: Stack;
-  readonly expected: Expectation;
-  /** A certificate (PEM) that is trusted too. */
-  readonly caCertificate: string | undefined;
-}
-
-/** What the checks of running telemetry look at. */
-export interface TelemetryScene extends Promised {
-  readonly settings: Settings;
-  readonly containers: readonly ObservedContainer[];
-  readonly redact: (text: string) => string;
-  /** Commands to go on with. */
-  readonly next: {
-    readonly bringUp: string;
-    readonly verify: string;
-    readonly logs: (service: string) => string;
-    readonly explain: (setting: string) => string;
-  };
-}
 
 /**
  * What the troubleshooting guide of the original has a person look at, looked at: the machine, the

@@ -1,19 +1,39 @@
-import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  createWriteStream,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../../common/problem.ts";
-import { extractBinary } from "../../docker/extractBinary.ts";
-import type { Platform } from "../../docker/collectorPlatform.ts";
-import { collectorBinary, collectorRelease } from "../../docker/collectorRelease.ts";
+import { chooseImages, obtainImages } from "../../deploy/obtainImages.ts";
+import {
+  binaryPlatform,
+  collectorBinary,
+  collectorRelease,
+  type CollectorRelease,
+  extractBinary,
+  headerLength,
+  listedChecksum,
+  type Platform,
+} from "../../docker/collectorBinary.ts";
 import { contentTag } from "../../docker/contentTag.ts";
-import { officialReference } from "../../docker/officialReference.ts";
-import { recipes } from "../../docker/recipes.ts";
-import { installedCollector, type InstalledCollector } from "../../state/installedCollector.ts";
-import type { Context } from "../../state/context.ts";
-import { chooseImages } from "../../deploy/chooseImages.ts";
-import { obtainImages } from "../../deploy/obtainImages.ts";
+import { downloadFile, type DownloadOptions } from "../../docker/downloadFile.ts";
+import { officialReference, recipes } from "../../docker/recipes.ts";
+import { runProgram } from "../../docker/superviseProgram.ts";
 import type { Settings } from "../../settings/readSettings.ts";
-import { downloadCollector, limits } from "./downloadCollector.ts";
-import { installCollector } from "./installCollector.ts";
+import type { Context } from "../../state/context.ts";
+import {
+  installedCollector,
+  type InstalledCollector,
+  recordCollector,
+  sha256Of,
+} from "../../state/installedCollector.ts";
 
 /** How long a release address may be silent, in milliseconds. */
 const patienceMs = 30_000;
@@ -123,5 +143,149 @@ function unavailable(message: string, ...details: string[]): Problem {
   return new Problem("IMAGE_UNAVAILABLE", message, {
     details,
     next: "set OTEL_RELEASE_URL to an address that has the release, or npm run up:dev",
+  });
+}
+
+/** In bytes, far above what a collector has: what is larger is something else. */
+const limits = {
+  list: 1024 * 1024,
+  archive: 512 * 1024 * 1024,
+  binary: 1536 * 1024 * 1024,
+} as const;
+
+/** What a download is made with, and what tells how far it is. */
+interface DownloadParts extends Omit<DownloadOptions, "limit" | "report"> {
+  readonly report: (text: string) => void;
+}
+
+/**
+ * Downloads a release and takes the collector out of it. The archive is opened only when its
+ * checksum is the one that the release lists.
+ * @param staging an empty folder of ours
+ * @returns the program's path; or why the address has nothing to give
+ * @throws Problem IMAGE_UNAVAILABLE where it gave something else than the release
+ */
+async function downloadCollector(
+  release: CollectorRelease,
+  staging: string,
+  parts: DownloadParts,
+): Promise<{ readonly path: string } | { readonly why: string }> {
+  const { report, ...options } = parts;
+  const list = await firstOf(release.checksums, join(staging, "checksums"), options);
+  if ("why" in list) return list;
+  const expected = listedChecksum(list.text, release.archive);
+  if (expected === undefined) {
+    throw refused(`${list.url}: expected a checksum of ${release.archive}, got none`);
+  }
+  const archive = join(staging, "archive");
+  const fetched = await downloadFile(release.url, archive, {
+    ...options,
+    limit: limits.archive,
+    report: (bytes, all) => report(`${megabytes(bytes)}${all ? ` of ${megabytes(all)}` : ""} MB`),
+  });
+  if (fetched.outcome !== "fetched") return { why: fetched.why };
+  if (fetched.sha256 !== expected) {
+    throw refused(`${release.url}: expected SHA-256 ${expected}, got ${fetched.sha256}`);
+  }
+  const path = join(staging, collectorBinary);
+  await extractBinary(archive, collectorBinary, path, limits.binary);
+  return { path };
+}
+
+async function firstOf(
+  addresses: readonly string[],
+  path: string,
+  options: Omit<DownloadOptions, "limit">,
+): Promise<{ readonly url: string; readonly text: string } | { readonly why: string }> {
+  let why = "";
+  for (const url of addresses) {
+    const fetched = await downloadFile(url, path, { ...options, limit: limits.list });
+    if (fetched.outcome === "fetched") {
+      const text = readFileSync(path, "utf8");
+      rmSync(path);
+      return { url, text };
+    }
+    why ||= fetched.why;
+    if (fetched.outcome === "unreachable") return { why: fetched.why };
+  }
+  return { why };
+}
+
+const megabytes = (bytes: number) => (bytes / 1_000_000).toFixed(0);
+
+function refused(message: string): Problem {
+  return new Problem("IMAGE_UNAVAILABLE", message, {
+    details: ["it was neither opened nor executed"],
+    next: "the same command again; if it stays so, set OTEL_RELEASE_URL to another address",
+  });
+}
+
+/** Where a program came from; its bytes have been verified, but for what they are. */
+interface Staged {
+  readonly path: string;
+  readonly version: string;
+  readonly source: string;
+}
+
+const versionPatienceMs = 20_000;
+
+/**
+ * Installs a program whose bytes are those that were asked for: only one for this machine is
+ * executed at all, and only one that then tells the right version becomes the installed one.
+ * @param folder where collectors are installed
+ * @throws Problem IMAGE_UNAVAILABLE; what was installed before stays
+ */
+async function installCollector(
+  folder: string,
+  staged: Staged,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<InstalledCollector> {
+  const { path, version, source } = staged;
+  const requested = `${platform.os} ${platform.arch}`;
+  const found = binaryPlatform(headerOf(path));
+  if (found !== requested) {
+    throw badBinary(`${source}: expected a program for ${requested}, got ${found}`);
+  }
+  chmodSync(path, 0o700);
+  sync(path);
+  const sha256 = await sha256Of(path);
+  signal.throwIfAborted();
+  const input = await runProgram(path, ["--version"], {
+    environment: {},
+    timeoutMs: versionPatienceMs,
+    signal,
+  });
+  const reported = /\bversion v?(\S+)/.exec(input.stdout)?.[1];
+  if (reported !== version) {
+    const got = reported ?? `exit ${input.code}: ${input.stderr.trim().split("\n").at(-1)}`;
+    throw badBinary(`${source}: expected version ${version}, got ${got}`);
+  }
+  return recordCollector(folder, path, { version, sha256, source });
+}
+
+function headerOf(path: string): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const header = Buffer.alloc(headerLength);
+    return header.subarray(0, readSync(file, header, 0, headerLength, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function badBinary(message: string): Problem {
+  return new Problem("IMAGE_UNAVAILABLE", message, {
+    details: ["it was not installed"],
+    next: "set OTEL_RELEASE_URL and OTEL_VERSION to a release that fits this machine",
   });
 }

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   collectorMetrics,
   type CollectorMetrics,
-} from "../../../scripts/checks/collectorMetrics.ts";
-import { readMetrics } from "../../../scripts/checks/readMetrics.ts";
+  readMetrics,
+} from "../../../scripts/checks/collectorClient.ts";
 import { request, type Asked, type Reply } from "../../../scripts/checks/request.ts";
 import { docker } from "../../real/workspace.ts";
 import { engine } from "./engine.ts";

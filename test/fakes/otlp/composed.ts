@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chooseProfile } from "../../../scripts/stack/chooseProfile.ts";
+import { chooseProfile } from "../../../scripts/stack/fragments.ts";
 import { composeConfiguration } from "../../../scripts/stack/composeConfiguration.ts";
 import { contentTag } from "../../../scripts/docker/contentTag.ts";
 import { recipes } from "../../../scripts/docker/recipes.ts";

@@ -1,7 +1,6 @@
 // Stands for scripts/state/askHolder.ts: a holder of a socket answers at once.
 import type { Asked } from "../../../scripts/state/askHolder.ts";
-import type { Holder } from "../../../scripts/state/readHolder.ts";
-import type { LockAddress } from "../../../scripts/state/lockAddress.ts";
+import type { Holder, LockAddress } from "../../../scripts/state/lockAddress.ts";
 import { cluster } from "../machine.ts";
 import { world } from "../world.ts";
 
