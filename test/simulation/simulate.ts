@@ -24,6 +24,8 @@ export interface Requested {
 
 /** A run in which something did not hold. */
 export interface Failure {
+  /** Its place among the runs or schedules that were requested, from 0. */
+  readonly at: number;
   readonly seed: number;
   readonly violations: readonly string[];
   /** The shortest that was found to fail in the same way. */

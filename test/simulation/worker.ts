@@ -52,14 +52,14 @@ async function run(at: number) {
     const { violations } = seen;
     const shortest = shrinks ? await shrink(schedule, violations) : schedule;
     const { trace, ends, named } = await oneRun(shortest);
-    const failure = { seed, violations, shortest, named: named(), trace: trace(), ends };
+    const failure = { at, seed, violations, shortest, named: named(), trace: trace(), ends };
     tell({ failure });
     return { ...seen, failed: true };
   } catch (error) {
     // It goes wrong even where nothing is done to it.
     const violations = [(error as Error).stack ?? String(error)];
     const plain = schedules?.[at] ?? faultless(seed);
-    tell({ failure: { seed, violations, shortest: plain, named: plain, trace: [], ends: [] } });
+    tell({ failure: { at, seed, violations, shortest: plain, named: plain, trace: [], ends: [] } });
     return { effects: 0, ends: [], failed: true };
   }
 }
