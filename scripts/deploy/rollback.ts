@@ -6,13 +6,8 @@ import type { Context } from "../state/context.ts";
 import type { Release } from "../state/release.ts";
 import { newestGood, releasesNewestFirst } from "../state/releases.ts";
 import { decide, type Decision } from "./decide.ts";
-import {
-  ensureCurrent,
-  type PipelineOptions,
-  preparationOf,
-  type RolloutOutcome,
-  runPipeline,
-} from "./deploy.ts";
+import { ensureCurrent, preparationOf, type RolloutOutcome, runPipeline } from "./deploy.ts";
+import type { PipelineOptions } from "./rollout.ts";
 import { assertSafe } from "./describePlan.ts";
 import type { DatabaseOption } from "./planSchema.ts";
 import { recover } from "./recover.ts";
@@ -57,16 +52,9 @@ export function rollback(
     const options = { kind: "rollback", databaseStrategy: input.databaseStrategy } as const;
     const decision = await decide(settings, target, now, options, begun.context);
     await assertNoLosses(decision, target.settings, directory);
-    const parts = {
-      kind: "rollback",
-      settings,
-      target,
-      decision,
-      preparation: now,
-      input,
-    } as const;
     const { fromDump, foreign = false } = input;
-    return runPipeline({ ...parts, fromDump, foreign }, begun);
+    const plan = { kind: "rollback", settings, target, decision, preparation: now } as const;
+    return runPipeline({ ...plan, fromDump, foreign }, input, begun);
   });
 }
 

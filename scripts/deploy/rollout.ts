@@ -1,11 +1,40 @@
+import type { Settings } from "../settings/readSettings.ts";
 import type { Backup } from "../state/backups.ts";
 import type { Release } from "../state/release.ts";
-import type { Change } from "./planChanges.ts";
-import type { Target } from "./target.ts";
-import type { Settings } from "../settings/readSettings.ts";
-import type { SchemaPlan } from "./planSchema.ts";
 import type { CurrentState } from "./currentState.ts";
+import type { Decision } from "./decide.ts";
+import type { Change } from "./planChanges.ts";
+import type { SchemaPlan } from "./planSchema.ts";
 import type { RehearsedServer } from "./rehearsalEnvironment.ts";
+import type { Preparation, Target } from "./target.ts";
+
+/** How a deploy or a rollback was asked for. */
+export interface PipelineOptions {
+  readonly reason: string | null;
+  /** Whether to wait for another run to end. */
+  readonly wait: boolean;
+  /** Stateful parts that may be recreated. */
+  readonly recreate: readonly string[];
+  /** Whether sessions of others may be ended without a question. */
+  readonly endSessions?: boolean;
+  readonly adoptState?: boolean;
+  /** Whether a server that fails already is no reason to ask. */
+  readonly despiteFailures?: boolean;
+}
+
+/** What a run is to do: decided once, shown, and carried to its end. */
+export interface Plan {
+  readonly kind: "deploy" | "rollback";
+  /** Those of now. */
+  readonly settings: Settings;
+  readonly target: Target;
+  readonly decision: Decision;
+  readonly preparation: Preparation;
+  readonly fromDump?: readonly string[];
+  /** Whether a backup may be another installation's. */
+  readonly foreign?: boolean;
+}
+
 /** Everything that was decided, before anything is done. */
 export interface Rollout {
   readonly kind: Release["kind"];

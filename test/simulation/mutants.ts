@@ -241,7 +241,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a database that has just stopped counts as none",
-    file: "deploy/deploy.ts",
+    file: "deploy/assertReady.ts",
     from: "if (database === undefined) await assertNotStopped(settings, context);",
     to: "void assertNotStopped;",
   },
