@@ -24,7 +24,7 @@ import { runMarks } from "./nextRelease.ts";
 import type { PipelineOptions, Plan } from "./rollout.ts";
 import type { Session } from "./session.ts";
 import type { Target } from "./target.ts";
-import { newestBackupAt } from "./tryStrategies.ts";
+import { newestBackupAt } from "../state/backups.ts";
 
 /** What was found and answered before anything is touched. */
 export interface Ready {
@@ -34,7 +34,7 @@ export interface Ready {
   readonly newPassword: string | undefined;
   /** How the server fails already. */
   readonly before: Release["before"] | undefined;
-  /** Why the images were not verified in staging, where that is only told. */
+  /** Why the images were not verified in staging, where that is only reported. */
   readonly unverified: string | undefined;
 }
 
@@ -99,7 +99,7 @@ export async function assertReady(
 }
 
 /**
- * The database's part: a usable backup, free names, room on the disk, and no session that must not be
+ * The database's part: a usable backup, free names, disk space, and no session that must not be
  * ended. @returns whether sessions of others may be ended
  */
 async function assertDatabaseReady(
@@ -114,7 +114,7 @@ async function assertDatabaseReady(
   if (decision.schema.action !== "none" || decision.separatesRoles) {
     const { attempts, heads } = decision.schema;
     const backup = attempts.some(usesBackup) ? newestBackupAt(directory, heads) : undefined;
-    // Where another strategy may pass, one whose backup is refused is passed over (tryStrategies).
+    // Where another strategy may pass, one whose backup is refused is passed over (prepareDeploy.ts).
     if (backup !== undefined && attempts.every(usesBackup))
       refuseUnusable(directory, backup, { fromDump: [], ...plan, attempts });
     const marks = runMarks(begun, { id: preparation.id, run });

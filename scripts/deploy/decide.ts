@@ -13,7 +13,7 @@ import { type Change, planChanges } from "./planChanges.ts";
 import { type DatabaseOption, planSchema, type SchemaPlan } from "./planSchema.ts";
 import { labelParts } from "./prepareStack.ts";
 import type { Preparation, Target } from "./target.ts";
-import { newestBackupAt } from "./tryStrategies.ts";
+import { newestBackupAt } from "../state/backups.ts";
 
 /** What would be done, and why. */
 export interface Decision {

@@ -1,6 +1,7 @@
 import { Problem } from "../common/problem.ts";
 import { sameRevisions } from "../database/revisions.ts";
 import type { Database } from "../database/sql.ts";
+import type { Rollout } from "./rollout.ts";
 import type { Stack } from "../stack/renderStack.ts";
 import { releasesNewestFirst } from "../state/releases.ts";
 
@@ -21,6 +22,15 @@ export async function repairsFor(
   return server.repairs.filter(
     (one) => satisfies(version(from), one.from) && satisfies(version(to), one.to),
   );
+}
+
+/** The repairs from whatever version wrote last to the one that takes over. */
+export function repairsOf({
+  target,
+  previousTag,
+}: Pick<Rollout, "target" | "previousTag">): ReturnType<typeof repairsFor> {
+  const to = target.settings.get("LETTA_VERSION");
+  return repairsFor(target.prepared.stack.server, previousTag ?? to, to);
 }
 
 /** SQLSTATEs of a table or column that an older schema does not have: nothing to repair there. */

@@ -14,7 +14,7 @@ import { recover } from "./recover.ts";
 import { settledContainers } from "./replaceServer.ts";
 import { type Retaining, session } from "./session.ts";
 import { configurationTarget, pastTarget, type Preparation, type Target } from "./target.ts";
-import { newestBackupAt } from "./tryStrategies.ts";
+import { newestBackupAt } from "../state/backups.ts";
 
 export interface RollbackInput extends PipelineOptions {
   /** A release's id, or a server's tag; the release before where it is left out. */

@@ -1,3 +1,4 @@
+import { sameRevisions } from "../database/revisions.ts";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -236,4 +237,15 @@ export function keepSchemaBefore(directory: string, id: string, schema: Schema):
 export function schemaBefore(directory: string, id: string): Schema | undefined {
   const path = pathOf(directory, id);
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Schema) : undefined;
+}
+
+/**
+ * The newest verified backup whose schema is at these revisions: of those that this installation wrote,
+ * where there is one.
+ */
+export function newestBackupAt(directory: string, heads: readonly string[]): Backup | undefined {
+  const fitting = readBackups(directory).backups.filter(
+    (one) => one.verified !== null && sameRevisions(one.revision, heads),
+  );
+  return fitting.find((one) => isSealed(directory, one.id)) ?? fitting[0];
 }

@@ -97,8 +97,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no copy is retained of the database before a migration",
-    file: "deploy/prepareDeploy.ts",
-    from: 'copyDatabase(now, now.name, marks("snapshot"), reported.signal),',
+    file: "deploy/strategies/migrate.ts",
+    from: 'copyDatabase(now, now.name, marks("snapshot"), context.signal),',
     to: "Promise.resolve(),",
   },
   {
@@ -205,8 +205,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the rows that a swap retains are not reported",
-    file: "deploy/tryStrategies.ts",
-    from: "await noteRetained(now, databaseOf(retained), session)",
+    file: "deploy/strategies/databaseStrategy.ts",
+    from: "await noteRetained(now, nameOf(run, retained), session)",
     to: '((void noteRetained, ""))',
   },
   {
