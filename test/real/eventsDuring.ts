@@ -4,7 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export interface EngineEvent {
   readonly Action: string;
-  readonly RehearsedServer: { readonly Attributes: Readonly<Record<string, string>> };
+  readonly Actor: { readonly Attributes: Readonly<Record<string, string>> };
+}
+
+/** What the engine says of the container that an event is about: its name and labels, an exit code. */
+export function attributesOf({ Actor }: EngineEvent): Readonly<Record<string, string>> {
+  return Actor.Attributes;
 }
 
 /** An event reaches anyone who listens within this time of having happened. */

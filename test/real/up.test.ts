@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { containerIds, docker, workspace } from "./workspace.ts";
-import { eventsDuring } from "./eventsDuring.ts";
+import { attributesOf, eventsDuring } from "./eventsDuring.ts";
 import { bringUp, touched, type Change } from "./bringUp.ts";
 import { portsOf } from "./portsOf.ts";
 
@@ -179,7 +179,8 @@ test("down kills nothing that stops by itself", async () => {
   const of = (action: string, attribute: string) =>
     events
       .filter((one) => one.Action === action)
-      .map(({ RehearsedServer: { Attributes: own } }) => `${own["name"]} ${own[attribute]}`)
+      .map(attributesOf)
+      .map((own) => `${own["name"]} ${own[attribute]}`)
       .join("\n");
   const signals = of("kill", "signal");
   const stopped = signals.split("\n").map((line) => line.split(" ")[0]!.split("-").at(-2));
