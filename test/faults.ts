@@ -23,6 +23,8 @@ const meant = new Map<string, (string | undefined)[]>();
 for (const [file, name] of chosen.flatMap((one) => one.tests))
   meant.set(file, [...(meant.get(file) ?? []), name]);
 
+process.env["TEST_LONG"] = "1";
+
 /** What became of each test by its name: a file's all in one go, as they share what they run on. */
 async function outcomes(file: string): Promise<Map<string, boolean>> {
   const names = meant.get(file)!;

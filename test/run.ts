@@ -12,8 +12,9 @@ const isLong = words.includes("long");
 const requested = words.filter((one) => one !== "long");
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
 /**
- * What `npm run test:long` runs alongside (half an hour on two cores): suites that repeat others on real
- * Letta, and those of telemetry's backends, registries and the engine itself.
+ * What only `npm run test:long` runs (an hour and a half on two cores, with the rest): suites that repeat
+ * others on real Letta, and those of telemetry's backends, registries and the engine itself. Within the
+ * other suites the tests by `longTest` are its own too.
  */
 const deep = [
   "backends",
@@ -34,7 +35,7 @@ const isDeep = (file: string) => deep.some((one) => file === join("test/real", `
 const chosen = all.filter((file) =>
   requested.length === 0 ? isLong || !isDeep(file) : requested.some((part) => file.includes(part)),
 );
-if (isLong) process.env["KILLED"] = "all";
+if (isLong) process.env["TEST_LONG"] = "1";
 /** On the real parts, or minutes of one core: each is run by itself. */
 const isSlow = (file: string) =>
   file.startsWith(join("test", "real")) || file.startsWith(join("test", "simulation"));
@@ -60,7 +61,8 @@ const runs = (names: RegExp) => chosen.some((file) => names.test(file));
 if (runs(/test.(real|stack)./)) build([], {});
 // The past releases that the story on real Letta goes through.
 if (runs(/real.letta/)) {
-  for (const version of ["0.15.1", "0.16.7"]) build(["letta"], { LETTA_VERSION: version });
+  for (const version of isLong ? ["0.15.1", "0.16.7"] : ["0.15.1"])
+    build(["letta"], { LETTA_VERSION: version });
 }
 // Collectors with the parts that ClickHouse and Datadog need, and the newest one.
 if (
@@ -128,6 +130,10 @@ else {
   );
 }
 if (chosen.length === 0) process.stderr.write(`no test file matches ${requested.join(", ")}\n`);
+if (!isLong && requested.length === 0)
+  process.stdout.write(
+    `left to npm run test:long: ${deep.join(", ")}; more of letta, exits, killed and faults\n`,
+  );
 process.stderr.write(failures.join(""));
 if (failed.length > 0) process.stderr.write(`failed: ${failed.join(", ")}\n`);
 process.exitCode = chosen.length > 0 && failed.length === 0 ? 0 : 1;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { longTest } from "./longTest.ts";
 import { spawn } from "node:child_process";
 import { cpSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -150,7 +151,7 @@ test("3: a schema that no one knows is refused before anything is touched", asyn
   await serves("1.0.0");
 });
 
-test("3: what fails on a copy touches nothing, and leaves no copy", async () => {
+longTest("3: what fails on a copy touches nothing, and leaves no copy", async () => {
   const broken = ends(await untouched(() => place.deploy("5.0.0")), 3, "REHEARSAL_FAILED");
   assert.match(broken["message"]!, /migration fails/);
   const sick = ends(await untouched(() => place.deploy("6.0.0")), 3, "REHEARSAL_FAILED");
@@ -241,19 +242,22 @@ test("4: a migration that fails only for real is taken back, and what it made is
   place.psql("DROP TABLE providers");
 });
 
-test("5: once the migrated database has taken writes nothing is swapped, and the next command returns", async () => {
-  await write();
-  const reported = await place.deploy("7.0.0", [], { BAKE_TIME: "6s" });
-  const said = ends(reported, 5, "ROLLBACK_STOPPED");
-  const failed = place.releases().find((one) => one.tag === "7.0.0")!;
-  assert.match(said["details"].join("\n"), new RegExp(`letta_snapshot_${failed.id}`));
-  assert.equal(place.revision(), "r7");
-  const log = readFileSync(join(evidence(place, failed.id), "server.log"), "utf8");
-  assert.match(log, /this version ends after three seconds/);
-  const [, next = ""] = /^npm run rollback -- (.*) --env prod$/u.exec(said["next"]!) ?? [];
-  ends(await place.rollback(next.split(" ")), 0);
-  await story.assertInvariants("1.0.0");
-});
+longTest(
+  "5: once the migrated database has taken writes nothing is swapped, and the next command returns",
+  async () => {
+    await write();
+    const reported = await place.deploy("7.0.0", [], { BAKE_TIME: "6s" });
+    const said = ends(reported, 5, "ROLLBACK_STOPPED");
+    const failed = place.releases().find((one) => one.tag === "7.0.0")!;
+    assert.match(said["details"].join("\n"), new RegExp(`letta_snapshot_${failed.id}`));
+    assert.equal(place.revision(), "r7");
+    const log = readFileSync(join(evidence(place, failed.id), "server.log"), "utf8");
+    assert.match(log, /this version ends after three seconds/);
+    const [, next = ""] = /^npm run rollback -- (.*) --env prod$/u.exec(said["next"]!) ?? [];
+    ends(await place.rollback(next.split(" ")), 0);
+    await story.assertInvariants("1.0.0");
+  },
+);
 
 test("4: Ctrl-C in the middle of a migration leaves the previous server serving", async () => {
   await write();
@@ -282,7 +286,7 @@ test("3: Ctrl-C before anything was changed changes nothing", async () => {
   await serves("1.0.0");
 });
 
-test("5: where the rollback fails too it is said what runs and how to go on", async () => {
+longTest("5: where the rollback fails too it is said what runs and how to go on", async () => {
   const own = ownImage("3.0.0");
   ends(await place.deploy("3.0.0", [], { LETTA_IMAGE: own }), 0);
   await write();
@@ -311,7 +315,7 @@ test("3: a rollback across a migration that was not verified names all strategie
   await serves("4.0.0");
 });
 
-test("5: where the very first deploy fails there is nothing to go back to", async () => {
+longTest("5: where the very first deploy fails there is nothing to go back to", async () => {
   const first = await fakeServerWorkspace("exits-first", portsOf("exits") + 20);
   try {
     const reported = await first.deploy("6.0.0");

@@ -1,6 +1,7 @@
 // Faults of the catalogue that operators meet while a rollout is under way, on the real engine.
 // One stack lives through all of them, its state on a small file system of its own.
 import assert from "node:assert/strict";
+import { longTest } from "./longTest.ts";
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { once } from "node:events";
@@ -50,24 +51,27 @@ test("2: closing the reader of a deploy does not end it", async () => {
   await story.assertInvariants("1.1.0");
 });
 
-test("2: a terminal that is closed in the middle leaves the previous server serving", async () => {
-  const { place } = story;
-  const from = place.journal().length;
-  const words = fromEnv(["1.0.0", "--yes"], place.environment).join(" ");
-  const terminal = spawn("script", ["-qec", `npm run deploy:prod -- ${words}`, "/dev/null"], {
-    cwd: place.root,
-    env: { ...process.env, ...place.environment },
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  await story.begins(/^start new server/, from);
-  terminal.kill("SIGKILL");
-  await story.begins(/^$/, from, undefined, "failed");
-  assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
-  await story.assertInvariants("1.1.0");
-  story.ends(await place.deploy("1.0.0"), 0);
-});
+longTest(
+  "2: a terminal that is closed in the middle leaves the previous server serving",
+  async () => {
+    const { place } = story;
+    const from = place.journal().length;
+    const words = fromEnv(["1.0.0", "--yes"], place.environment).join(" ");
+    const terminal = spawn("script", ["-qec", `npm run deploy:prod -- ${words}`, "/dev/null"], {
+      cwd: place.root,
+      env: { ...process.env, ...place.environment },
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    await story.begins(/^start new server/, from);
+    terminal.kill("SIGKILL");
+    await story.begins(/^$/, from, undefined, "failed");
+    assert.match(place.journal().at(-1)!.message!, /^interrupted: .* 1\.1\.0 serves again/);
+    await story.assertInvariants("1.1.0");
+    story.ends(await place.deploy("1.0.0"), 0);
+  },
+);
 
-test("7: a clock that is set back by a day in the middle holds nothing up", async () => {
+longTest("7: a clock that is set back by a day in the middle holds nothing up", async () => {
   const { place } = story;
   story.ends(await place.deploy("1.1.0"), 0);
   const [previous] = place.releases();
@@ -76,23 +80,26 @@ test("7: a clock that is set back by a day in the middle holds nothing up", asyn
   await story.assertInvariants("1.0.0");
 });
 
-test("7: a clock that is a day off the engine's, and another time zone, change no order", async () => {
-  const { place } = story;
-  const [previous] = place.releases();
-  const ahead = { NODE_OPTIONS: clockOff(1), TZ: "Pacific/Kiritimati" };
-  story.ends(await place.deploy("1.1.0", [], ahead), 0);
-  story.ends(await place.tell("backup", ["prod"], ahead), 0);
-  const behind = { NODE_OPTIONS: clockOff(-1), TZ: "America/St_Johns" };
-  story.ends(await place.deploy("1.0.0", [], behind), 0);
-  story.ends(await place.tell("backup", ["prod"], behind), 0);
-  assert.equal(Number(place.newestGood()!.id), Number(previous!.id) + 2);
-  const back = story.ends(await place.rollback([], behind), 0);
-  assert.equal(back["tag"], "1.1.0", "the release before is the one that was deployed before");
-  story.ends(await place.deploy("1.0.0"), 0);
-  await story.assertInvariants("1.0.0");
-});
+longTest(
+  "7: a clock that is a day off the engine's, and another time zone, change no order",
+  async () => {
+    const { place } = story;
+    const [previous] = place.releases();
+    const ahead = { NODE_OPTIONS: clockOff(1), TZ: "Pacific/Kiritimati" };
+    story.ends(await place.deploy("1.1.0", [], ahead), 0);
+    story.ends(await place.tell("backup", ["prod"], ahead), 0);
+    const behind = { NODE_OPTIONS: clockOff(-1), TZ: "America/St_Johns" };
+    story.ends(await place.deploy("1.0.0", [], behind), 0);
+    story.ends(await place.tell("backup", ["prod"], behind), 0);
+    assert.equal(Number(place.newestGood()!.id), Number(previous!.id) + 2);
+    const back = story.ends(await place.rollback([], behind), 0);
+    assert.equal(back["tag"], "1.1.0", "the release before is the one that was deployed before");
+    story.ends(await place.deploy("1.0.0"), 0);
+    await story.assertInvariants("1.0.0");
+  },
+);
 
-test("14: a server that runs out of memory after it was verified is taken back", async () => {
+longTest("14: a server that runs out of memory after it was verified is taken back", async () => {
   const { place } = story;
   const from = place.journal().length;
   const little = { SERVER_MEMORY: "96m", BAKE_TIME: "60s" };
@@ -120,7 +127,7 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
   await story.assertInvariants("1.0.0");
 });
 
-test("a database whose connections are all taken for a while is waited for", async () => {
+longTest("a database whose connections are all taken for a while is waited for", async () => {
   const { place } = story;
   const taken = await takeConnections(story.container("postgres"), 12, "letta_admin");
   story.ends(await place.deploy("1.1.0"), 0);
@@ -173,30 +180,44 @@ test("16: all parts, killed at once and started in the wrong order, come back by
   await story.assertInvariants("1.0.0");
 });
 
-test("26: telemetry that does not arrive keeps no one from deploying or going back", async () => {
-  const { place } = story;
-  const before = await place.version();
-  const image = docker("inspect", "-f", "{{.Image}}", story.container("permissions"));
-  const volume = `${place.project}_telemetry:/telemetry`;
-  const work = ["--workdir", "/telemetry", "--entrypoint", "/bin/busybox", image, "sh", "-ec"];
-  const inTelemetry = (script: string) =>
-    docker("run", "--rm", "--network", "none", "-v", volume, ...work, `bb=/bin/busybox; ${script}`);
-  const degraded = ({ checks }: Said) =>
-    (checks as unknown as Check[]).filter((one) => one.outcome === "failed").map((one) => one.name);
-  // The collector goes on writing into its files, and no one finds them where they should be.
-  inTelemetry("$bb mkdir away; $bb mv *.json away");
-  const next = before === "1.0.0" ? "1.1.0" : "1.0.0";
-  const deployed = degraded(story.ends(await place.deploy(next), 0));
-  assert.ok(deployed.includes("canary trace"), `after the deploy: ${deployed.join()}`);
-  // One that has no space for its queue does not even start.
-  inTelemetry("$bb mv queue away; $bb touch queue");
-  docker("kill", story.container("collector"));
-  const back = degraded(story.ends(await place.rollback(), 0));
-  assert.ok(back.includes("collector healthy"), `after the rollback: ${back.join()}`);
-  inTelemetry("$bb rm queue; $bb rm -f *.json; $bb mv away/* .; $bb rmdir away");
-  story.ends(await place.deploy(before), 0);
-  await story.assertInvariants(before);
-});
+longTest(
+  "26: telemetry that does not arrive keeps no one from deploying or going back",
+  async () => {
+    const { place } = story;
+    const before = await place.version();
+    const image = docker("inspect", "-f", "{{.Image}}", story.container("permissions"));
+    const volume = `${place.project}_telemetry:/telemetry`;
+    const work = ["--workdir", "/telemetry", "--entrypoint", "/bin/busybox", image, "sh", "-ec"];
+    const inTelemetry = (script: string) =>
+      docker(
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        volume,
+        ...work,
+        `bb=/bin/busybox; ${script}`,
+      );
+    const degraded = ({ checks }: Said) =>
+      (checks as unknown as Check[])
+        .filter((one) => one.outcome === "failed")
+        .map((one) => one.name);
+    // The collector goes on writing into its files, and no one finds them where they should be.
+    inTelemetry("$bb mkdir away; $bb mv *.json away");
+    const next = before === "1.0.0" ? "1.1.0" : "1.0.0";
+    const deployed = degraded(story.ends(await place.deploy(next), 0));
+    assert.ok(deployed.includes("canary trace"), `after the deploy: ${deployed.join()}`);
+    // One that has no space for its queue does not even start.
+    inTelemetry("$bb mv queue away; $bb touch queue");
+    docker("kill", story.container("collector"));
+    const back = degraded(story.ends(await place.rollback(), 0));
+    assert.ok(back.includes("collector healthy"), `after the rollback: ${back.join()}`);
+    inTelemetry("$bb rm queue; $bb rm -f *.json; $bb mv away/* .; $bb rmdir away");
+    story.ends(await place.deploy(before), 0);
+    await story.assertInvariants(before);
+  },
+);
 
 test("32: spans that are malformed, huge, too many or a bomb end no collector", async () => {
   const { place } = story;
@@ -272,16 +293,19 @@ test("6: a state directory that is full is refused, and what it had stays whole"
   await story.assertInvariants("1.0.0");
 });
 
-test("6: one that fills up while no server runs does not keep the previous one from serving", async () => {
-  const { place } = story;
-  // What fails first may be a line before the migration or one after it.
-  const hook = [filling(), "exit 0"];
-  const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
-  assert.match(story.ends(failed, 4, "ROLLED_BACK").details.join("\n"), /ENOSPC/);
-  await story.serves("1.0.0");
-  rmSync(fill());
-  await story.assertInvariants("1.0.0");
-});
+longTest(
+  "6: one that fills up while no server runs does not keep the previous one from serving",
+  async () => {
+    const { place } = story;
+    // What fails first may be a line before the migration or one after it.
+    const hook = [filling(), "exit 0"];
+    const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
+    assert.match(story.ends(failed, 4, "ROLLED_BACK").details.join("\n"), /ENOSPC/);
+    await story.serves("1.0.0");
+    rmSync(fill());
+    await story.assertInvariants("1.0.0");
+  },
+);
 
 test("6: a state directory whose disk breaks is reported as that, while the previous server serves", async () => {
   const { place } = story;
@@ -294,18 +318,21 @@ test("6: a state directory whose disk breaks is reported as that, while the prev
   await story.assertInvariants("1.0.0");
 });
 
-test("6: one whose disk breaks while no server runs does not keep the previous one from serving", async () => {
-  const { place } = story;
-  await story.write();
-  const hook = [disk.breaking];
-  const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
-  await story.serves("1.0.0");
-  await disk.quarantine();
-  assert.match(story.ends(failed, 4, "ROLLED_BACK")["message"]!, /EIO: /);
-  // On a disk that works the next command puts in order what could not be written down.
-  story.ends(await place.deploy("1.0.0"), 0);
-  await story.assertInvariants("1.0.0");
-});
+longTest(
+  "6: one whose disk breaks while no server runs does not keep the previous one from serving",
+  async () => {
+    const { place } = story;
+    await story.write();
+    const hook = [disk.breaking];
+    const failed = await story.withHook("pre-migrate", hook, () => place.deploy("2.0.0"));
+    await story.serves("1.0.0");
+    await disk.quarantine();
+    assert.match(story.ends(failed, 4, "ROLLED_BACK")["message"]!, /EIO: /);
+    // On a disk that works the next command puts in order what could not be written down.
+    story.ends(await place.deploy("1.0.0"), 0);
+    await story.assertInvariants("1.0.0");
+  },
+);
 
 test("13: volumes that have come to be another user's are their parts' own again, and whole", async () => {
   const { place } = story;
@@ -320,7 +347,7 @@ test("13: volumes that have come to be another user's are their parts' own again
   await story.assertInvariants("1.0.0");
 });
 
-test("what serves on a newer schema is deployed again with nothing to do", async () => {
+longTest("what serves on a newer schema is deployed again with nothing to do", async () => {
   const { place } = story;
   story.ends(await place.deploy("2.0.0"), 0);
   const back = story.ends(await place.rollback(["1.0.0"]), 0);

@@ -8,33 +8,34 @@ import type { Entry } from "../../scripts/state/journal.ts";
 import { composeOf } from "./composeOf.ts";
 import { evidence, assertInvariants, lastSteps } from "./invariants.ts";
 import { killAt, seenOf } from "./killAt.ts";
+import { isLongRun, longTest } from "./longTest.ts";
 import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 
 // `kill -9` of the tool at every line of its journal: "begin" is before and within an act,
 // "done" after it. Whatever comes next finishes it or takes it back, and no one cleans up.
-// All lines take a quarter of an hour on two cores: KILLED=all (`npm run test:long`). Else the same part
-// of them on every day: every 36th line from where the server is touched, every 72nd before that, of
-// short runs twice as many, of each run one at least; the simulation has them all by the thousand.
-const isWhole = process.env["KILLED"] === "all";
-const seed = Number(process.env["KILLED_SEED"] ?? 17);
-process.stderr.write(`killed.test.ts: ${isWhole ? "KILLED=all" : `KILLED_SEED=${seed}`}\n`);
+// All lines take half an hour on two cores: `npm run test:long`. Else the same part of them on every day:
+// of the main runs every 72nd line from where the server is touched, every 144th before that, of each
+// one at least; the simulation has them all by the thousand.
 
-const every = (count: number) => (line: number) => isWhole || line % count === seed % count;
+const seed = Number(process.env["KILLED_SEED"] ?? 17);
+process.stderr.write(`killed.test.ts: ${isLongRun ? "all lines" : `KILLED_SEED=${seed}`}\n`);
+
+const every = (count: number) => (line: number) => isLongRun || line % count === seed % count;
 
 /**
  * The lines to be killed at, from 1, of a run that was seen: one of them at least.
  * @param from the first that may be one
  */
-function chosen(seen: readonly Entry[], { touched = 36, before = 72, from = 1 } = {}): number[] {
+function chosen(seen: readonly Entry[], { touched = 72, before = 144, from = 1 } = {}): number[] {
   const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
   const all = seen.map((_, index) => index + 1).slice(from - 1);
   const lines = all.filter((line) => every(line < first ? before : touched)(line));
   return lines.length > 0 ? lines : [all[seed % all.length]!];
 }
 
-const short = { touched: 18, before: 36 };
+const short = { touched: 36, before: 72 };
 
 const deploy = (tag: string) => ["deploy", "prod", tag, "--yes"];
 const rollback = (...args: string[]) => ["rollback", ...args, "--env", "prod", "--yes"];
@@ -107,7 +108,7 @@ async function killedAt(t: TestContext, name: string, work: () => Promise<Entry 
 describe("whatever comes after kill -9 finishes it or takes it back", { concurrency: 2 }, () => {
   // A migration's deploy and, in turn, the rollbacks that swap databases: each undoes the other.
   // All its lines are shared by two, side by side.
-  const shares = isWhole ? 2 : 1;
+  const shares = isLongRun ? 2 : 1;
   for (let share = 0; share < shares; share += 1) {
     test(`a deploy with a migration, back by restore or carry (${share + 1} of ${shares})`, async (t) => {
       const world = await World.make(`migrate-${share}`, portsOf("killed") + share * 20);
@@ -147,7 +148,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     });
   }
 
-  test("a deploy without a migration", async (t) => {
+  longTest("a deploy without a migration", async (t) => {
     const world = await World.make("same", portsOf("killed") + 60);
     await world.must(deploy("1.0.0"));
     const lines = chosen(await seenOf(world.place, deploy("1.1.0")), short);
@@ -167,7 +168,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
   test("the very first deploy", async (t) => {
     const world = await World.make("first", portsOf("killed") + 80);
     const { place } = world;
-    for (const line of chosen(await seenOf(place, deploy("1.0.0")), { ...short, before: 18 })) {
+    for (const line of chosen(await seenOf(place, deploy("1.0.0")), { ...short, before: 36 })) {
       docker("compose", "-p", place.project, "down", "--volumes");
       rmSync(place.state, { recursive: true });
       await killedAt(t, `line ${line}`, async () => {
@@ -179,7 +180,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     }
   });
 
-  test("a rollback that keeps the newer schema", async (t) => {
+  longTest("a rollback that keeps the newer schema", async (t) => {
     const world = await World.make("keep", portsOf("killed") + 100);
     const { place } = world;
     await world.must(deploy("1.0.0"));
@@ -223,7 +224,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     }
   });
 
-  test("the rollback that keeps the newer schema", async (t) => {
+  longTest("the rollback that keeps the newer schema", async (t) => {
     const world = await World.make("back-keep", portsOf("killed") + 140);
     const { place } = world;
     await world.must(deploy("1.0.0"));

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { assertNoSecrets } from "./invariants.ts";
+import { longTest } from "./longTest.ts";
 import { prodWorkspace, type ProdWorkspace, type Reported } from "./prodWorkspace.ts";
 import { containerIds } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
@@ -15,6 +16,21 @@ before(async () => {
   place = await prodWorkspace("letta", portsOf("letta"), { IMAGE_SOURCE: "local" });
 });
 after(() => place.remove());
+
+/** The commands that went well, in order, for the history. */
+const done: string[] = [];
+
+async function deploy(version: string): Promise<Reported> {
+  const reported = await place.deploy(version);
+  if (reported.code === 0) done.push("deploy");
+  return reported;
+}
+
+async function rollback(args: readonly string[]): Promise<Reported> {
+  const reported = await place.rollback(args);
+  if (reported.code === 0) done.push("rollback");
+  return reported;
+}
 
 /** That it went well, which version serves, that these agents are all there and no secret is printed. */
 async function serves(
@@ -30,13 +46,13 @@ async function serves(
 }
 
 test("0.15.1 is deployed, verified through the proxy", async () => {
-  await serves(await place.deploy("0.15.1"), "0.15.1", []);
+  await serves(await deploy("0.15.1"), "0.15.1", []);
   await place.write("first");
   await place.write("second");
 });
 
 test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async () => {
-  const reported = await place.deploy("0.16.8");
+  const reported = await deploy("0.16.8");
   await serves(reported, "0.16.8", ["first", "second"]);
   const rehearsal = reported.said["rehearsal"] as {
     rollbackCheck: { passed: boolean };
@@ -48,7 +64,7 @@ test("0.16.8 is rehearsed on a copy and deployed, and no agent is lost", async (
 });
 
 test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it", async () => {
-  const reported = await place.tell("rollback", []);
+  const reported = await rollback([]);
   await serves(reported, "0.15.1", ["first", "second", "third"]);
   assert.equal(reported.said["databaseStrategy"], "keep");
   assert.equal(place.revision(), "1c28e167b74f");
@@ -58,17 +74,17 @@ test("rollback asks nothing: 0.15.1 serves on the newer schema and writes on it"
 });
 
 test("0.16.8 comes again, with all agents", async () => {
-  const reported = await place.deploy("0.16.8");
+  const reported = await deploy("0.16.8");
   await serves(reported, "0.16.8", ["first", "second", "third", "fourth"]);
   assert.equal(reported.said["databaseStrategy"], "none");
 });
 
-test("between releases of one schema a rollback is a swap", async () => {
+longTest("between releases of one schema a rollback is a swap", async () => {
   const before = ["first", "second", "third", "fourth"];
-  const deployed = await place.deploy("0.16.7");
+  const deployed = await deploy("0.16.7");
   await serves(deployed, "0.16.7", before);
   assert.equal(deployed.said["strategy"], "blue-green");
-  const reported = await place.rollback();
+  const reported = await rollback([]);
   await serves(reported, "0.16.8", before);
   assert.equal(reported.said["databaseStrategy"], "none");
 });
@@ -81,7 +97,7 @@ test("without the recorded verification a rollback is refused, and no container 
     writeFileSync(path, JSON.stringify({ ...(JSON.parse(text) as object), verifications: [] }));
     return { path, text };
   });
-  const reported = await place.rollback(["0.15.1"]);
+  const reported = await rollback(["0.15.1"]);
   assert.equal(reported.code, 3);
   assert.equal(reported.said["code"], "ROLLBACK_UNSAFE");
   const words = JSON.stringify(reported.said["details"]);
@@ -92,40 +108,41 @@ test("without the recorded verification a rollback is refused, and no container 
   for (const { path, text } of retained) writeFileSync(path, text);
 });
 
-test("copy: the present rows in the older schema; the newer database is retained", async () => {
-  const reported = await place.rollback(["0.15.1", "--database", "copy"]);
+longTest("copy: the present rows in the older schema; the newer database is retained", async () => {
+  const reported = await rollback(["0.15.1", "--database", "copy"]);
   await serves(reported, "0.15.1", ["first", "second", "third", "fourth"]);
   assert.equal(place.revision(), "b1c2d3e4f5a6");
   assert.ok(place.databases().includes(`letta_retained_${String(reported.said["release"])}`));
   await place.write("fifth");
 });
 
-test("0.16.8 is migrated to once more, and takes its dump", async () => {
+longTest("0.16.8 is migrated to once more, and takes its dump", async () => {
   const before = ["first", "second", "third", "fourth", "fifth"];
-  await serves(await place.deploy("0.16.8"), "0.16.8", before);
+  await serves(await deploy("0.16.8"), "0.16.8", before);
 });
 
-test("restore: the data as at the dump, what was written since in a database that is retained", async () => {
-  await place.write("sixth");
-  const reported = await place.rollback(["0.15.1", "--database", "restore"]);
-  const dumped = ["first", "second", "third", "fourth", "fifth"];
-  await serves(reported, "0.15.1", dumped);
-  const retained = `letta_retained_${String(reported.said["release"])}`;
-  assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", retained), "1");
-});
+longTest(
+  "restore: the data as at the dump, what was written since in a database that is retained",
+  async () => {
+    await place.write("sixth");
+    const reported = await rollback(["0.15.1", "--database", "restore"]);
+    const dumped = ["first", "second", "third", "fourth", "fifth"];
+    await serves(reported, "0.15.1", dumped);
+    const retained = `letta_retained_${String(reported.said["release"])}`;
+    assert.equal(place.psql("SELECT count(*) FROM agents WHERE name = 'sixth'", retained), "1");
+  },
+);
 
 test("history and releases tell all that was done", async () => {
   const { said } = await place.tell("history", ["prod"]);
-  const first = ["deploy", "deploy", "rollback", "deploy", "deploy", "rollback"];
-  const did = [...first, "rollback", "deploy", "rollback"];
   const events = said["events"] as { command: string; outcome: string; release: string | null }[];
   assert.deepEqual(
     events.map((one) => `${one.command} ${one.outcome}`),
-    did.map((command) => `${command} done`).reverse(),
+    done.map((command) => `${command} done`).reverse(),
   );
   const listed = (await place.tell("releases", ["prod"])).said["releases"] as {
     restorable: boolean;
   }[];
-  assert.equal(listed.length, did.length);
+  assert.equal(listed.length, done.length);
   assert.ok(listed.every((one) => one.restorable));
 });
