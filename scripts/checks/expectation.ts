@@ -96,6 +96,24 @@ function clickHouseOf(
   return { url: `http://127.0.0.1:${open?.published ?? 8123}`, ...reader };
 }
 
+/**
+ * The base URL for clients: the proxy's, under its domain where it has one, or the server's own port;
+ * null where neither is published.
+ * @param domain what PROXY_DOMAIN says; "" where nothing is set
+ */
+export function clientUrl(
+  stack: Pick<Stack, "services" | "server">,
+  domain: string,
+): string | null {
+  const port = (name: string) => stack.services.find((one) => one.name === name)?.ports[0];
+  const [proxy, own] = [port("proxy"), port(stack.server.service)];
+  if (proxy === undefined) return own === undefined ? null : `http://127.0.0.1:${own.published}`;
+  const { origin } = new URL(
+    domain === "" ? proxyUrl(proxy) : `https://${domain}:${proxy.published}`,
+  );
+  return origin;
+}
+
 /** The proxy's address as this machine reaches it. */
 function proxyUrl({ host, published }: PublishedPort): string {
   const reached = ({ "0.0.0.0": "127.0.0.1", "::": "[::1]" } as Record<string, string>)[host];

@@ -17,6 +17,8 @@ export interface ServiceStatus {
   /** What the server says of itself; of the others what their image's tag says. */
   readonly version: string | null;
   readonly release: string | null;
+  /** The host it runs on; null where the stack has only one. */
+  readonly node: string | null;
 }
 
 /** What the engine has of an environment now. */
@@ -46,6 +48,7 @@ export async function observeStatus(
           ? version
           : tagOf(names.get(one.imageId) ?? one.image),
       release: one.labels[labels.release] ?? null,
+      node: null,
     }));
   return { release: services.length === 0 ? null : (good?.id ?? null), services };
 }

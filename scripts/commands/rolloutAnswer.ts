@@ -1,3 +1,4 @@
+import { clientUrl } from "../checks/expectation.ts";
 import type { Check } from "../checks/verify.ts";
 import type { StepRecord } from "../common/reporter.ts";
 import { retainedText } from "../database/rowsOnlyIn.ts";
@@ -23,7 +24,10 @@ export function rolloutAnswer(
     ? `nothing to do: release ${outcome.release} (${outcome.tag}) runs`
     : `release ${outcome.release} (${outcome.tag}) runs, ${reported.verified}`;
   const verification = outcome.rehearsal?.rollbackCheck;
+  const { prepared, settings: applied } = outcome.target;
+  const url = clientUrl(prepared.stack, applied.get("PROXY_DOMAIN"));
   const rows = [
+    ...(url === null ? [] : [["server", url]]),
     ["database", describeDatabaseStrategy(outcome)],
     ...outcome.retained
       .map(retainedText)
@@ -55,6 +59,7 @@ export function rolloutAnswer(
       databaseStrategy: outcome.databaseStrategy,
       steps,
       server: { version: version?.outcome === "passed" ? version.detail : null },
+      url,
       changes: outcome.changes,
       checks: outcome.checks,
       database: {
@@ -131,7 +136,7 @@ export function upSummary(settings: Settings, outcome: UpOutcome): string {
   const facts = [
     [
       "server",
-      `http://127.0.0.1:${settings.get("PORT")}  (version ${settings.get("LETTA_VERSION")})`,
+      `${clientUrl(stack, settings.get("PROXY_DOMAIN"))}  (version ${settings.get("LETTA_VERSION")})`,
     ],
     [
       "telemetry",

@@ -33,7 +33,8 @@ await command({
       terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);
     }
     const settings = await loadSettings(input, terminal);
-    const [{ up }, { createContext }, { upSummary }] = await Promise.all([
+    const [{ clientUrl }, { up }, { createContext }, { upSummary }] = await Promise.all([
+      import("../checks/expectation.ts"),
       import("../deploy/up.ts"),
       import("./createContext.ts"),
       import("./rolloutAnswer.ts"),
@@ -57,6 +58,7 @@ await command({
         from: outcome.from,
         steps: terminal.steps,
         server: { version: version?.outcome === "passed" ? version.detail : null },
+        url: clientUrl(outcome.prepared.stack, settings.get("PROXY_DOMAIN")),
         changes: outcome.changes,
         checks: outcome.checks,
         retained: outcome.retained,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readDelivery } from "../../scripts/stack/readDelivery.ts";
 import { renderStack } from "../../scripts/stack/renderStack.ts";
-import { expectation } from "../../scripts/checks/expectation.ts";
+import { clientUrl, expectation } from "../../scripts/checks/expectation.ts";
 import { backends } from "../stack/backends.ts";
 import { composed } from "../stack/composed.ts";
 import { bundledClickHouse, exampleFragments, exampleStack } from "../stack/exampleStack.ts";
@@ -33,6 +33,16 @@ test("the collector's ports are those it publishes, its limit the one its contai
     ]),
     memoryLimit: 1536 * 1024 ** 2,
   });
+});
+
+test("clients reach the proxy under its domain, and a local server at its own port", () => {
+  const prod = exampleStack("prod", { PROXY_HTTPS_PORT: "8443" });
+  assert.equal(clientUrl(exampleStack("dev"), ""), "http://127.0.0.1:8283");
+  assert.equal(clientUrl(prod, "letta.example.com"), "https://letta.example.com:8443");
+  assert.match(clientUrl(prod, "") ?? "", /^https:\/\/[^/]+:8443$/);
+  const standard = exampleStack("prod", { PROXY_HTTPS_PORT: "443" });
+  assert.equal(clientUrl(standard, "letta.example.com"), "https://letta.example.com");
+  assert.equal(clientUrl({ ...prod, services: [] }, ""), null);
 });
 
 test("a limit may be written in any of Compose's units", () => {

@@ -59,6 +59,7 @@ function deployIn(root: string, tag: string): Promise<{ code: number | null; sai
 test("0: a deploy, another one and the rollback are what serves", async () => {
   const first = ends(deployed, 0);
   assert.deepEqual([first["release"], first["from"]], ["000001", null]);
+  assert.match(String(first["url"]), /^https:\/\//);
   await write();
   ends(await place.deploy("1.1.0"), 0);
   await serves("1.1.0");

@@ -22,6 +22,7 @@ test("up from nothing ends verified, in the order of the original start script",
   assert.equal(said["release"], "000001");
   assert.equal(said["from"], null);
   assert.deepEqual(said["server"], { version: "0.16.8" });
+  assert.match(String(said["url"]), /^http:\/\/127\.0\.0\.1:\d+$/);
   const steps = (said["steps"] as { name: string }[]).map((one) => one.name);
   const order = [
     "database ready",
