@@ -4,7 +4,7 @@ import type { Stack } from "../stack/renderStack.ts";
 
 /**
  * What a request meets while the server is replaced. blue-green: the new server starts next to the old
- * one, without a wait. hold: it waits at the proxy. stop: it fails. none: nothing changes.
+ * one, without a wait. pause: it waits at the proxy. recreate: it fails. none: nothing changes.
  */
 export type DeployStrategy = "blue-green" | "pause" | "recreate" | "none";
 
@@ -18,7 +18,7 @@ export interface StrategyInput {
   readonly sideBySide: boolean;
   /** Whether the server that runs is of another schema, on which the new one's would be its own. */
   readonly otherHeads: boolean;
-  /** What DEPLOY_STRATEGY says: auto, hold or stop. */
+  /** What DEPLOY_STRATEGY says: auto, pause or recreate. */
   readonly configured: string;
 }
 

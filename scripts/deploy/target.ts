@@ -3,7 +3,7 @@ import { Problem } from "../common/problem.ts";
 import type { ObservedContainer } from "../docker/engine.ts";
 import { pastSettings } from "../settings/pastSettings.ts";
 import type { Settings } from "../settings/readSettings.ts";
-import type { SettingName } from "../settings/settingDefinitions.ts";
+import { isSettingName, settingDefinitions } from "../settings/settingDefinitions.ts";
 import { isMap, type ValueMap } from "../stack/mergeSources.ts";
 import type { StackService } from "../stack/readServices.ts";
 import { readStack } from "../stack/readStack.ts";
@@ -210,30 +210,21 @@ export function configurationTarget(
   };
 }
 
-/** What says which images there are: it goes with them. */
-const ofImages: readonly SettingName[] = [
-  "LETTA_VERSION",
-  "LETTA_IMAGE",
-  "OTEL_VERSION",
-  "COLLECTOR_IMAGE",
-  "POSTGRES_IMAGE",
-  "BUSYBOX_IMAGE",
-  "PROXY_IMAGE",
-  "CLICKHOUSE_IMAGE",
-];
-
 function withImagesOf(past: Settings, present: Settings): Settings {
-  const of = (name: SettingName) => (ofImages.includes(name) ? present : past);
+  // What says which images there are goes with them.
+  const isOfImages = (name: string) =>
+    isSettingName(name) && settingDefinitions[name].image === true;
+  const of = (name: string) => (isOfImages(name) ? present : past);
   return {
     ...past,
     get: (name) => of(name).get(name),
     has: (name) => of(name).has(name),
     origin: (name) => of(name).origin(name),
     layers: (name) => of(name).layers(name),
-    lookup: (name) => of(name as SettingName).lookup(name),
+    lookup: (name) => of(name).lookup(name),
     entries: () => [
-      ...past.entries().filter((one) => !ofImages.includes(one.name)),
-      ...present.entries().filter((one) => ofImages.includes(one.name)),
+      ...past.entries().filter((one) => !isOfImages(one.name)),
+      ...present.entries().filter((one) => isOfImages(one.name)),
     ],
   };
 }

@@ -188,8 +188,14 @@ export interface SettingDefinition extends ValueType {
   readonly description: string;
   /** Never shown, never in a committed file. */
   readonly secret?: true;
+  /** "tool": where the tool is and how it proceeds; no part of any release. */
+  readonly scope?: "tool";
+  /** It says which image runs: a rollback of the configuration alone keeps the present one. */
+  readonly image?: true;
   /** `secrets init` can make one up. */
   readonly generated?: "password" | "key";
+  /** Why one that was generated cannot be rotated, and the command of secrets to go on with. */
+  readonly fixed?: readonly [why: string, next: "list" | "set"];
   /** The server reads it under this very name; the stack only passes it on. */
   readonly passed?: true;
   /** The environments that cannot do without. */

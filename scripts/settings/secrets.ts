@@ -241,24 +241,6 @@ export interface Rotation {
 
 type Get = (name: SettingName) => string;
 
-/** Why some of the secrets that were generated must not be made up anew, and what to do. */
-const retained: Readonly<
-  Record<string, (environment: EnvironmentName) => [why: string, next: string]>
-> = {
-  LETTA_ENCRYPTION_KEY: (environment) => [
-    "it must never change: data that the server encrypted under it could not be read; keep a copy of its file",
-    `npm run secrets -- list ${environment}`,
-  ],
-  GRAFANA_SECRET_KEY: (environment) => [
-    "it must not change: Grafana could not read what it stored encrypted under it",
-    `npm run secrets -- list ${environment}`,
-  ],
-  GRAFANA_ADMIN_PASSWORD: (environment) => [
-    "Grafana takes it at its first start alone: change it in Grafana, then set it here",
-    `npm run secrets -- set ${environment} GRAFANA_ADMIN_PASSWORD`,
-  ],
-};
-
 /**
  * How a secret can be rotated here.
  * @param get the settings' values
@@ -271,11 +253,13 @@ export function rotationOf(environment: EnvironmentName, name: string, get: Get)
   if (!isSettingName(name) || !settingDefinitions[name].secret) {
     throw refuse("expected the name of a secret", `npm run secrets -- list ${environment}`);
   }
-  const words = retained[name]?.(environment);
-  if (words !== undefined) {
-    throw refuse(...words, name.endsWith("_KEY") ? "KEY_CHANGED" : "USAGE");
+  const { fixed, generated } = settingDefinitions[name];
+  if (fixed !== undefined) {
+    const [why, next] = fixed;
+    const command = `npm run secrets -- ${next} ${environment}${next === "set" ? ` ${name}` : ""}`;
+    throw refuse(why, command, generated === "key" ? "KEY_CHANGED" : "USAGE");
   }
-  if (settingDefinitions[name].generated === undefined || !isOurSecret(name, get)) {
+  if (generated === undefined || !isOurSecret(name, get)) {
     const set = name === "LETTA_PG_PASSWORD" ? "LETTA_PG_URI" : name;
     const why = "others issue it: have them make a new one, then set it here";
     throw refuse(why, `npm run secrets -- set ${environment} ${set}`);

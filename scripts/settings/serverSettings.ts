@@ -54,6 +54,10 @@ export const serverSettings = defineSettings({
     expected: "a key",
     secret: true,
     generated: "key",
+    fixed: [
+      "it must never change: data that the server encrypted under it could not be read; keep a copy of its file",
+      "list",
+    ],
     required: guarded,
   },
   LETTA_SANDBOX_MOUNT_PATH: {

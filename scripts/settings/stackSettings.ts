@@ -6,37 +6,70 @@ const required = environmentNames;
 /** The stack as a whole: its name, its images, its ports, its sizes and its patience. */
 export const stackSettings = defineSettings({
   STACK_PROJECT: {
+    scope: "tool",
     description: "name of the Compose project; letta-<env> if unset",
     ...valueType.project,
   },
   STATE_DIR: {
+    scope: "tool",
     description: "where releases, journal and backups are stored",
     ...valueType.directory,
   },
   SECRETS_KEY_FILE: {
+    scope: "tool",
     description: "key of sealed secrets; letta-stack/key in ~/.config if unset",
     ...valueType.directory,
   },
   IMAGE_SOURCE: {
+    scope: "tool",
     description: "pull images, use those built here, or pull and build what cannot be pulled",
     ...valueType.oneOf("auto", "pull", "local"),
     required,
   },
   DEBIAN_MIRROR: { description: "Debian mirror for images built here", ...valueType.webUrl },
 
-  LETTA_VERSION: { description: "version of the server", ...valueType.version, required },
-  LETTA_IMAGE: { description: "image of the server", ...valueType.versionedImage, required },
-  POSTGRES_IMAGE: { description: "image of the bundled database", ...valueType.image, required },
-  COLLECTOR_IMAGE: { description: "image of the collector", ...valueType.versionedImage, required },
+  LETTA_VERSION: {
+    image: true,
+    description: "version of the server",
+    ...valueType.version,
+    required,
+  },
+  LETTA_IMAGE: {
+    image: true,
+    description: "image of the server",
+    ...valueType.versionedImage,
+    required,
+  },
+  POSTGRES_IMAGE: {
+    image: true,
+    description: "image of the bundled database",
+    ...valueType.image,
+    required,
+  },
+  COLLECTOR_IMAGE: {
+    image: true,
+    description: "image of the collector",
+    ...valueType.versionedImage,
+    required,
+  },
   BUSYBOX_IMAGE: {
+    image: true,
     description: "image with a static busybox, for health checks",
     ...valueType.image,
     required,
   },
-  PROXY_IMAGE: { description: "image of the proxy", ...valueType.image, required },
-  CLICKHOUSE_IMAGE: { description: "image of ClickHouse, where it is bundled", ...valueType.image },
+  PROXY_IMAGE: { image: true, description: "image of the proxy", ...valueType.image, required },
+  CLICKHOUSE_IMAGE: {
+    image: true,
+    description: "image of ClickHouse, where it is bundled",
+    ...valueType.image,
+  },
 
-  GRAFANA_IMAGE: { description: "image of Grafana, where it is bundled", ...valueType.image },
+  GRAFANA_IMAGE: {
+    image: true,
+    description: "image of Grafana, where it is bundled",
+    ...valueType.image,
+  },
 
   POSTGRES_PUBLISH_PORT: {
     description: "loopback port of the bundled database",
@@ -66,10 +99,15 @@ export const stackSettings = defineSettings({
     ...valueType.mail,
   },
   PROXY_CERT_FILE: {
+    scope: "tool",
     description: "the proxy's own certificate (PEM), with those between it and its authority",
     ...valueType.directory,
   },
-  PROXY_KEY_FILE: { description: "the key of PROXY_CERT_FILE (PEM)", ...valueType.directory },
+  PROXY_KEY_FILE: {
+    scope: "tool",
+    description: "the key of PROXY_CERT_FILE (PEM)",
+    ...valueType.directory,
+  },
   PROXY_MAX_BODY: { description: "how large a request may be; 64MB if unset", ...valueType.bytes },
   PROXY_HTTPS_PORT: {
     description: "port of this machine that the proxy is reached at",
@@ -122,14 +160,26 @@ export const stackSettings = defineSettings({
   CLICKHOUSE_MEMORY: { description: "memory limit of the bundled ClickHouse", ...valueType.bytes },
   GRAFANA_MEMORY: { description: "memory limit of Grafana", ...valueType.bytes },
 
-  DATABASE_TIMEOUT: { description: "patience with the database", ...valueType.duration, required },
-  MIGRATION_TIMEOUT: { description: "patience with migrations", ...valueType.duration, required },
+  DATABASE_TIMEOUT: {
+    scope: "tool",
+    description: "patience with the database",
+    ...valueType.duration,
+    required,
+  },
+  MIGRATION_TIMEOUT: {
+    scope: "tool",
+    description: "patience with migrations",
+    ...valueType.duration,
+    required,
+  },
   COLLECTOR_TIMEOUT: {
+    scope: "tool",
     description: "patience with the collector",
     ...valueType.duration,
     required,
   },
   DEPLOY_STRATEGY: {
+    scope: "tool",
     description: "auto: blue-green where possible; pause: requests wait; recreate: requests fail",
     ...valueType.oneOf("auto", "pause", "recreate"),
   },
@@ -145,55 +195,75 @@ export const stackSettings = defineSettings({
     required,
   },
   BAKE_TIME: {
+    scope: "tool",
     description: "how long a deploy watches a verified release",
     ...valueType.duration,
     required,
   },
   BAKE_GATE: {
+    scope: "tool",
     description:
       "whether a deploy that serves worse than the release before is rolled back automatically",
     ...valueType.flag,
     required,
   },
   BAKE_GATE_REQUESTS: {
+    scope: "tool",
     description: "how many requests each of the two needs to be compared",
     ...valueType.count,
     required,
   },
   BAKE_GATE_ERRORS: {
+    scope: "tool",
     description: "how many percentage points more of the requests may fail",
     ...valueType.percent,
     required,
   },
   BAKE_GATE_SLOWER: {
+    scope: "tool",
     description: "how many times as long the p95 of the requests may be",
     ...valueType.factor,
     required,
   },
-  HOOK_TIMEOUT: { description: "patience with a hook", ...valueType.duration, required },
+  HOOK_TIMEOUT: {
+    scope: "tool",
+    description: "patience with a hook",
+    ...valueType.duration,
+    required,
+  },
   RELEASES_KEEP: {
+    scope: "tool",
     description: "how many releases can be gone back to",
     ...valueType.count,
     required,
   },
   BACKUPS_KEEP: {
+    scope: "tool",
     description: "how many backups are retained at least",
     ...valueType.count,
     required,
   },
   BACKUPS_KEEP_FOR: {
+    scope: "tool",
     description: "how long backups are retained at least",
     ...valueType.duration,
     required,
   },
   REQUIRE_STAGING: {
+    scope: "tool",
     description: "whether prod takes only what staging has verified",
     ...valueType.flag,
     required: ["prod"],
   },
   STAGING_VERIFICATION: {
+    scope: "tool",
     description: "a verification exported where staging runs, if that is another host",
     ...valueType.directory,
   },
-  SERVER_TIMEOUT: { description: "patience with the server", ...valueType.duration, required },
+  SERVER_TIMEOUT: {
+    scope: "tool",
+    description: "patience with the server",
+    ...valueType.duration,
+    required,
+  },
 });

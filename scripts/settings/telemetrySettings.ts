@@ -17,8 +17,14 @@ function password(whose: string): SettingDefinition {
 
 /** Telemetry: where it goes, in which portions, and at which ports it is taken in. */
 export const telemetrySettings = defineSettings({
-  OTEL_VERSION: { description: "version of the collector", ...valueType.version, required },
+  OTEL_VERSION: {
+    image: true,
+    description: "version of the collector",
+    ...valueType.version,
+    required,
+  },
   TELEMETRY_REQUIRED: {
+    scope: "tool",
     description: "whether what makes or changes a collector fails where telemetry does not arrive",
     ...valueType.flag,
     required,
@@ -113,10 +119,12 @@ export const telemetrySettings = defineSettings({
     required,
   },
   OTEL_RELEASE_URL: {
+    scope: "tool",
     description: "where releases of the collector are downloaded",
     ...valueType.webUrl,
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
+    scope: "tool",
     description: "where the tool's own traces go, if not to the stack's collector",
     ...valueType.webUrl,
   },
@@ -145,6 +153,10 @@ export const telemetrySettings = defineSettings({
   GRAFANA_ADMIN_PASSWORD: {
     ...password("Grafana's admin"),
     ...valueType.grafanaPassword,
+    fixed: [
+      "Grafana takes it at its first start alone: change it in Grafana, then set it here",
+      "set",
+    ],
   },
   GRAFANA_SECRET_KEY: {
     description: "key Grafana encrypts stored passwords with",
@@ -152,6 +164,7 @@ export const telemetrySettings = defineSettings({
     expected: "a key",
     secret: true,
     generated: "key",
+    fixed: ["it must not change: Grafana could not read what it stored encrypted under it", "list"],
   },
   GRAFANA_URL: { description: "Grafana as people reach it", ...valueType.webUrl },
 });

@@ -9,6 +9,7 @@ const before = {
   LETTA_VERSION: "0.15.1",
   OTEL_VERSION: "0.97.0",
   POSTGRES_IMAGE: "pgvector/pgvector:0.8.0-pg17",
+  GRAFANA_IMAGE: "grafana/grafana:11.0.0",
   SERVER_MEMORY: "1g",
   OTEL_BATCH_TIMEOUT: "3s",
 };
@@ -35,7 +36,12 @@ test("settings and configuration are those of then", () => {
 
 test("its settings name the images it has, everywhere where they can be asked", () => {
   const { settings } = mixed;
-  for (const name of ["LETTA_VERSION", "OTEL_VERSION", "POSTGRES_IMAGE"] as const) {
+  for (const name of [
+    "LETTA_VERSION",
+    "OTEL_VERSION",
+    "POSTGRES_IMAGE",
+    "GRAFANA_IMAGE",
+  ] as const) {
     const expected = present.settings.get(name);
     assert.notEqual(expected, past.settings.get(name));
     assert.equal(settings.get(name), expected);
@@ -54,6 +60,7 @@ test("its text of settings is then's but for the images", () => {
   const now = new Set(lines(present));
   const other = lines(mixed).filter((line) => !then.has(line));
   assert.deepEqual(other.map((line) => line.split("=", 1)[0]).sort(), [
+    "GRAFANA_IMAGE",
     "LETTA_VERSION",
     "OTEL_VERSION",
     "POSTGRES_IMAGE",
