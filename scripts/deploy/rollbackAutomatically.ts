@@ -16,7 +16,7 @@ import { assertServerWorks } from "./assertServerWorks.ts";
 import type { CurrentState } from "./currentState.ts";
 import type { RunMarks } from "./nextRelease.ts";
 import { resumeRequests, serversOf } from "./replaceServer.ts";
-import { rollBackRelease } from "./rollBackRelease.ts";
+import { rollBackRelease, type Return } from "./rollBackRelease.ts";
 import type { Session } from "./session.ts";
 import { waitFor } from "./waitFor.ts";
 
@@ -101,7 +101,7 @@ export async function rollbackAutomatically(
       );
     }
     context.reporter.note(`${why}: rolling back to release ${present.id} (${present.tag})`);
-    const back = await rollBackRelease({ ...input, present, why }, { ...session, context });
+    const back = await tryTwice({ ...input, present, why }, { ...session, context });
     const interrupted = session.context.signal.aborted ? "interrupted: " : "";
     const { unverified = [] } = back;
     const isVerified = unverified.length === 0;
@@ -124,6 +124,20 @@ export async function rollbackAutomatically(
       return servesAgain(failed, why, second);
     }
     return stranded(input, why, present, second, { directory, context });
+  }
+}
+
+/**
+ * One call that the engine fails at does not leave nothing serving: a second try finds what the first one
+ * did, as a run after a kill does.
+ */
+async function tryTwice(back: Return, session: Session): Promise<Release> {
+  try {
+    return await rollBackRelease(back, session);
+  } catch (error) {
+    if (error instanceof Problem || isDiskFailure(error)) throw error;
+    session.context.reporter.note(`rolling back once more, after: ${(error as Error).message}`);
+    return rollBackRelease(back, session);
   }
 }
 

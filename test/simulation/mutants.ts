@@ -180,8 +180,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an interrupted run says nothing of what it did",
     file: "deploy/rollbackAutomatically.ts",
-    from: "const back = await rollBackRelease({ ...input, present, why }, { ...session, context });",
-    to: "const back = present; void rollBackRelease;",
+    from: "const back = await tryTwice({ ...input, present, why }, { ...session, context });",
+    to: "const back = present; void tryTwice;",
   },
   {
     name: "the point of no return is not recorded",
