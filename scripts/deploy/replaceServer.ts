@@ -43,8 +43,8 @@ export async function replaceWithoutProxy(replacement: Replacement): Promise<voi
   const { next, context } = replacement;
   recordFirstWrites(next);
   await updateMatching(replacement, () => true);
-  // In an incident an earlier run may have left requests waiting for a server that is there.
-  if (next.fast) await resumeRequests(next.target.settings, context);
+  // An earlier run may have left requests waiting, at a proxy that did not run yet when this one began.
+  await resumeRequests(next.target.settings, context);
 }
 
 /** Requests wait until the new server is verified. */
