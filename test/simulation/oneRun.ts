@@ -1,6 +1,7 @@
 import { newestGood, readRelease } from "../../scripts/state/releases.ts";
 import { runCommand, type Ended } from "./command.ts";
 import { scenarios, type Past } from "./scenarios.ts";
+import { revisionOf } from "./databases.ts";
 import type { Menus, Schedule } from "./schedule.ts";
 import { unsettled } from "./settled.ts";
 import { copySite, emptySite, enterSite, type Site } from "./site.ts";
@@ -179,9 +180,7 @@ async function settle(
   const exit = again.problem?.exit;
   // Where nothing ever served, a bad first version leaves nothing to go back to.
   const isFirst = newestGood(again.site.directory) === undefined;
-  // Where acknowledged writes are in the way of a rollback, a person has to choose: each command says so,
-  // also one that comes to an end of its own.
-  const isStopped = wordsOf(again).some((one) => one.includes("no rollback to "));
+  const isStopped = mustStop(site, schedule, ends, wordsOf(again));
   if (exit !== undefined && exit > 4 && !isFirst && !isStopped)
     violate(`I6: again, without a fault: exit ${exit}`);
   const isRefused = exit !== undefined && exit <= 3;
@@ -197,6 +196,24 @@ async function settle(
   }
   for (const one of unsettled(again.site, written, [...words, ...again.notes], isDone))
     violate(one);
+}
+
+/**
+ * Whether a person has to choose, as acknowledged writes are in the way of a rollback: each command says
+ * so. Never on a database that is as the last good release had it, nor where nothing has struck the tool.
+ */
+function mustStop(
+  { servers, directory }: Site,
+  { faults }: Schedule,
+  ends: readonly string[],
+  words: readonly string[],
+): boolean {
+  if (!words.some((one) => one.includes("no rollback to "))) return false;
+  const database = servers.databases.get("letta");
+  const served = newestGood(directory)?.revision.join();
+  const isBefore = database?.half === false && revisionOf(database) === served;
+  const isStruck = faults.some(({ kind }) => ["kill", "power", "error"].includes(kind));
+  return !isBefore && (isStruck || ends.some((one) => one.includes("ROLLBACK_STOPPED")));
 }
 
 /** PAUSE_TIMEOUT, and a little. */
@@ -228,7 +245,8 @@ function unreported(
     const left = rows.filter((one) => !reported.has(one));
     const isReported = words.some((line) => {
       // A database that does not answer cannot be compared.
-      if (line.includes(`how many rows are only in ${name} is not known`)) return true;
+      if (line.includes(`how many rows are only in ${name}, or changed there, is not known`))
+        return true;
       const counts = [...line.matchAll(/(\d+) rows?\b/gu)].map((one) => Number(one[1]));
       return line.includes(name) && counts.some((count) => count >= left.length);
     });
