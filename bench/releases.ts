@@ -111,7 +111,7 @@ const lastOfPrevious = "more by its verification and the previous one's last ans
 /** @returns seconds from the command on */
 function untilServed({ seconds, said }: Ran): number {
   const steps = said.steps ?? [];
-  const shifts = ["let requests go on", "requests go to the new server"];
+  const shifts = ["resume requests", "switch requests to new server"];
   const last = steps.findIndex((one) => shifts.includes(one.name));
   if (last === -1) throw new Error(`no step lets requests through: ${JSON.stringify(steps)}`);
   const after = steps.slice(last + 1).reduce((sum, one) => sum + one.seconds, 0);

@@ -137,7 +137,7 @@ async function recorded(
 ): Promise<Release> {
   const { stack } = target.prepared;
   const migration = manifest.databaseStrategy === "migrate" ? "done" : "idle";
-  return context.reporter.step("compare with the release, record", async () => {
+  return context.reporter.step("compare with release and record", async () => {
     const containers = await context.engine.containers(stack.project);
     // What does not come up of the telemetry has been reported, where it does not count.
     const goesWithout = !telemetryCounts(target.settings, fast);

@@ -51,7 +51,7 @@ export async function bake(
   const { stretch, failedBefore } = await stayGreen(input, context);
   if (gate === undefined) return { compared: undefined, failedBefore };
   const comparison = await context.reporter.step(
-    "compare with the release before",
+    "compare with previous release",
     async () => {
       const present = { release: manifest, target: input.target, stretch };
       const compared = await compareReleases(gate, present, directory, context);
@@ -76,7 +76,7 @@ async function stayGreen(
   const { telemetryCounts, changesTelemetry } = circumstances;
   // What became of telemetry that does not count is judged with the checks at the end.
   const isWatched = (name: string) => !isTelemetry(name) || (telemetryCounts && changesTelemetry);
-  return context.reporter.step(`stay green for ${limit} s`, async (report) => {
+  return context.reporter.step(`bake for ${limit} s`, async (report) => {
     // Under a load that was there before, a health check that comes late says nothing.
     const countsHealth = (circumstances.before ?? []).length === 0;
     const before = await restartsOf(settings.project, countsHealth, context);

@@ -49,7 +49,7 @@ export async function drainCollector(
       .map((one) => ({ ...one, queued: metrics.exported(one.exporter, one.signal).queued }))
       .filter((one) => one.queued > 0);
   };
-  await context.reporter.step("drain the collector's queue", async (report) => {
+  await context.reporter.step("drain collector queue", async (report) => {
     const started = context.now();
     for (;;) {
       context.signal.throwIfAborted();
@@ -178,7 +178,7 @@ export async function ensureTables(settings: Settings, context: Context): Promis
     "SELECT name, create_table_query FROM system.tables WHERE database = {database:String} AND name LIKE 'otel%' AND engine LIKE '%MergeTree' ORDER BY name FORMAT JSONEachRow",
   );
   if (tables === "") return;
-  await context.reporter.step("telemetry tables", async () => {
+  await context.reporter.step("update telemetry tables", async () => {
     for (const statement of migrateTables(settings.get("OTEL_VERSION"))) await ask(statement);
     const seconds = Math.round(durationMs(settings.get("CLICKHOUSE_TTL")) / 1000);
     for (const line of tables.split("\n")) {

@@ -67,7 +67,7 @@ export async function drill(
 
 /** The project was made for the drill alone, its volumes too. */
 async function clear(settings: Settings, context: Context): Promise<void> {
-  await context.reporter.step("clear the drill away", async () => {
+  await context.reporter.step("remove drill", async () => {
     const directory = stateDirectory(settings.stateDir, settings.environment);
     await context.engine.down(rehearsalProject(settings.project, directory, context), true);
     await context.engine.down(settings.project, true);

@@ -177,7 +177,7 @@ export async function checkFailover(
     await context.engine.down(project, true);
     try {
       return await context.reporter.step(
-        "failover and retry, on a throw-away twin",
+        "test failover and retry on a temporary collector",
         (report) => failOver(settings, { stack, file, configuration }, report, context),
         (seen) => seen,
       );

@@ -26,11 +26,11 @@ export async function isQuiesced(
   const { stack } = target.prepared;
   const own = serverAddresses(stack, await context.engine.containers(stack.project));
   return context.reporter.step(
-    "the old server answers what it was asked",
+    "drain old server",
     async () =>
       (await waitForInFlight(proxyControl, context.now() + answeringMs(target), context)) &&
       (await hasNoSessions(database, database.name, context, (one) => isOwn(one, own))),
-    (isAlone) => (isAlone ? "and goes on after the migration" : "is stopped for the migration"),
+    (isAlone) => (isAlone ? "it stays up through the migration" : "it stops for the migration"),
   );
 }
 

@@ -125,7 +125,7 @@ export async function assertOwnState(
     installations: [...new Set([...adopted.installations, ...ids])],
     release: String(Math.max(own.newest, ...releases)).padStart(6, "0"),
   });
-  await context.reporter.step("adopt what another state directory made", () =>
+  await context.reporter.step("adopt stack of another state directory", () =>
     Promise.resolve(details),
   );
   for (const one of details) context.reporter.note(`adopted: ${one}`);

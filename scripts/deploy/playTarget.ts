@@ -32,7 +32,7 @@ export async function playTarget(
   const started = context.now();
   try {
     const { requests } = await context.reporter.step(
-      `${tag} on the copy`,
+      `rehearse: ${tag} on the copy`,
       () => play(rehearsalEnvironment, "target"),
       (played) =>
         `boots in ${played.bootSeconds.toFixed(1)} s, answers ${played.requests} requests`,

@@ -214,7 +214,7 @@ export async function ensureEngine(context: Context): Promise<void> {
       changeHost(change, context.processEnvironment),
     );
   }
-  await context.reporter.step("engine answers", () => answers(context));
+  await context.reporter.step("check Docker engine", () => answers(context));
 }
 
 /**

@@ -281,7 +281,7 @@ export async function migrationEnded(
   const containers = await context.engine.containers(settings.project);
   const job = containers.find((one) => one.service === stack.server.migrate);
   if (job?.state !== "running") return;
-  await context.reporter.step("wait for the migration that is under way", async () => {
+  await context.reporter.step("wait for running migration", async () => {
     while ((await context.engine.inspect(job.id)).state === "running") {
       await sleep(100, undefined, { signal: context.signal });
     }

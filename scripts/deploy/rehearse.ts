@@ -69,7 +69,7 @@ export async function rehearse(input: RehearsalInput, context: Context): Promise
   const rehearsedServers = new Map<string, RehearsedServer>([["candidate", candidate]]);
   if (previous !== undefined) rehearsedServers.set("previous", previous);
   const copySeconds = await measureCopy(server, scratch, context);
-  const rehearsalEnvironment = await context.reporter.step("rehearse: create the environment", () =>
+  const rehearsalEnvironment = await context.reporter.step("rehearse: create environment", () =>
     openRehearsalEnvironment(rehearsedServers, { server, database: copy }, input, context),
   );
   try {
@@ -156,7 +156,7 @@ async function rehearseBack(
     seconds: (context.now() - started) / 1000,
   });
   return context.reporter.step(
-    `rehearse: rollback, ${tagOf(previous)} on the new schema`,
+    `rehearse: rollback to ${tagOf(previous)} on the new schema`,
     async () => {
       try {
         const { server: role } = candidate.stack;
@@ -217,7 +217,7 @@ class CompatibilityTest {
     return this.#try(`rehearse: ${this.#name} on the copy`, async () => {
       await this.#rehearsalEnvironment.boot("previous");
       await this.#rehearsalEnvironment.ask("previous");
-      if (await hasNoSessions(server, scratch, this.#context)) return "answers, and goes on";
+      if (await hasNoSessions(server, scratch, this.#context)) return "answers requests";
       throw new Problem("REHEARSAL_FAILED", "it keeps its connections to the database");
     });
   }
@@ -250,7 +250,7 @@ class CompatibilityTest {
         this.#context.signal.throwIfAborted();
         if (!(error instanceof Problem)) throw error;
         await this.fail(error);
-        return `fails, so requests will wait for the new one (${this.outcome.detail})`;
+        return `failed, so requests will be paused until the new server is verified (${this.outcome.detail})`;
       }
     };
     await this.#context.reporter.step(name, trying, (reported) => reported);
@@ -274,7 +274,7 @@ async function measureCopy(
   ];
   await dropScratch(server, copy);
   return context.reporter.step(
-    "rehearse: copy the database",
+    "rehearse: time a snapshot",
     async () => {
       // As before the pause: the checkpoint that a copy forces is not to count.
       await checkpoint(interruptible(server, context.signal));

@@ -55,7 +55,7 @@ export async function replaceUnderPause(
   const { next, context } = replacement;
   const { settings, prepared } = next.target;
   await updateMatching(replacement, (name) => !isProxyService(name, next));
-  await context.reporter.step("let requests go on", async () => {
+  await context.reporter.step("resume requests", async () => {
     const [server] = await serversOf(prepared.stack, context.engine);
     // Under a pause there is no load: only in an incident what fails as before is better than nothing.
     await assertWorksUnderLoad(server!.id, settings, prepared.stack, context, {
@@ -80,7 +80,7 @@ export async function migrateUnderPause(
   await updateMatching(replacement, (name) => name === migrate);
   if (pause !== undefined && (await pause.remaining()) === 0)
     context.reporter.note("the pause ended during the migration: requests reached the old server");
-  await context.reporter.step("let requests go on, to the old server", () => proxyControl.open());
+  await context.reporter.step("resume requests to old server", () => proxyControl.open());
 }
 
 /** The old server answers until the new one has verified itself. */
@@ -155,8 +155,8 @@ async function replaceServer(
     { service: name, image: service.image },
   );
   context.signal.throwIfAborted();
-  await context.reporter.step("requests go to the new server", () => proxyControl.sendTo(id));
-  await context.reporter.step("the old server answers what it was asked, and stops", async () => {
+  await context.reporter.step("switch requests to new server", () => proxyControl.sendTo(id));
+  await context.reporter.step("drain and stop old server", async () => {
     const signal = stopSignal(await context.engine.containers(stack.project));
     for (const old of before) {
       await context.engine.stop(old.id, service.graceSeconds, signal);
@@ -196,7 +196,7 @@ export async function removeExtraReplica(
   const stays =
     servers.find((one) => one.state === "running" && one.health === "healthy") ?? servers.at(-1)!;
   const grace = stack.services.find((one) => one.name === stack.server.service)?.graceSeconds;
-  await context.reporter.step("one server of the two that are there", async () => {
+  await context.reporter.step("remove extra replica", async () => {
     const proxyControl = await findProxyControl(settings, context);
     await proxyControl?.sendTo(stays.id);
     for (const other of servers.filter((one) => one !== stays)) {

@@ -128,7 +128,7 @@ export async function rollBackDatabase(
         { from: server.name, to: marks("retained") },
         { from: previous!, to: { ...marks("live"), encryptionKey: present.encryptionKey } },
       ]);
-    const name = `the database as it was before; the failed one stays as ${retained}`;
+    const name = `restore snapshot, retain failed database as ${retained}`;
     try {
       await context.reporter.step(name, swap, endedText);
     } catch (error) {

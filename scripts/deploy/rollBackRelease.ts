@@ -75,7 +75,7 @@ export async function rollBackRelease(answered: Return, session: Session): Promi
     await pauseFor(pausing, await findProxyControl(settings, context));
     await assertRollback();
     const failing = [role.service, role.migrate];
-    await stopAll(target.prepared.stack, failing, context, "stop what failed");
+    await stopAll(target.prepared.stack, failing, context, "stop failed services");
     forgetPauseToken(directory, failed.id);
   }
   const origin = present.restores ?? present.id;
@@ -147,7 +147,7 @@ export async function rollBackRelease(answered: Return, session: Session): Promi
 /** What failed may have failed for lack of a right: the previous server has every one it had. */
 async function rightsBack({ database, roles }: CurrentState, { reporter }: Context): Promise<void> {
   if (database === undefined || roles?.kind !== "separate") return;
-  await reporter.step(`give ${roles.application} its database rights back`, () =>
+  await reporter.step(`restore database rights of ${roles.application}`, () =>
     giveRolesBack(database),
   );
 }

@@ -37,7 +37,7 @@ async function gatherEvidence(
   };
   const containers = await context.engine.containers(settings.project);
   await context.reporter.step(
-    "keep the evidence",
+    "collect evidence",
     async () => {
       for (const { id, service } of containers) {
         await keep(`${service}.json`, async () => {

@@ -30,7 +30,7 @@ export function rotatePassword(
   return session(settings, input, context, async (begun) => {
     await recover(settings, begun);
     const container = await running(settings, begun.context);
-    await begun.context.reporter.step("rotate the database's password", () =>
+    await begun.context.reporter.step("rotate database password", () =>
       changePassword(settings, container, place, begun.context),
     );
     return {};

@@ -166,7 +166,7 @@ async function separateRoles(
   const server = currentState.database!;
   noteSeparatedRoles(directory, id);
   try {
-    await context.reporter.step("separate the database roles", () => takeOverRoles(server));
+    await context.reporter.step("separate database roles", () => takeOverRoles(server));
   } catch (error) {
     // Nothing has changed, and nothing else depends on it.
     if (!(error instanceof Problem)) throw error;
@@ -236,7 +236,7 @@ function prepared({ target, id, currentState }: Rollout, ready: Readiness, sessi
 /** The snapshots are the tool's own: a verified release needs them no more. */
 async function forgetScratch(rollout: Rollout, session: Session): Promise<void> {
   if (rollout.currentState.database === undefined) return;
-  await session.context.reporter.step("clear the copies away", () => dropCopies(rollout, session));
+  await session.context.reporter.step("drop copies", () => dropCopies(rollout, session));
 }
 
 async function dropCopies(rollout: Rollout, session: Session): Promise<void> {

@@ -92,9 +92,7 @@ export async function runStrategy(input: StrategyRun, context: Context): Promise
   const refusal = proxyControl && (await reloadProxy(input, holds, mayRefuse, context));
   const leaves = served && (isTouched || offlineTask !== undefined);
   if (holds && proxyControl !== undefined && leaves && !next.fast)
-    await context.reporter.step("the server works off what has piled up", () =>
-      waitForBacklog(proxyControl, context),
-    );
+    await context.reporter.step("wait for backlog", () => waitForBacklog(proxyControl, context));
   const left = context.now();
   const pause = holds ? await pauseRequests(input, proxyControl, context) : undefined;
   const stays = isMeanwhile && (await isQuiesced(target, proxyControl, context));
@@ -171,7 +169,7 @@ function pauseRequests(
 ) {
   const { manifest, directory, target, pauseSeconds: seconds } = next;
   const { project, server } = target.prepared.stack;
-  return context.reporter.step("pause requests at the proxy", async () => {
+  return context.reporter.step("pause requests", async () => {
     const observed = await context.engine.containers(project);
     return pauseFor({ manifest, directory, server, observed, seconds }, proxyControl);
   });
@@ -228,7 +226,7 @@ async function drainAndStop(
   context: Context,
 ): Promise<void> {
   const server = stack.services.find((one) => one.name === stack.server.service)!;
-  await context.reporter.step("the old server answers what it was asked, and stops", async () => {
+  await context.reporter.step("drain and stop old server", async () => {
     const until = context.now() + server.graceSeconds * 1000;
     await waitForInFlight(proxyControl, until, context);
     await flushSpans(server, context);

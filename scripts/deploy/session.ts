@@ -163,7 +163,7 @@ async function waitForOthers(projects: readonly string[], context: Context): Pro
     return counts.some((count) => count > 0);
   };
   if (!(await areAtWork())) return;
-  await context.reporter.step("wait for what a killed run left running", async () => {
+  await context.reporter.step("wait for tasks of a killed run", async () => {
     while (await areAtWork()) await sleep(100, undefined, { signal: context.signal });
   });
 }

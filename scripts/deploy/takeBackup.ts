@@ -37,7 +37,7 @@ export async function takeBackup(input: BackupInput, context: Context): Promise<
   const path = dumpPath(directory, id);
   const working = interruptible(server, context.signal);
   const taken = await context.reporter.step(
-    "dump the database",
+    "back up database",
     (report) =>
       dump(working, {
         database: server.name,
@@ -53,14 +53,14 @@ export async function takeBackup(input: BackupInput, context: Context): Promise<
   keepBackup(directory, backup);
   if (scratch === undefined) {
     await context.reporter.step(
-      "read the dump through",
+      "read dump",
       () => readDump(server, { path, manifest: taken }, context.signal),
-      () => "whole; not restored, as the role may not restore into a new database",
+      () => "readable; not restored, because the role may not restore into a new database",
     );
     return backup;
   }
   await context.reporter.step(
-    "verify dump",
+    "verify backup",
     async (report) => {
       await dropScratch(server, scratch);
       const onBytes = restoreProgress(taken, report);
@@ -68,7 +68,7 @@ export async function takeBackup(input: BackupInput, context: Context): Promise<
       await restoreDump(server, { path, manifest: taken, onBytes }, scratch, context.signal);
       await assertRestored(working.database(copy), taken, role.revisionQuery);
     },
-    () => "restored on the side, the same counts of rows",
+    () => "restored into a copy, row counts match",
   );
   const verified = { ...backup, verified: new Date(context.now()).toISOString() };
   keepBackup(directory, verified);

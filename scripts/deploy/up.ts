@@ -172,7 +172,7 @@ async function separateRoles(
   if (settings.has("LETTA_PG_URI") || postgres?.state !== "running") return undefined;
   const server = databaseOf(settings, { container: postgres.id, image }, context);
   if ((await server.roles()).kind !== "superuser") return undefined;
-  await context.reporter.step("separate the database roles", () => takeOverRoles(server));
+  await context.reporter.step("separate database roles", () => takeOverRoles(server));
   return server;
 }
 
@@ -188,7 +188,7 @@ export async function undo(
 ): Promise<Problem> {
   const made = changes.filter((one) => one.action === "create" || one.action === "recreate");
   const services = made.map((one) => one.service);
-  await stopAll(stack, services, context, "interrupted, stop what was begun");
+  await stopAll(stack, services, context, "stop started services");
   for (const container of await context.engine.containers(stack.project)) {
     if (services.includes(container.service)) await context.engine.remove(container.id);
   }

@@ -62,7 +62,7 @@ export async function updateServices(execution: ServiceUpdate, context: Context)
   const named = (...actions: Change["action"][]) =>
     changes.filter((one) => actions.includes(one.action)).map((one) => one.service);
   await drainCollectors(execution, context);
-  await stopAll(stack, named("recreate", "remove"), context, "stop what is replaced");
+  await stopAll(stack, named("recreate", "remove"), context, "stop services to replace");
   await removeLeftovers(stack, named("remove"), context.engine);
   context.signal.throwIfAborted();
   const create = named("create", "recreate");
@@ -154,7 +154,7 @@ async function reloadServices(
     if (reload === undefined || id === undefined) continue;
     if (!isTouched(reload.after) || isTouched(name)) continue;
     if ((await context.engine.inspect(id)).state !== "running") continue;
-    await context.reporter.step(`${name} reads its configuration anew`, () =>
+    await context.reporter.step(`reload ${name} configuration`, () =>
       reloadService(name, id, reload, stack, context),
     );
   }

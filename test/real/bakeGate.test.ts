@@ -113,7 +113,7 @@ test("a release that answers errors is rolled back automatically, and both figur
     readFileSync(join(evidence(place, "000002"), "bake.json"), "utf8"),
   ) as Comparison;
   assert.equal(retained.verdict, "worse");
-  const judged = place.journal().filter((one) => one.step === "compare with the release before");
+  const judged = place.journal().filter((one) => one.step === "compare with previous release");
   assert.deepEqual(
     judged.map((one) => one.event),
     ["begin", "failed"],

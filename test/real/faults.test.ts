@@ -104,7 +104,7 @@ longTest("14: a server that runs out of memory after it was verified is taken ba
   const from = place.journal().length;
   const little = { SERVER_MEMORY: "96m", BAKE_TIME: "60s" };
   const running = place.start("deploy", ["prod", "1.1.0", "--yes", "--json"], little);
-  await story.begins(/^stay green/, from, running);
+  await story.begins(/^bake for/, from, running);
   const server = story.container("server");
   // The kernel kills the process with the highest score, not the last one to allocate.
   const mark = "for one in /proc/[0-9]*; do echo 1000 > $one/oom_score_adj; done";

@@ -29,7 +29,8 @@ const every = (count: number) => (line: number) => isLongRun || line % count ===
  * @param from the first that may be one
  */
 function chosen(seen: readonly Entry[], { touched = 72, before = 144, from = 1 } = {}): number[] {
-  const first = seen.findIndex((one) => /^(?:stop|hold|new server)/.test(one.step)) + 1;
+  const first =
+    seen.findIndex((one) => /^(?:stop|pause requests|start new server)/.test(one.step)) + 1;
   const all = seen.map((_, index) => index + 1).slice(from - 1);
   const lines = all.filter((line) => every(line < first ? before : touched)(line));
   return lines.length > 0 ? lines : [all[seed % all.length]!];
@@ -229,7 +230,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
     const { place } = world;
     await world.must(deploy("1.0.0"));
     const breakIt = (entry: Entry) => {
-      if (entry.step.startsWith("stay green") && entry.event === "begin")
+      if (entry.step.startsWith("bake for") && entry.event === "begin")
         docker("kill", containerIds(place.project)["server"]!);
     };
     const never = 1000;
@@ -283,7 +284,7 @@ describe("whatever comes after kill -9 finishes it or takes it back", { concurre
 
 /** The lines to be killed at from where a run turned back. */
 function ofRollback(seen: readonly Entry[]): number[] {
-  const first = seen.findIndex((one) => one.step === "keep the evidence");
+  const first = seen.findIndex((one) => one.step === "collect evidence");
   assert.ok(first > 0);
   return chosen(seen, { touched: 12, before: 24, from: first });
 }

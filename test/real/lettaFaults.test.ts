@@ -94,7 +94,7 @@ test("18: Postgres killed in the middle of a migration's statement is started an
   await story.write();
   const from = place.journal().length;
   const running = place.start("deploy", ["prod", next, "--yes", "--json"]);
-  await story.begins(/^keep a copy of the database/, from, running, "done");
+  await story.begins(/^snapshot database/, from, running, "done");
   const locking = story.session("BEGIN; LOCK TABLE agents;");
   await story.until("wait_event_type = 'Lock' AND datname = 'letta'");
   docker("kill", story.container("postgres"));

@@ -102,7 +102,7 @@ test("psql opened while a deploy fails, and a client that connects again at once
     const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"], {
       DEPLOY_STRATEGY: "pause",
     });
-    await story.begins(/^keep a copy of the database/, from, running, "done");
+    await story.begins(/^snapshot database/, from, running, "done");
     const idle = story.session("SELECT 1;");
     const end = connectAgain();
     try {
@@ -112,7 +112,7 @@ test("psql opened while a deploy fails, and a client that connects again at once
       idle.stdin.end();
     }
   });
-  const swapped = place.journal().find((one) => one.step.startsWith("the database as it was"));
+  const swapped = place.journal().find((one) => one.step.startsWith("restore snapshot"));
   assert.ok(swapped, "it did not swap the databases");
   place.psql("DROP TABLE notes");
   assert.equal(place.revision(), "r1");

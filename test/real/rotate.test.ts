@@ -144,7 +144,7 @@ test("killed at any moment, one of the passwords that the file knows opens the d
       place
         .journal()
         .slice(from)
-        .some((one) => one.step.startsWith("rotate the database"));
+        .some((one) => one.step.startsWith("rotate database"));
     const early = running.ended.then((ran) => assert.fail(`ended: ${ran.stderr}`));
     early.catch(() => undefined);
     while (!begins()) await Promise.race([sleep(20), early]);

@@ -50,7 +50,7 @@ test("a migrating deploy at 0.1 GB pauses requests for as long as it reported be
 /** What a deploy does for minutes, by what it has shown when that begins. */
 const long = [
   ["the dump", /✓ preflight/, "SIGINT"],
-  ["the restore that verifies it", /✓ dump the database/, "SIGTERM"],
+  ["the restore that verifies it", /✓ back up database/, "SIGTERM"],
   ["the copy that is timed", /✓ verify the dump/, "SIGINT"],
 ] as const;
 

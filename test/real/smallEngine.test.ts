@@ -116,7 +116,7 @@ test("12: one that fills up while a backup is verified ends the deploy before an
   const refused = await story.untouched(() =>
     filled(async () => {
       const running = place.start("deploy", ["prod", "2.0.0", "--yes", "--json"]);
-      await story.begins(/^verify dump/, from, running);
+      await story.begins(/^verify backup/, from, running);
       fill();
       return story.reported(running);
     }),

@@ -73,7 +73,7 @@ export function localCollector(
     const planned = plan();
     const { path, version } = await install();
     writeLocalPlan(planned, settings);
-    await context.reporter.step("judge its configuration", () =>
+    await context.reporter.step("check collector configuration", () =>
       checkLocalConfiguration(path, planned, context),
     );
     const { profile, cause } = planned.choice;

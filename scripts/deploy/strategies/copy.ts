@@ -17,7 +17,7 @@ export const copy: DatabaseStrategyPlan = {
     const { rollout, session, marks } = run;
     const { context } = session;
     const report = await context.reporter.step(
-      `copy rows into the schema of backup ${run.source!.id}, in another database`,
+      `rehearse: copy rows into the schema of backup ${run.source!.id}`,
       (report) => copyRows(run, marks("rehearsal"), context, report),
       ({ copied }) => `${Object.values(copied).reduce((sum, rows) => sum + rows, 0)} rows`,
     );
@@ -29,7 +29,7 @@ export const copy: DatabaseStrategyPlan = {
     return { backup: null, verifications: [], rehearsal: null };
   },
   async apply(run, _, context) {
-    await context.reporter.step("copy the rows", (report) =>
+    await context.reporter.step("copy rows", (report) =>
       copyRows(run, run.marks("incoming"), context, report),
     );
     await swapIn(run, context);

@@ -79,7 +79,7 @@ export async function swapIn(run: DatabaseRun, { reporter }: Context): Promise<v
   const encryptionKey = fingerprint(rollout.settings.secrets.get("LETTA_ENCRYPTION_KEY"));
   const retained = marks("retained");
   await reporter.step(
-    `the present database stays as ${nameOf(run, retained)}`,
+    `retain present database as ${nameOf(run, retained)}`,
     async () => {
       const ended = await swapNames(now, [
         { from: now.name, to: retained },

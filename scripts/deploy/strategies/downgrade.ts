@@ -14,7 +14,7 @@ export const downgrade: DatabaseStrategyPlan = {
     const { rollout, session, marks } = run;
     const { context } = session;
     const backup = await run.backUp();
-    await context.reporter.step("downgrade a copy", () =>
+    await context.reporter.step("rehearse: downgrade a copy", () =>
       downgradeCopy(run, marks("rehearsal"), context),
     );
     await playTarget(rollout, marks("rehearsal"), session);
@@ -23,7 +23,7 @@ export const downgrade: DatabaseStrategyPlan = {
   async apply(run, _, context) {
     const { server, marks } = run;
     await context.reporter.step(
-      "downgrade a copy of the database",
+      "downgrade a copy",
       async () => {
         const ended = await copyDatabase(server, server.name, marks("incoming"), context.signal);
         await downgradeCopy(run, marks("incoming"), context);

@@ -34,7 +34,7 @@ export const migrate: DatabaseStrategyPlan = {
     const isTaken = rehearsal === null ? rollout.mayCopy : takesSnapshot(rehearsal, oldServerStays);
     if (isTaken) {
       await context.reporter.step(
-        "keep a copy of the database as it was",
+        "snapshot database",
         () => copyDatabase(now, now.name, marks("snapshot"), context.signal),
         endedText,
       );

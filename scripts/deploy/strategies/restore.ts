@@ -11,15 +11,17 @@ export const restore: DatabaseStrategyPlan = {
     const { context } = session;
     const [scratch, incoming] = [marks("rehearsal"), marks("incoming")];
     const file = dumpOf(run);
-    await context.reporter.step(`restore backup ${file.manifest.id} on the side`, (report) =>
-      restoreDump(
-        server,
-        { ...file, onBytes: restoreProgress(file.manifest, report) },
-        incoming,
-        context.signal,
-      ),
+    await context.reporter.step(
+      `restore backup ${file.manifest.id} into a new database`,
+      (report) =>
+        restoreDump(
+          server,
+          { ...file, onBytes: restoreProgress(file.manifest, report) },
+          incoming,
+          context.signal,
+        ),
     );
-    await context.reporter.step("copy it, for the server to be tried on the copy", () =>
+    await context.reporter.step("rehearse: copy the restored database", () =>
       copyDatabase(server, nameOf(run, incoming), scratch, context.signal),
     );
     await playTarget(rollout, scratch, session);
