@@ -11,7 +11,7 @@ import type { Settings } from "../settings/readSettings.ts";
 import { labels } from "../stack/renderStack.ts";
 import type { Context } from "../state/context.ts";
 import type { Release } from "../state/release.ts";
-import { newestGood, nextReleaseId } from "../state/releases.ts";
+import { newestGood, nextReleaseId, readReleaseFile } from "../state/releases.ts";
 import { secretKey } from "../state/secretKey.ts";
 import { writeFile } from "../state/writeFile.ts";
 import { refuseOtherDatabase, refuseOtherPlace } from "./assertSamePlace.ts";
@@ -20,6 +20,7 @@ import type { DeployStrategy } from "./chooseStrategy.ts";
 import { ensureDatabase } from "./currentState.ts";
 import { decide, type Decision } from "./decide.ts";
 import { assertSafe, describePlan } from "./describePlan.ts";
+import { describeMissingSecrets } from "./releaseSecrets.ts";
 import { newRun } from "./describeRelease.ts";
 import { runMarks } from "./nextRelease.ts";
 import type { Change } from "./planChanges.ts";
@@ -199,12 +200,21 @@ async function confirmPlan(
   const lines = [
     describeEngine(context.engine),
     ...(await describePlan(target, decision, present, directory)),
+    ...(kind === "deploy" && present ? lostSecrets(present, settings, directory) : []),
     ...(unverified === undefined ? [] : [`note: ${unverified}`]),
   ];
   if (kind === "rollback" && isSwift(decision))
     return lines.forEach((line) => context.reporter.note(line));
   const what = kind === "deploy" ? "Deploy this" : "Roll back to this";
   await context.reporter.confirm(`${what} in ${settings.environment}?`, lines);
+}
+
+/** A release that this deploy replaces can lack what the operator has taken out of the settings. */
+function lostSecrets(present: Release, settings: Settings, directory: string): string[] {
+  const texts = (["compose.yaml", "collector.yaml"] as const).map(
+    (name) => readReleaseFile(directory, present.restores ?? present.id, name) ?? "",
+  );
+  return describeMissingSecrets(present, texts, settings);
 }
 
 /** The first effects of a confirmed plan, and what its preparation works with. */

@@ -223,7 +223,7 @@ test("frames that are interrupted or changed on the way are refused, and nothing
   const changed = Buffer.from(bytes);
   changed[0]! ^= 1;
   for (const [body, reported] of [
-    [bytes.subarray(0, 20), /a frame is interrupted/],
+    [bytes.subarray(0, 20), /a frame is cut off/],
     [bytes.subarray(0, -1), /a size that cannot be/],
     [changed, /checksum is wrong/],
   ] as const) {

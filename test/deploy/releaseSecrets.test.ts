@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Release } from "../../scripts/state/release.ts";
-import { assertSecretsPresent } from "../../scripts/deploy/rollback.ts";
+import {
+  assertSecretsPresent,
+  describeMissingSecrets,
+} from "../../scripts/deploy/releaseSecrets.ts";
 import type { Target } from "../../scripts/deploy/target.ts";
 import type { Settings } from "../../scripts/settings/readSettings.ts";
 
@@ -53,4 +56,13 @@ test("a certificate of the proxy's own is recognised by the settings that name i
 test("one that the release does not use may go", () => {
   const present = settings(["LETTA_PG_PASSWORD", "DD_API_KEY"]);
   assertSecretsPresent(target, release, present);
+});
+
+test("a deploy whose present release lacks a secret says that no rollback is possible", () => {
+  const texts = ["password: ${LETTA_PG_PASSWORD}", "key: ${DD_API_KEY}"];
+  const [line, ...more] = describeMissingSecrets(release, texts, settings(["LETTA_PG_PASSWORD"]));
+  assert.match(line ?? "", /rollback: not possible.*000001.*env\/prod\.secrets\.env: DD_API_KEY/);
+  assert.deepEqual(more, []);
+  const all = settings(["LETTA_PG_PASSWORD", "DD_API_KEY"]);
+  assert.deepEqual(describeMissingSecrets(release, texts, all), []);
 });
