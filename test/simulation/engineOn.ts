@@ -28,9 +28,14 @@ export function engineOn(servers: SimulatedServers): Engine {
   };
   const called = (id: string) => containers.get(id)?.service ?? "(gone)";
   const look = <Result>(name: string, work: () => Result) => world.effect(name, 2, work);
-  const change = <Result>(name: string, ms: number, work: () => Result | Promise<Result>) =>
+  const change = <Result>(
+    name: string,
+    ms: number,
+    work: () => Result | Promise<Result>,
+    isShared = true,
+  ) =>
     world.effect(name, ms, () => {
-      servers.world.assertLock(name);
+      servers.world.assertLock(name, isShared);
       return work();
     });
   const idOf = (reference: string): string | undefined => {
@@ -176,8 +181,8 @@ export function engineOn(servers: SimulatedServers): Engine {
         const text = textOf(call);
         return compose(call.project, [() => recreate(call, text, service)]);
       }),
-    down: (project, volumes) =>
-      change(`down ${project}`, 30, () => {
+    down: (project, volumes) => {
+      const work = () => {
         for (const one of servers.of(project)) {
           halt(servers, one);
           containers.delete(one.id);
@@ -185,7 +190,10 @@ export function engineOn(servers: SimulatedServers): Engine {
         for (const one of volumes ? [...servers.volumes] : []) {
           if (one.startsWith(`${project}_`)) servers.volumes.delete(one);
         }
-      }),
+      };
+      // What is left of a rehearsal on this engine is no other machine's.
+      return change(`down ${project}`, 30, work, project === servers.project);
+    },
     inspect: (id) =>
       look(`inspect ${called(id)}`, () => {
         const one = find(id);
