@@ -17,6 +17,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, readonly [string, 
     ],
     rollback: ["return to an earlier release", () => import("./commands/rollback.ts")],
     releases: ["releases that can be restored", () => import("./commands/releases.ts")],
+    report: ["one page about a run", () => import("./commands/report.ts")],
     history: ["who did what, when and why", () => import("./commands/history.ts")],
     drill: [
       "rehearse a deploy and a rollback on a copy, timed",

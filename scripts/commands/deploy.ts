@@ -28,11 +28,13 @@ await command({
       const { releasePlanAnswer } = await import("./planAnswer.ts");
       return releasePlanAnswer(settings, undefined, terminal);
     }
-    const [{ deploy }, { createContext }, { rolloutAnswer }] = await Promise.all([
-      import("../deploy/deploy.ts"),
-      import("./createContext.ts"),
-      import("./rolloutAnswer.ts"),
-    ]);
+    const [{ deploy }, { createContext }, { rolloutAnswer }, { reportingFailure }] =
+      await Promise.all([
+        import("../deploy/deploy.ts"),
+        import("./createContext.ts"),
+        import("./rolloutAnswer.ts"),
+        import("./writeReport.ts"),
+      ]);
     const recreate = String(input.options["recreate"] ?? "")
       .split(",")
       .filter(Boolean);
@@ -42,7 +44,9 @@ await command({
     const despiteFailures = input.options["despiteFailures"] === true;
     const adoptState = input.options["adoptState"] === true;
     const requested = { reason, wait, recreate, endSessions, despiteFailures, adoptState };
-    const outcome = await deploy(settings, requested, createContext(terminal));
+    const outcome = await reportingFailure(settings, terminal, () =>
+      deploy(settings, requested, createContext(terminal)),
+    );
     return rolloutAnswer(settings, outcome, terminal.steps);
   },
 });

@@ -46,17 +46,19 @@ await command({
     };
     if (requested.fromDump.length > 0 && requested.databaseStrategy !== "copy") {
       const { Problem } = await import("../common/problem.ts");
-      throw new Problem("USAGE", "expected --database copy with --from-dump, got another way");
+      throw new Problem("USAGE", "expected --database copy with --from-dump, got another strategy");
     }
     if (input.dryRun) {
       const { releasePlanAnswer } = await import("./planAnswer.ts");
       return releasePlanAnswer(settings, requested, terminal);
     }
-    const [{ rollback }, { createContext }, { rolloutAnswer }] = await Promise.all([
-      import("../deploy/rollback.ts"),
-      import("./createContext.ts"),
-      import("./rolloutAnswer.ts"),
-    ]);
+    const [{ rollback }, { createContext }, { rolloutAnswer }, { reportingFailure }] =
+      await Promise.all([
+        import("../deploy/rollback.ts"),
+        import("./createContext.ts"),
+        import("./rolloutAnswer.ts"),
+        import("./writeReport.ts"),
+      ]);
     const more = {
       recreate: list("recreate"),
       foreign: input.options["foreign"] === true,
@@ -65,7 +67,9 @@ await command({
       adoptState: input.options["adoptState"] === true,
       endSessions: input.options["endSessions"] === true,
     };
-    const outcome = await rollback(settings, { ...requested, ...more }, createContext(terminal));
+    const outcome = await reportingFailure(settings, terminal, () =>
+      rollback(settings, { ...requested, ...more }, createContext(terminal)),
+    );
     return rolloutAnswer(settings, outcome, terminal.steps);
   },
 });

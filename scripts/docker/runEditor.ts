@@ -55,3 +55,20 @@ export function withoutTraces(program: string, path: string): readonly string[] 
   const set = "set noswapfile nobackup nowritebackup noundofile";
   return ["-n", "-i", "NONE", "-c", set];
 }
+
+/**
+ * Shows a file with the program that the desktop has for it.
+ * @throws Problem USAGE where there is none
+ */
+export async function openFile(file: string, platform: NodeJS.Platform): Promise<void> {
+  const program = platform === "darwin" ? "open" : "xdg-open";
+  const child = spawn(program, [file], { stdio: "ignore", detached: true });
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", (cause) => {
+      const message = `expected ${program} to open the page, got none`;
+      reject(new Problem("USAGE", message, { next: `open ${file} in a browser`, cause }));
+    });
+  });
+  child.unref();
+}
