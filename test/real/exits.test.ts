@@ -226,6 +226,10 @@ test("4: a hook that says no before the migration leaves the previous server ser
   assert.match(ends(reported, 4, "ROLLED_BACK")["message"]!, /1\.0\.0 serves again/);
   await story.assertInvariants("1.0.0");
   assert.equal(place.revision(), "r1");
+  // The report is with the failed release, and tells its end.
+  const { id } = place.releases().find((one) => one.outcome === "failed")!;
+  const page = readFileSync(join(place.state, "releases", id, "report.html"), "utf8");
+  assert.match(page, /hook pre-migrate[\s\S]*1\.0\.0 serves again/);
 });
 
 test("4: a migration that fails only for real is taken back, and what it made is retained", async () => {
