@@ -34,21 +34,23 @@ process.exitCode = (await (mutantRuns > 0 ? storeMutants() : simulateRuns())) ? 
 async function simulateRuns(): Promise<boolean> {
   reporter(`simulate --runs ${runs} --seed ${seed} --workers ${workers}`);
   let reported = performance.now();
+  let count = 0;
   const { failures, ends, ...done } = await simulate({
     seed,
     runs,
     workers,
-    onProgress(count) {
+    // At once: a long run may be ended before it has come to its end.
+    onFailure(one) {
+      if ((count += 1) <= shownFailures) show(one);
+      const { seed: failed, named } = one;
+      if (store > 0) reporter(storeSchedule("once", { once: `seed ${failed}`, schedule: named }));
+    },
+    onProgress(ran) {
       if (performance.now() - reported < 30_000) return;
       reported = performance.now();
-      reporter(`${count} runs`);
+      reporter(`${ran} runs`);
     },
   });
-  for (const one of failures.slice(0, shownFailures)) show(one);
-  for (const { seed: failed, named } of store > 0 ? failures : []) {
-    if (named !== undefined)
-      reporter(storeSchedule("once", { once: `seed ${failed}`, schedule: named }));
-  }
   if (runs === 1 || failures.length > 0) reporter("");
   const most = [...ends].sort((a, b) => b[1] - a[1]);
   for (const [end, count] of most.slice(0, runs === 1 ? most.length : 0))

@@ -18,6 +18,8 @@ export interface Requested {
   readonly mutant?: Mutant;
   /** Ends at the first that fails. */
   readonly untilFailure?: boolean;
+  /** Reported each run that fails, as soon as it is as short as can be. */
+  readonly onFailure?: (failure: Failure) => void;
   /** Reported now and then how many runs are done. */
   readonly onProgress?: (done: number) => void;
 }
@@ -69,7 +71,7 @@ export interface WorkerParts {
 
 /** Runs schedules on so many threads, each in worlds of its own. */
 export async function simulate(requested: Requested): Promise<Simulated> {
-  const { seed = 1, schedules, mutant, onProgress, untilFailure = false } = requested;
+  const { seed = 1, schedules, mutant, onProgress, onFailure, untilFailure = false } = requested;
   const {
     runs = schedules?.length ?? 1,
     shrinks = mutant === undefined,
@@ -97,6 +99,7 @@ export async function simulate(requested: Requested): Promise<Simulated> {
         }
         if ("failure" in reported) {
           failures.push(reported.failure);
+          onFailure?.(reported.failure);
           if (untilFailure) Atomics.store(taken, 0, runs);
           return;
         }
