@@ -12,6 +12,9 @@ const longestEnding = 24;
 /** Purposes of which every release may have a database of its own. */
 const numbered = ["incoming", "snapshot", "retained"];
 
+/** What versions before 0.2.0 called them: volumes still have databases of these names. */
+export const earlierPurposes: readonly string[] = ["next", "before", "kept"];
+
 /**
  * The name that a database gets when it is marked so: "letta_snapshot_000003". It is for people:
  * only the mark says what the database is.
@@ -31,8 +34,7 @@ export function makingName(live: string, installation: string): string {
 export function releaseInName(live: string, name: string): string | undefined {
   const start = `${stem(live)}_`;
   if (!name.startsWith(start)) return undefined;
-  // The last three are what earlier versions wrote.
-  const ending = /^(?:incoming|snapshot|retained)_(\d{6,8})$/u;
+  const ending = new RegExp(`^(?:${[...numbered, ...earlierPurposes].join("|")})_(\\d{6,8})$`, "u");
   return ending.exec(name.slice(start.length))?.[1];
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
+import { earlierPurposes, purposes } from "./databaseNames.ts";
 import { quoteName, quoteText } from "./psqlClient.ts";
 import { adminRole, rehearsalRole } from "./roles.ts";
 import type { DatabaseServer } from "./sql.ts";
@@ -166,6 +167,14 @@ END $take$;
 COMMIT`;
 }
 
+/** The endings of databases that this or an earlier version set aside or made for a while. */
+const aside = [
+  "drill",
+  "making",
+  ...purposes.filter((one) => one !== "live"),
+  ...earlierPurposes,
+].join("|");
+
 /**
  * The application owns its database, and reaches no other. Roles that could connect to these
  * databases because everyone could keep that right by name.
@@ -188,7 +197,7 @@ BEGIN
     EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', one.datname);
   END LOOP;
   FOR one IN SELECT datname FROM pg_database WHERE starts_with(datname, ${quoteText(`${name}_`)})
-    AND substr(datname, ${name.length + 2}) ~ '^(rehearsal|drill|verification|retained|snapshot|incoming|making)(_.*)?$'
+    AND substr(datname, ${name.length + 2}) ~ '^(${aside})(_.*)?$'
   LOOP
     EXECUTE format('ALTER DATABASE %I OWNER TO %I', one.datname, '${adminRole}');
     EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', one.datname);

@@ -38,6 +38,8 @@ test("the release in a name is read, and of no other name", () => {
   for (const purpose of ["incoming", "snapshot", "retained"] as const) {
     assert.equal(releaseInName("letta", databaseName("letta", marks(purpose))), "000003");
   }
+  for (const earlier of ["next", "before", "kept"])
+    assert.equal(releaseInName("letta", `letta_${earlier}_000003`), "000003");
   for (const name of [
     "letta",
     "letta_retained",
