@@ -71,6 +71,8 @@ const causes: readonly (readonly [TroubleCause, RegExp])[] = [
   ],
 ];
 
+// A queue on a full disk loses what comes in 0.96.0, and only the log says so: neither `enqueue_failed` nor
+// `send_failed` counts it.
 const losses =
   /dispatching back|Dropping|Rejecting data|payload dropped|rejected by edge|Partial success|Sender failed/i;
 

@@ -131,8 +131,8 @@ const patienceMs = 30_000;
 const pauseMs = 250;
 
 /**
- * Does what begins with a connection, again where there was none to be had: the server opens one
- * for each request, so a busy one has all there are, each for a moment only.
+ * Does what begins with a connection, again where there was none to be had: a server
+ * without a pool opens one for each request (SQLAlchemy's NullPool), so a busy one has all there are.
  * @param work does nothing where it gets no connection
  * @param words what it said when it failed, where it does not throw that
  * @returns what it came to at last; after half a minute without a connection that

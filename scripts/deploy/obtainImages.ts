@@ -241,7 +241,7 @@ export function retainedPrefix(project: string): string {
 
 /**
  * The same images by their ids: what a tag means tomorrow does not matter any more. One that
- * is not here yet stays under its reference.
+ * is not here yet stays under its reference. Compose takes `image: sha256:<id>` (2.40.3).
  */
 export function pinned(images: Images): Images {
   const bySetting = new Map(
@@ -256,7 +256,8 @@ export function pinned(images: Images): Images {
 
 /**
  * Gives every image of a release a name of our own: it stays when all others are taken away. One
- * that has it is left alone: the engine would write to its disk, which may be full during a rollback.
+ * that has it is left alone: `docker tag` writes to the engine's disk (`lastUpdated`) all the same, and fails where
+ * it is full; such an engine still restarts containers and runs commands in them.
  */
 export async function keepImages(
   settings: Settings,

@@ -67,7 +67,7 @@ export async function findProxyControl(
   const renew = async (token: string, seconds: number) =>
     (await run(renewScript(token, Math.min(leaseSeconds, Math.ceil(seconds))))) === "paused";
   return {
-    // The engine's own name for a container on its networks.
+    // The engine's DNS knows each container by the first twelve digits of its id.
     sendTo: async (container) => void (await run(resumeScript(container.slice(0, 12)))),
     open: async () => void (await run(resumeScript(gate.service))),
     async pause(seconds = pauseSeconds(settings)) {
@@ -175,7 +175,8 @@ $bb sleep ${settledSeconds} # requests on their way to the previous host have re
 
 /**
  * Lets new requests wait; those under way go on. Prints the token of the pause that this one
- * follows without a gap, if there is one.
+ * follows without a gap, if there is one. From its first moment on waiting requests reach no server: Caddy
+ * counts by the upstream's name, so one that still did would count as waiting and could write after the snapshot.
  * @param token hexadecimal, of this pause alone
  * @param seconds after which it ends unless it is renewed
  */

@@ -168,9 +168,10 @@ async function replaceServer(
 
 /**
  * The signal that stops a server without requests. Pure. By SIGINT it ends as a program does that has
- * done its work, and sends the spans it has gathered, in some three seconds more; by SIGTERM
- * uvicorn ends itself, and they are lost with it. Where no collector takes them it would try
- * until it is killed (Letta 0.15.1 and 0.16.8, measured).
+ * done its work, and sends the spans it has gathered, in some three seconds more (4.5 to 5.8 s); by SIGTERM
+ * uvicorn raises the signal once more after stopping (uvicorn/server.py, capture_signals), and they are lost with
+ * it. Where no collector takes them it would try until it is killed (Letta 0.15.1 and 0.16.8, measured). Of either
+ * two seconds are the event loop watchdog's time-out (letta/monitoring/event_loop_watchdog.py, 0.16).
  * @param observed the stack's containers
  */
 export function stopSignal(

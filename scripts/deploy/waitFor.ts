@@ -37,7 +37,7 @@ export async function waitFor(
     const seen = await context.engine.inspect(container);
     const notBegun = before.state !== "running" && seen.startedAt === before.startedAt;
     if (notBegun) {
-      // Nothing to judge yet: exit code and health are those of the time before.
+      // Nothing to judge yet: exit code and health are those of the time before, also after a kill.
     } else if (service.kind === "job") {
       if (seen.state === "exited" && seen.exitCode === 0) return;
       if (seen.state === "exited" || seen.state === "dead") {

@@ -42,7 +42,8 @@ export async function composeScaleUp(
 
 /**
  * Starts a container that Compose made. Only Compose itself copies inline configs and
- * secrets in, and it does so when it starts a container, not when it creates it.
+ * secrets in, and it does so when it starts a container, not when it creates it. It refuses both for a
+ * `read_only` service (2.40.3), so Postgres and the collector keep a writable root.
  */
 export async function composeStart(
   environment: Environment,

@@ -85,7 +85,11 @@ export const gate = {
   /** Copies of `holding` and `watch` that outlive the container's restart: compose/proxy.yaml. */
   retained: "/config/holding",
   retainedWatch: "/config/watch",
-  /** While it is there no idle connection is reused: compose/proxy.yaml makes it before a reload. */
+  /**
+   * While it is there no idle connection is reused: compose/proxy.yaml makes it before a reload. Measured with
+   * Caddy 2.11.7 at a hundred requests a second: 33 resets in sixty reloads without it, 0 of 3,600 requests in
+   * fourteen with it and compose/relay.py, behind which the proxy sees 127.0.0.1 as the client.
+   */
   leaving: "leaving",
 } as const;
 
@@ -108,7 +112,7 @@ export function mostWaiting(memory: number): number {
   return Math.max(atOnce, Math.floor((memory * waitingShare) / waitingBytes));
 }
 
-/** Where a request goes by a file of `gate`. */
+/** Where a request goes by a file of `gate`. Without a port Caddy 2.11.7 would append :80. */
 const at = (file: string) => `{file.${gate.folder}/${file}}:${gate.port}`;
 
 /**

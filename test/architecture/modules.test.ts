@@ -71,6 +71,26 @@ test("a module imports only itself and modules below it", () => {
   assert.deepEqual(up, []);
 });
 
+test("no imports form a cycle, types included", () => {
+  const importsOf = new Map(
+    files.map((file) => [
+      file.path,
+      file.imports.filter((one) => one.startsWith(".")).map((one) => target(file, one)),
+    ]),
+  );
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const follow = (path: string, trail: readonly string[]) => {
+    const at = trail.indexOf(path);
+    if (at >= 0) cycles.push([...trail.slice(at), path].join(" → "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of importsOf.get(path) ?? []) follow(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of importsOf.keys()) follow(path, []);
+  assert.deepEqual(cycles, []);
+});
+
 test("each library is imported only by the modules it belongs to", () => {
   const elsewhere = culprits(files, (file) =>
     file.imports.filter((specifier) => importers[specifier]?.includes(file.module) === false),

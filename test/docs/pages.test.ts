@@ -23,6 +23,20 @@ test("every link in the documents leads to a file", () => {
   assert.deepEqual(broken, []);
 });
 
+test("every source file that the documents name exists", () => {
+  const files = globSync("{scripts,test,compose,otel}/**/*", { cwd: root });
+  const missing = ["CONTRIBUTING.md", "docs/architecture.md"].flatMap((page) => {
+    const names = [...read(page).matchAll(/`([\w./-]+\.(?:ts|mjs|yaml|py))`/gu)].map(
+      (one) => one[1]!,
+    );
+    assert.ok(names.length > 5, `${page}: its files are not where this test looks for them`);
+    return names
+      .filter((name) => !files.some((file) => `/${file}`.endsWith(`/${name}`)))
+      .map((name) => `${page}: ${name}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
 test("the README has at most 900 words", () => {
   const words =
     read("README.md")
