@@ -3,8 +3,8 @@ import { Problem } from "../common/problem.ts";
 import { plainJson, plainText, redaction } from "../common/redaction.ts";
 import { asProblem, type CommandDefinition, type CommandInput } from "./commandDefinition.ts";
 import { settingsBegunWith } from "./loadSettings.ts";
-import type { Trace } from "./traced.ts";
-import type { Ending, Traced } from "./traced.ts";
+import type { Ending, Trace } from "./traceCommand.ts";
+import type { Traced } from "./traced.ts";
 import { parseArguments } from "./parseArguments.ts";
 
 /** Commands that change what runs: each leaves a trace, if it did anything. */

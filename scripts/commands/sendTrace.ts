@@ -1,4 +1,4 @@
-import type { Trace } from "./traced.ts";
+import type { Trace } from "./traceCommand.ts";
 
 /**
  * Sends a trace when all output is written and the exit code is set: nothing that happens here changes

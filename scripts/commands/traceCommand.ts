@@ -14,8 +14,50 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type ReadableSpan, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { StepParameters } from "../common/reporter.ts";
-import { asProblem } from "./commandDefinition.ts";
-import type { Ending, Trace, TracedStep } from "./traced.ts";
+import type { Settings } from "../settings/readSettings.ts";
+import { asProblem, type CommandInput } from "./commandDefinition.ts";
+
+/** A step as it happened, for its span. */
+export interface TracedStep {
+  readonly name: string;
+  /** The step within which it ran. */
+  readonly within: TracedStep | undefined;
+  readonly parameters: StepParameters;
+  /** Milliseconds since 1970. */
+  readonly begun: number;
+  /** Missing where it had not ended when the command did. */
+  ended?: number;
+  failed: boolean;
+  /** What it threw, where it failed. */
+  error?: unknown;
+  /** Its result in a line. */
+  detail?: string;
+}
+
+/** How a command ended. */
+export interface Ending {
+  readonly input: CommandInput;
+  /** Undefined where it did not come to read them: then nothing is traced. */
+  readonly settings: Settings | undefined;
+  readonly exit: number;
+  /** What it gave back for --json. */
+  readonly result?: Readonly<Record<string, unknown>>;
+  /** What it threw. */
+  readonly error?: unknown;
+  readonly hide: (text: string) => string;
+}
+
+export interface Trace {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  /** Where it goes, as host and port. */
+  readonly target: string;
+  /**
+   * Sends it, within a second; never throws.
+   * @returns undefined where it was taken, else why it was not
+   */
+  send(): Promise<string | undefined>;
+}
 
 /** Less than the exporter's first pause before it tries again (0.8 s at the least): it never does. */
 const answerMs = 750;

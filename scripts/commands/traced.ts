@@ -1,38 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { StepParameters } from "../common/reporter.ts";
-import type { Settings } from "../settings/readSettings.ts";
-import type { CommandInput } from "./commandDefinition.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** A step as it happened, for its span. */
-export interface TracedStep {
-  readonly name: string;
-  /** The step within which it ran. */
-  readonly within: TracedStep | undefined;
-  readonly parameters: StepParameters;
-  /** Milliseconds since 1970. */
-  readonly begun: number;
-  /** Missing where it had not ended when the command did. */
-  ended?: number;
-  failed: boolean;
-  /** What it threw, where it failed. */
-  error?: unknown;
-  /** Its result in a line. */
-  detail?: string;
-}
-
-/** How a command ended. */
-export interface Ending {
-  readonly input: CommandInput;
-  /** Undefined where it did not come to read them: then nothing is traced. */
-  readonly settings: Settings | undefined;
-  readonly exit: number;
-  /** What it gave back for --json. */
-  readonly result?: Readonly<Record<string, unknown>>;
-  /** What it threw. */
-  readonly error?: unknown;
-  readonly hide: (text: string) => string;
-}
+import type { Ending, Trace, TracedStep } from "./traceCommand.ts";
 
 export interface Traced {
   /** The same terminal, with every step taken down. */
@@ -83,16 +51,4 @@ export function traced(terminal: Terminal, command: string, now: () => number): 
       }
     },
   };
-}
-
-export interface Trace {
-  /** 32 hexadecimal digits. */
-  readonly id: string;
-  /** Where it goes, as host and port. */
-  readonly target: string;
-  /**
-   * Sends it, within a second; never throws.
-   * @returns undefined where it was taken, else why it was not
-   */
-  send(): Promise<string | undefined>;
 }

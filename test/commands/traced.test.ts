@@ -5,7 +5,8 @@ import { Problem } from "../../scripts/common/problem.ts";
 import { redaction } from "../../scripts/common/redaction.ts";
 import { readSettings } from "../../scripts/settings/readSettings.ts";
 import type { Terminal } from "../../scripts/commands/terminal.ts";
-import { traced, type Ending } from "../../scripts/commands/traced.ts";
+import type { Ending } from "../../scripts/commands/traceCommand.ts";
+import { traced } from "../../scripts/commands/traced.ts";
 import { exampleSecrets, root } from "../stack/exampleStack.ts";
 import { otlpReceiver, type ReceivedSpan } from "./otlpReceiver.ts";
 
