@@ -98,6 +98,7 @@ export function labelParts(settings: Settings, present: Omit<Present, "images">)
 function parts(settings: Settings) {
   return chooseFragments(settings.environment, {
     externalDatabase: settings.has("LETTA_PG_URI"),
+    redis: settings.get("REDIS_ENABLED") === "true" && !settings.has("LETTA_REDIS_HOST"),
     proxy: hasProxy(settings.environment, settings.get("PROXY")),
     certificate: proxyCertificate(settings) !== undefined,
     clickHouse: settings.has("CLICKHOUSE_ENDPOINT")

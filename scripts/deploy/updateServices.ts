@@ -48,6 +48,7 @@ const stepNames: Record<string, string> = {
   migrate: "migrations",
   permissions: "sandbox permissions",
   collector: "collector healthy",
+  redis: "redis healthy",
   server: "server healthy",
   proxy: "proxy healthy",
 };

@@ -21,7 +21,13 @@ export interface Recipe {
 }
 
 /** Versions of what only our own builds use; the parts' own versions are settings. */
-const versions = { postgres: "17", uv: "0.13.8", caddy: "2.11.7", chdb: "4.4.0" } as const;
+const versions = {
+  postgres: "17",
+  redis: "8.0",
+  uv: "0.13.8",
+  caddy: "2.11.7",
+  chdb: "4.4.0",
+} as const;
 
 /** Versions of the collector with a folder in docker/collector/, and the parts they can have. */
 const collectors: Readonly<Record<string, readonly string[]>> = {
@@ -80,6 +86,13 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
       ...unbuildable(otel, tags),
       version: [otel, ...tags].join("-"),
       arguments: { OTEL_VERSION: otel, OTEL_BUILD_TAGS: tags.join(",") },
+    },
+    {
+      role: "redis",
+      setting: "REDIS_IMAGE",
+      repository: "redis",
+      version: versions.redis,
+      arguments: {},
     },
     {
       role: "proxy",

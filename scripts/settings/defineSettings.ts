@@ -103,6 +103,13 @@ export const valueType = {
   ),
   address: plain("an IP address such as 0.0.0.0", (value) => isIP(value) !== 0),
   hostName: plain("a host name such as datadoghq.eu", new RegExp(`^${host}$`, "u")),
+  /** In a container loopback is the container itself. */
+  redisHost: explained(
+    "a host name or an IP address that the server's container reaches",
+    (value) => isIP(value) !== 0 || new RegExp(`^${host}$`, "u").test(value),
+    /[/@[]|^[^:]*:[^:]*$|^localhost$|^127\.|^::1$/iu,
+    "the server takes a host without password, TLS and database number, its port in LETTA_REDIS_PORT; this machine is host.docker.internal",
+  ),
   names: plain(
     "host names or IP addresses with commas between them, such as letta.home,192.0.2.5",
     (value) =>

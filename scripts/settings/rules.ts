@@ -68,6 +68,20 @@ const sandboxIsOnePlace: Rule = ({ get, origin }) => {
   return [{ name: "TOOL_EXEC_DIR", expected, got: "another path" }];
 };
 
+const redisIsWhole: Rule = ({ get }) => {
+  if (get("LETTA_REDIS_HOST")) return [];
+  const expected = "a value, as LETTA_REDIS_PORT is set: both name a Redis outside the stack";
+  const outside: Breach = { name: "LETTA_REDIS_HOST", expected, got: "nothing" };
+  if (get("LETTA_REDIS_PORT")) return [outside];
+  if (get("REDIS_ENABLED") !== "true") return [];
+  const missing = (["REDIS_IMAGE", "REDIS_MEMORY"] as const)
+    .filter((name) => !get(name))
+    .map((name) => ({ name, expected: "a value, as REDIS_ENABLED is true", got: "nothing" }));
+  const [data, limit] = [get("REDIS_MAXMEMORY"), get("REDIS_MEMORY")];
+  if (missing.length > 0 || byteSize(data) < byteSize(limit)) return missing;
+  return [{ name: "REDIS_MAXMEMORY", expected: `less than REDIS_MEMORY (${limit})`, got: data }];
+};
+
 /** Left empty, the exporter and Letta's reader would each assume something else. */
 const clickHouseIsWhole: Rule = ({ get }) => {
   if (!get("CLICKHOUSE_ENDPOINT") || !get("CLICKHOUSE_PASSWORD")) return [];
@@ -229,6 +243,7 @@ export const rules: readonly Rule[] = [
   thereIsADatabase,
   databaseUserIsFree,
   sandboxIsOnePlace,
+  redisIsWhole,
   clickHouseIsWhole,
   bundledHasUsers,
   grafanaIsClosed,
@@ -263,6 +278,7 @@ export function derivedDefaults(
   return [
     ...database(get),
     ...clickHouse(get),
+    ...redis(get),
     ...(get("GRAFANA_ENABLED") === "true" ? grafana : []),
   ];
 }
@@ -302,6 +318,12 @@ function database(get: (name: SettingName) => string): readonly [SettingName, st
     ["LETTA_PG_POOL_SIZE", String(between(1, each - overflow, 25))],
     ["LETTA_PG_MAX_OVERFLOW", String(overflow)],
   ];
+}
+
+/** The other half is for rewriting its log, what clients are still to read, and fragmentation. */
+function redis(get: (name: SettingName) => string): readonly [SettingName, string][] {
+  const limit = byteSize(get("REDIS_MEMORY"));
+  return limit === 0 ? [] : [["REDIS_MAXMEMORY", `${Math.floor(limit / 2048)}kb`]];
 }
 
 function clickHouse(get: (name: SettingName) => string): readonly [SettingName, string][] {

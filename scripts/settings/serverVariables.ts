@@ -124,7 +124,11 @@ export const serverVariables = {
     "LETTA_POOL_USE_LIFO",
     "LETTA_ENABLE_DB_POOL_MONITORING",
   ]),
-  ...each("a Redis outside the stack", valueType.any, ["LETTA_REDIS_HOST", "LETTA_REDIS_PORT"]),
+  LETTA_REDIS_HOST: passed(
+    "host of a Redis outside the stack, instead of the bundled one",
+    valueType.redisHost,
+  ),
+  LETTA_REDIS_PORT: passed("its port; 6379 if unset", valueType.port),
   ...each("how the server works", valueType.count, [
     "LETTA_UVICORN_WORKERS",
     "LETTA_EVENT_LOOP_THREADPOOL_MAX_WORKERS",

@@ -46,6 +46,7 @@ export const stackSettings = defineSettings({
     ...valueType.image,
     required,
   },
+  REDIS_IMAGE: { image: true, description: "image of the bundled Redis", ...valueType.image },
   COLLECTOR_IMAGE: {
     image: true,
     description: "image of the collector",
@@ -149,6 +150,17 @@ export const stackSettings = defineSettings({
   POSTGRES_SHM_SIZE: {
     description:
       "shared memory of parallel work in the bundled database; by POSTGRES_MEMORY if unset",
+    ...valueType.bytes,
+  },
+  REDIS_ENABLED: {
+    description:
+      "whether Redis is part of the stack; without one, streams in the background answer 503 and two messages of a conversation may be worked on at once",
+    ...valueType.flag,
+  },
+  REDIS_MEMORY: { description: "memory limit of the bundled Redis", ...valueType.bytes },
+  REDIS_MAXMEMORY: {
+    description:
+      "memory of its data, beyond which the longest unused goes; half of REDIS_MEMORY if unset",
     ...valueType.bytes,
   },
   COLLECTOR_MEMORY: { description: "memory limit of the collector", ...valueType.bytes, required },

@@ -115,6 +115,8 @@ interface Parts {
 interface FragmentChoice {
   /** LETTA_PG_URI names a database outside. */
   readonly externalDatabase: boolean;
+  /** Redis is part of the stack. */
+  readonly redis: boolean;
   /** Requests come through the proxy. */
   readonly proxy: boolean;
   /** The proxy has a certificate of one's own. */
@@ -133,6 +135,7 @@ export function chooseFragments(environment: string, choice: FragmentChoice): Pa
   const names = [
     "server",
     ...(choice.externalDatabase ? ["database"] : bundled),
+    ...(choice.redis ? ["redis"] : []),
     "collector",
     ...(choice.caCertificate ? ["collector-ca"] : []),
     ...(choice.clickHouse ? ["clickhouse-reader"] : []),

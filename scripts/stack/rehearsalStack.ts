@@ -27,13 +27,15 @@ export function rehearsalStack(
 ): RehearsalStack {
   const services: ValueMap = {};
   const probes = new Set<string>();
+  // What one release knows it must not reach holds for all: an older one may not say so yet.
+  const quiet = [...rehearsedServers.values()].flatMap(({ server }) => server.quiet);
   for (const [name, stack] of rehearsedServers) {
     const { server } = stack;
     const of = (service: string) => (stack.model["services"] as ValueMap)[service] as ValueMap;
     probes.add(`${stack.project}_probe`);
-    services[name] = rehearsed(of(server.service), stack);
+    services[name] = rehearsed(of(server.service), quiet);
     const migrate = of(server.migrate);
-    if (isMap(migrate)) services[`${name}-migrate`] = rehearsed(migrate, stack);
+    if (isMap(migrate)) services[`${name}-migrate`] = rehearsed(migrate, quiet);
   }
   const model: ValueMap = {
     name: project,
@@ -48,11 +50,11 @@ export function rehearsalStack(
   };
 }
 
-function rehearsed(service: ValueMap, { server }: Stack): ValueMap {
+function rehearsed(service: ValueMap, quiet: readonly string[]): ValueMap {
   const { ports: _ports, labels: _labels, depends_on: _order, volumes, restart, ...own } = service;
   const mounts = (Array.isArray(volumes) ? volumes : []).map(String);
   const environment = Object.entries((service["environment"] ?? {}) as ValueMap).filter(
-    ([name]) => !server.quiet.includes(name),
+    ([name]) => !quiet.includes(name),
   );
   const retained = mounts.filter((mount) => mount.startsWith("probe:"));
   const emptied = mounts

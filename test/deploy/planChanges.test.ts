@@ -55,6 +55,7 @@ create postgres: there is no container
 create migrate: there is no container
 create permissions: there is no container
 create collector: there is no container
+create redis: there is no container
 create server: there is no container`.trimStart(),
   );
 });

@@ -89,7 +89,7 @@ test("Ctrl-C in a repair takes away what this run made and leaves the rest runni
   const again = { ...on, context: { ...on.context, signal: AbortSignal.abort() } };
   await assert.rejects(roll(again, devStack, changes), {
     code: "INTERRUPTED",
-    message: "interrupted: postgres, collector still runs, all volumes are retained",
+    message: "interrupted: postgres, collector, redis still runs, all volumes are retained",
   });
   assert.ok(!on.engine.changes.includes("stop postgres"));
 });

@@ -7,17 +7,18 @@ import { bundledClickHouse, exampleStack } from "../stack/exampleStack.ts";
 const fresh = changesOf(devStack, "create");
 const { project } = devStack;
 
-test("a fresh start goes database, migration under its lock, permissions, collector, server", async () => {
+test("a fresh start goes database, migration under its lock, permissions, collector, redis, server", async () => {
   const on = rolloutOn({});
   await roll(on, devStack, fresh);
   assert.deepEqual(on.engine.changes, [
-    "create postgres migrate permissions collector server",
+    "create postgres migrate permissions collector redis server",
     "compose start postgres",
     "hold postgres",
     "start migrate",
     "release postgres",
     "start permissions",
     "compose start collector",
+    "start redis",
     "start server",
   ]);
 });

@@ -23,6 +23,7 @@ export async function fakeServerWorkspace(
     LETTA_IMAGE: "letta-stack-fake-server",
     LETTA_VERSION: "1.0.0",
     SERVER_TIMEOUT: "20s",
+    REDIS_ENABLED: "false",
     ...over,
   });
   const { root } = place;

@@ -57,6 +57,7 @@ export function settingsFor(
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
         IMAGE_SOURCE: "pull",
+        REDIS_ENABLED: "false",
         BAKE_TIME: "2s",
         SERVER_TIMEOUT: "10s",
         RELEASES_KEEP: "3",

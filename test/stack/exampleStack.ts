@@ -89,6 +89,7 @@ export function exampleFragments(
   const proxy = hasProxy(environment, values.get("PROXY"));
   const parts = chooseFragments(environment, {
     externalDatabase: false,
+    redis: values.get("REDIS_ENABLED") === "true" && !values.get("LETTA_REDIS_HOST"),
     proxy,
     certificate: values.has("PROXY_CERT_FILE"),
     clickHouse: values.has("CLICKHOUSE_ENDPOINT")

@@ -10,15 +10,15 @@ const waits = (...names: string[]): ValueMap => ({
 });
 const order = (services: ValueMap) => readServices({ services }).map((one) => one.name);
 
-test("a stack starts database, migration, permissions, collector, server, proxy", () => {
-  const expected = ["postgres", "migrate", "permissions", "collector", "server"];
+test("a stack starts database, migration, permissions, collector, redis, server, proxy", () => {
+  const expected = ["postgres", "migrate", "permissions", "collector", "redis", "server"];
   assert.deepEqual(
     exampleStack("dev").services.map((one) => one.name),
     expected,
   );
   assert.deepEqual(
     exampleStack("prod").services.map((one) => one.name),
-    [...expected.slice(0, -1), "proxy-settings", "server", "proxy"],
+    [...expected.slice(0, -2), "proxy-settings", "redis", "server", "proxy"],
   );
 });
 

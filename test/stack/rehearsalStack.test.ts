@@ -72,12 +72,18 @@ for (const environment of environmentNames) {
     });
   });
 
-  test(`a rehearsal of ${environment} is on the copy, and says nothing to the collector`, () => {
+  test(`a rehearsal of ${environment} is on the copy, and reaches neither collector nor Redis`, () => {
     for (const [name, service] of services) {
       const environmentNow = environmentOf(service);
       const before = environmentOf(of(stack, name.endsWith("-migrate") ? "migrate" : "server"));
-      const { LETTA_PG_URI: _uri, LETTA_OTEL_EXPORTER_OTLP_ENDPOINT: quiet, ...same } = before;
-      assert.ok(quiet, "the example does not speak to a collector anyway");
+      const {
+        LETTA_PG_URI: _uri,
+        LETTA_OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+        LETTA_REDIS_HOST: redis,
+        LETTA_REDIS_PORT: port,
+        ...same
+      } = before;
+      assert.ok(collector && redis && port, "the example reaches them");
       assert.deepEqual(environmentNow, { ...same, LETTA_PG_URI: "${REHEARSAL_PG_URI}" }, name);
       assert.deepEqual(service["networks"], { backend: {} });
     }

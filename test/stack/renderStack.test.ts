@@ -196,6 +196,7 @@ test("a service that stays as it was keeps the release it came with", () => {
     migrate: "000001",
     permissions: "000001",
     collector: "000002",
+    redis: "000001",
     server: "000001",
   });
 });
