@@ -7,6 +7,7 @@ import {
   type StackService,
 } from "../stack/readServices.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import { redisOf, type RedisAddress } from "./checkRedis.ts";
 import type { ClickHouseReader } from "./askClickHouse.ts";
 
 /** What must be true of a running stack, read from its rendered form and nothing else. */
@@ -25,6 +26,7 @@ export interface Expectation {
   /** The name the proxy has a certificate for. */
   readonly serverName: string | undefined;
   readonly server: Stack["server"];
+  readonly redis: RedisAddress | undefined;
   readonly version: string;
   /** The bearer of requests, where the server asks for one. */
   readonly password: string | undefined;
@@ -69,6 +71,7 @@ export function expectation(stack: Stack, { reader, ...parts }: ExpectationParts
     serverBatchDelayMs: batchDelayMs(role),
     serverUrl: proxyPort ? proxyUrl(proxyPort) : own,
     server: stack.server,
+    redis: redisOf(stack),
     ...parts,
   };
 }

@@ -1,3 +1,4 @@
+import { checkRedis } from "./checkRedis.ts";
 import { check, type Check, type Context, type Seen } from "./check.ts";
 import { collectorClient, collectorHealthy, healthEndpoint } from "./collectorClient.ts";
 import type { Expectation } from "./expectation.ts";
@@ -16,9 +17,10 @@ export type { Check, Context };
 export async function verify(expected: Expectation, context: Context): Promise<Check[]> {
   const visitor = `letta-stack-canary/${context.randomId()}`;
   const read = readThroughServer(expected, visitor);
-  const [verifications, server, spans, grafana] = await Promise.all([
+  const [verifications, server, redis, spans, grafana] = await Promise.all([
     checkTelemetryFlow(expected, context),
     serverChecks(expected, read),
+    redisCheck(expected, read, context),
     spansArrive(expected, visitor, read, context),
     check("Grafana link", () => grafanaLink(expected)),
   ]);
@@ -26,7 +28,7 @@ export async function verify(expected: Expectation, context: Context): Promise<C
   const health = () => healthEndpoint(client);
   const production = await productionChecks(verifications, expected.delivery, health);
   const sent = verifications.flatMap((one) => one.checks);
-  return [...ofTelemetry(sent), ...server, ...ofTelemetry([spans, grafana, ...production])];
+  return [...ofTelemetry(sent), ...server, redis, ...ofTelemetry([spans, grafana, ...production])];
 }
 
 function ofTelemetry(checks: readonly Check[]): Check[] {
@@ -71,11 +73,24 @@ function spansArrive(
 
 /** What still answers: the quick checks. */
 export async function verifyQuickly(expected: Expectation, context: Context): Promise<Check[]> {
-  const [healthy, server] = await Promise.all([
+  const read = readThroughServer(expected, `letta-stack-check/${context.randomId()}`);
+  const [healthy, server, redis] = await Promise.all([
     check("collector healthy", async () => collectorHealthy(await clientOf(expected, context))),
-    verifyServer(expected, context),
+    serverChecks(expected, read),
+    redisCheck(expected, read, context),
   ]);
-  return [...ofTelemetry([healthy]), ...server];
+  return [...ofTelemetry([healthy]), ...server, redis];
+}
+
+/** Not of a fast rollback: there the server alone counts. */
+function redisCheck(expected: Expectation, read: Promise<Seen>, context: Context): Promise<Check> {
+  return check("redis", async () => {
+    await read.catch(() => undefined); // its first request makes the server connect
+    const { project, redis, server } = expected;
+    const found = redis === undefined ? [] : await context.engine.containers(project);
+    const runs = found.filter((one) => one.service === server.service && one.state === "running");
+    return checkRedis(redis, runs, context);
+  });
 }
 
 function serverChecks(expected: Expectation, read: Promise<Seen>): Promise<Check[]> {

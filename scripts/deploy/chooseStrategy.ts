@@ -34,7 +34,12 @@ export function chooseStrategy(input: StrategyInput): StrategyPlan {
     changes.some((one) => one.service === name && one.action !== "none");
   const service = stack.services.find((one) => one.name === stack.server.service);
   const server = observed.find((one) => one.service === stack.server.service);
-  const isReplaced = isTouched(stack.server.service) || isTouched("postgres") || isOffline;
+  // One that comes or goes with this release is used by one of the two servers alone.
+  const isRedisAway = changes.some(
+    (one) => one.service === "redis" && ["recreate", "start"].includes(one.action),
+  );
+  const isReplaced =
+    isTouched(stack.server.service) || isTouched("postgres") || isRedisAway || isOffline;
   if (server === undefined || (!isReplaced && !isTouched("proxy"))) {
     return { strategy: "none", why: "nothing that answers is replaced" };
   }
@@ -50,6 +55,7 @@ export function chooseStrategy(input: StrategyInput): StrategyPlan {
   if (isOffline && !sideBySide) return pausing("the database is worked on meanwhile");
   if (otherHeads && !sideBySide) return pausing("the two servers are of different schemas");
   if (isTouched("postgres")) return pausing("the database's server is replaced");
+  if (isRedisAway) return pausing("Redis, without which messages fail, is replaced");
   if (server.state !== "running" || server.health !== "healthy") {
     return pausing("the present server is not healthy");
   }

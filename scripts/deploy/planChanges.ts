@@ -18,6 +18,8 @@ export interface Change {
 export type Migration = "due" | "done" | "idle";
 
 const missing = "there is no container";
+/** The cause of a removal where the release before had the service. */
+export const noLongerPart = "no longer part of the stack";
 
 /** Compose's own leftover of a recreation that was cut off between create and rename. */
 const leftover = /^[0-9a-f]{12}_/;
@@ -49,7 +51,7 @@ export function planChanges(
     if (leftover.test(name))
       return [{ service: name, action: "remove", causes: ["left over by Compose"] }];
     if (stack.services.some((one) => one.name === service)) return [];
-    return [{ service, action: "remove", causes: ["no longer part of the stack"] }];
+    return [{ service, action: "remove", causes: [noLongerPart] }];
   });
   // `docker container prune` removes jobs that have ended; the services that run did not start without them.
   const runs = [...changes.filter((one) => !isJob(one.service)), ...removals];

@@ -7,7 +7,7 @@ import type { Context } from "../state/context.ts";
 import { recordTookWrites } from "../state/markers.ts";
 import { assertWorksUnderLoad } from "./assertServerWorks.ts";
 import type { NextRelease } from "./nextRelease.ts";
-import type { Change } from "./planChanges.ts";
+import { noLongerPart, type Change } from "./planChanges.ts";
 import { findProxyControl, type Pause, type ProxyControl } from "./proxyControl.ts";
 import { composeCall, type ServiceUpdate, updateServices } from "./updateServices.ts";
 import { waitFor } from "./waitFor.ts";
@@ -92,14 +92,18 @@ export async function replaceSideBySide(
 ): Promise<void> {
   const { next, todo, context } = replacement;
   const { server } = next.target.prepared.stack;
+  // The old server may use what is not in this release any more, such as Redis.
+  const isLeaving = (name: string) =>
+    todo.some(({ service, causes }) => service === name && causes.includes(noLongerPart));
   const isOther = (name: string) =>
     !isProxyService(name, next) &&
+    !isLeaving(name) &&
     name !== server.service &&
     !(isMigrated && name === server.migrate);
   await updateMatching(replacement, isOther);
   const ofServer = executionOf(next, todo, (name) => name === server.service);
   if (isTouched) await replaceServer(ofServer, proxyControl, context);
-  await updateMatching(replacement, (name) => isProxyService(name, next));
+  await updateMatching(replacement, (name) => isProxyService(name, next) || isLeaving(name));
 }
 
 function executionOf(

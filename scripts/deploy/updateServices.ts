@@ -7,7 +7,7 @@ import { countTables } from "../database/countTables.ts";
 import { writePasswordFile } from "../database/login.ts";
 import type { DatabaseServer } from "../database/sql.ts";
 import { takeOverRoles } from "../database/takeOverRoles.ts";
-import type { ComposeCall, Engine } from "../docker/engine.ts";
+import type { ComposeCall, Engine, ObservedContainer } from "../docker/engine.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { secretValues } from "../stack/proxyCertificate.ts";
 import { isCollector, isTelemetry, type StackService } from "../stack/readServices.ts";
@@ -317,14 +317,18 @@ export async function stopAll(
   context: Context,
   name: string,
 ): Promise<void> {
-  const running = (await context.engine.containers(stack.project)).filter(
+  const observed = await context.engine.containers(stack.project);
+  const running = observed.filter(
     (one) =>
       services.includes(one.service) && ["running", "restarting", "paused"].includes(one.state),
   );
   if (running.length === 0) return;
+  const isWaitedFor = (service: string) => observed.some((one) => dependsOn(one).includes(service));
   const position = (service: string) => {
     const found = stack.services.findIndex((one) => one.name === service);
-    return found < 0 ? stack.services.length : found; // no longer part of the stack: first to go
+    if (found >= 0) return found;
+    // No longer part of the stack: first to go, unless one that still runs was made to use it.
+    return isWaitedFor(service) ? -1 : stack.services.length;
   };
   const lastFirst = running.sort((a, b) => position(b.service) - position(a.service));
   await context.reporter.step(
@@ -337,6 +341,12 @@ export async function stopAll(
       }
     },
   );
+}
+
+/** What a container was made to wait for, as Compose writes it down: "redis:service_healthy:false,…". */
+function dependsOn({ labels }: ObservedContainer): string[] {
+  const written = labels["com.docker.compose.depends_on"] ?? "";
+  return written.split(",").map((one) => one.split(":")[0]!);
 }
 
 /** What every call of Compose for a stack gets. */

@@ -39,6 +39,7 @@ const nothing: Expectation = {
     smoke: [],
     repairs: [],
   },
+  redis: undefined,
   version: "0.16.8",
   password: undefined,
   grafana: undefined,
@@ -75,6 +76,7 @@ test("where nothing runs, every check fails, and those that cannot be made are s
   assert.deepEqual(await outcomes(verify(nothing, context)), {
     ...telemetryChecks,
     ...serverChecks,
+    redis: "skipped",
     "server's spans": "failed",
     "Grafana link": "skipped",
     "exporters sending": "failed",
@@ -89,7 +91,7 @@ test("where nothing runs, every check fails, and those that cannot be made are s
 test("each depth makes its own checks: telemetry, server, or a quick look at both", async () => {
   assert.deepEqual(await outcomes(verifyTelemetry(nothing, context)), telemetryChecks);
   assert.deepEqual(await outcomes(verifyServer(nothing, context)), serverChecks);
-  const quick = { "collector healthy": "failed", ...serverChecks };
+  const quick = { "collector healthy": "failed", ...serverChecks, redis: "skipped" };
   assert.deepEqual(await outcomes(verifyQuickly(nothing, context)), quick);
 });
 
@@ -97,7 +99,13 @@ test("a skipped check gives its reason", async () => {
   const skipped = (await verify(nothing, context)).filter((one) => one.outcome === "skipped");
   assert.deepEqual(
     skipped.map((one) => one.detail),
-    ["SECURE is false", "GRAFANA_ENABLED is off", "DD_API_KEY is not set", "only with --failover"],
+    [
+      "SECURE is false",
+      "no Redis, so streams in the background answer 503",
+      "GRAFANA_ENABLED is off",
+      "DD_API_KEY is not set",
+      "only with --failover",
+    ],
   );
 });
 

@@ -70,6 +70,24 @@ const table: readonly [string, Partial<StrategyInput>, string, string][] = [
     "the database's server is replaced",
   ],
   [
+    "another Redis",
+    { changes: [change("redis"), change("server", "none")] },
+    "pause",
+    "Redis, without which messages fail, is replaced",
+  ],
+  [
+    "a Redis that comes with the new server",
+    { changes: [change("redis", "create"), change("server")] },
+    "blue-green",
+    "the schema stays",
+  ],
+  [
+    "a Redis that goes with the old server",
+    { changes: [change("redis", "remove"), change("server")] },
+    "blue-green",
+    "the schema stays",
+  ],
+  [
     "a server that is ill",
     { observed: [exampleContainer("server", { health: "unhealthy" }), exampleContainer("proxy")] },
     "pause",

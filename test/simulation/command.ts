@@ -29,6 +29,8 @@ export interface Command {
   readonly adoptState?: boolean;
   /** What DEPLOY_STRATEGY says. */
   readonly strategy?: NonNullable<SiteSettings["strategy"]>;
+  /** Whether Redis is part of the stack. */
+  readonly redis?: boolean;
   /** Whether --foreign is given. */
   readonly foreign?: boolean;
 }
@@ -84,9 +86,9 @@ async function perform(
   context: Context,
 ): Promise<{ release: string; databaseStrategy: string | null }> {
   const { kind, version, to, databaseStrategy, wait = false, strategy = "auto" } = command;
-  const { endSessions = true, despiteFailures = true, adoptState = false } = command;
+  const { endSessions = true, despiteFailures = true, adoptState = false, redis = false } = command;
   const { isExternal } = servers.cluster;
-  const settings = settingsFor(version, { isExternal, stateDir, strategy });
+  const settings = settingsFor(version, { isExternal, stateDir, strategy, redis });
   const asked = { reason: null, wait, recreate: [], endSessions, despiteFailures, adoptState };
   if (kind === "deploy") return deploy(settings, asked, context);
   if (kind === "restore") return restore(settings, { ...asked, requested: to }, context);

@@ -36,14 +36,21 @@ export interface SiteSettings {
   readonly stateDir?: string;
   /** How the server is replaced. */
   readonly strategy?: "auto" | "pause" | "recreate";
+  /** Whether Redis is part of the stack. */
+  readonly redis?: boolean;
 }
 
 /** prod as it is committed, with this version of the fake server server. */
 export function settingsFor(
   version: string,
-  { isExternal = false, stateDir = "/simulated/state", strategy = "auto" }: SiteSettings = {},
+  {
+    isExternal = false,
+    stateDir = "/simulated/state",
+    strategy = "auto",
+    redis = false,
+  }: SiteSettings = {},
 ): Settings {
-  const key = `${version} ${isExternal} ${stateDir} ${strategy}`;
+  const key = `${version} ${isExternal} ${stateDir} ${strategy} ${redis}`;
   let settings = known.get(key);
   if (settings === undefined) {
     settings = readSettings({
@@ -57,7 +64,7 @@ export function settingsFor(
         LETTA_IMAGE: serverImage,
         LETTA_VERSION: version,
         IMAGE_SOURCE: "pull",
-        REDIS_ENABLED: "false",
+        REDIS_ENABLED: String(redis),
         BAKE_TIME: "2s",
         SERVER_TIMEOUT: "10s",
         RELEASES_KEEP: "3",

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -111,6 +112,34 @@ class Database:
         return {"message": f"{identity} deleted"}
 
 
+class Redis:
+    """As Letta's: a connection is made at the first request and used by each, and where none is
+    there at that first one, the server works without until it ends."""
+
+    def __init__(self, host, port):
+        self.address = (host, int(port or 6379)) if host else None
+        self.link = None
+        self.lock = threading.Lock()
+
+    def use(self):
+        with self.lock:
+            if self.address is None or self.ping():
+                return
+            was_connected, self.link = self.link is not None, None
+            if not (was_connected and self.ping()):  # one that was restarted closed the connection
+                self.link = None
+                self.address = self.address if was_connected else None
+                say("warning", "Redis does not answer", given_up=not was_connected)
+
+    def ping(self):
+        try:
+            self.link = self.link or socket.create_connection(self.address, 2)
+            self.link.sendall(b"PING\r\n")
+            return self.link.recv(64) == b"+PONG\r\n"
+        except OSError:
+            return False
+
+
 class Handler(BaseHTTPRequestHandler):
     timeout = 2  # so that a client which says nothing cannot hold up the end
 
@@ -146,6 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         password = self.server.password
         if password is not None and self.headers.get("Authorization") != f"Bearer {password}":
             raise Refusal(401, "Unauthorized")
+        self.server.redis.use()
         found = re.fullmatch(r"/v1/(\w+)/([\w-]*)/?", path)
         if not found or found[1] not in COLLECTIONS:
             raise Refusal(404, "Not Found")
@@ -221,6 +251,7 @@ def main():
     port = int(given.get("--port") or os.environ.get("PORT") or 8283)
     server = Server((given.get("--host") or os.environ.get("HOST") or "0.0.0.0", port), Handler)
     server.database = database
+    server.redis = Redis(os.environ.get("LETTA_REDIS_HOST"), os.environ.get("LETTA_REDIS_PORT"))
     server.tracer = Tracer(os.environ.get("LETTA_OTEL_EXPORTER_OTLP_ENDPOINT"))
     secure = os.environ.get("LETTA_SERVER_SECURE") == "true"
     password = os.environ.get("LETTA_SERVER_PASSWORD") or os.urandom(16).hex()
