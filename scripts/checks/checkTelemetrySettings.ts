@@ -1,4 +1,6 @@
 import type { SettingName } from "../settings/settingDefinitions.ts";
+import { isSigNozCloud } from "../settings/telemetrySettings.ts";
+import { backendNames, type Profile } from "../stack/fragments.ts";
 import { checkVersion, listSteps, triedVersions } from "../stack/versionSteps.ts";
 import { type CheckResult, failed, type Finding, passed, skipped } from "./check.ts";
 
@@ -6,12 +8,10 @@ import { type CheckResult, failed, type Finding, passed, skipped } from "./check
 interface ExporterSettings {
   readonly environment: string;
   /** Where telemetry goes by these settings. */
-  readonly profile: "clickhouse" | "signoz" | "file";
+  readonly profile: Profile;
   /** A setting, "" where it is unset. */
   readonly get: (name: SettingName) => string;
 }
-
-const ends = { clickhouse: "ClickHouse", signoz: "SigNoz", file: "files" } as const;
 
 /**
  * Whether what each exporter needs is set together: half of it makes the telemetry go somewhere
@@ -40,22 +40,20 @@ function clickHouse({ profile, get, ...input }: ExporterSettings): CheckResult {
 }
 
 function signoz(input: ExporterSettings): CheckResult {
-  const half = halfSet(["SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY"], input);
+  const endpoint = input.get("SIGNOZ_ENDPOINT");
+  const isOwn = endpoint !== "" && !isSigNozCloud(endpoint);
+  const half = isOwn ? undefined : halfSet(["SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY"], input);
   if (half !== undefined) return half;
   if (input.profile === "clickhouse") return skipped("ClickHouse is set too, and comes first");
   return passed(input.get("SIGNOZ_ENDPOINT"));
 }
 
-function datadog({ profile, get, environment }: ExporterSettings): CheckResult {
+function datadog({ get, environment }: ExporterSettings): CheckResult {
   const others = (["DD_SITE", "DD_URL"] as const).filter((name) => get(name) !== "");
   if (get("DD_API_KEY") === "") {
     if (others.length === 0) return skipped("DD_API_KEY is not set");
     const detail = `DD_API_KEY: expected a key, as ${others.join(" and ")} is set`;
     return failed(detail, explain(environment, "DD_API_KEY"));
-  }
-  if (profile !== "clickhouse") {
-    const detail = `Datadog works only in addition to ClickHouse, and telemetry goes to ${ends[profile]}`;
-    return failed(detail, explain(environment, "CLICKHOUSE_ENDPOINT"));
   }
   return passed(get("DD_URL") || `the site ${get("DD_SITE") || "datadoghq.com"}`);
 }
@@ -68,9 +66,9 @@ function halfSet(
   const set = names.filter((name) => get(name) !== "");
   const [missing, ...others] = names.filter((name) => get(name) === "");
   if (missing === undefined) return undefined;
-  if (set.length === 0) return skipped(`none is set: telemetry goes to ${ends[profile]}`);
+  if (set.length === 0) return skipped(`none is set: telemetry goes to ${backendNames[profile]}`);
   const all = [missing, ...others].join(", ");
-  const detail = `${all}: expected a value, as ${set.join(", ")} is set; now telemetry goes to ${ends[profile]}`;
+  const detail = `${all}: expected a value, as ${set.join(", ")} is set; now telemetry goes to ${backendNames[profile]}`;
   return failed(detail, explain(environment, missing));
 }
 

@@ -1,5 +1,5 @@
 import { command } from "./command.ts";
-import { loadSettings } from "./loadSettings.ts";
+import { loadSettings, noteUnused } from "./loadSettings.ts";
 
 await command({
   name: "deploy",
@@ -22,6 +22,7 @@ await command({
     const [tag] = input.arguments;
     const over = tag === undefined ? {} : { LETTA_VERSION: tag };
     const settings = await loadSettings(input, terminal, input.dryRun, over);
+    await noteUnused(settings, terminal);
     const { assertDeployable } = await import("./commandDefinition.ts");
     assertDeployable("deploy", input.environment);
     if (input.dryRun) {

@@ -77,3 +77,13 @@ function readOrTell(read: () => Settings, cures: readonly string[]): Settings {
     throw new Problem(code, message, { details: [...details, ignored], next: takingText(cures) });
   }
 }
+
+/** Tells which settings of a telemetry backend lead nowhere, and where the telemetry goes instead. */
+export async function noteUnused(settings: Settings, terminal: Terminal): Promise<void> {
+  const { backendNames, chooseProfile } = await import("../stack/fragments.ts");
+  const { profile, cause, unused } = chooseProfile(settings.environment, settings.lookup);
+  if (unused.length === 0) return;
+  terminal.note(
+    `set, but not used: ${unused.join(", ")}; telemetry goes to ${backendNames[profile]} (${cause})`,
+  );
+}

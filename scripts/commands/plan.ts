@@ -1,7 +1,7 @@
 import { bringUpCommand } from "../settings/environmentName.ts";
 import { command } from "./command.ts";
 import type { Answer, CommandInput } from "./commandDefinition.ts";
-import { loadSettings } from "./loadSettings.ts";
+import { loadSettings, noteUnused } from "./loadSettings.ts";
 import type { Terminal } from "./terminal.ts";
 
 await command({
@@ -33,6 +33,7 @@ async function planned(input: CommandInput, terminal: Terminal): Promise<Answer>
   const [tag] = input.arguments;
   const over = tag === undefined ? {} : { LETTA_VERSION: tag };
   const settings = await loadSettings(input, terminal, true, over);
+  await noteUnused(settings, terminal);
   if (input.environment === "dev" || input.environment === "development") {
     return (await import("./planAnswer.ts")).planAnswer(settings, terminal);
   }

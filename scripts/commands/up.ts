@@ -1,5 +1,5 @@
 import { command } from "./command.ts";
-import { loadSettings } from "./loadSettings.ts";
+import { loadSettings, noteUnused } from "./loadSettings.ts";
 
 await command({
   name: "up",
@@ -17,7 +17,9 @@ await command({
     assertLocal("up", input.environment);
     if (input.dryRun) {
       const { planAnswer } = await import("./planAnswer.ts");
-      return planAnswer(await loadSettings(input, terminal, true), terminal);
+      const settings = await loadSettings(input, terminal, true);
+      await noteUnused(settings, terminal);
+      return planAnswer(settings, terminal);
     }
     const { countedEnvironment } = await import("../settings/gatherLayers.ts");
     const { initSecrets } = await import("../settings/secrets.ts");
@@ -33,6 +35,7 @@ await command({
       terminal.note(`generated ${secrets.generated.join(", ")} into ${secrets.file}`);
     }
     const settings = await loadSettings(input, terminal);
+    await noteUnused(settings, terminal);
     const [{ clientUrl }, { up }, { createContext }, { upSummary }] = await Promise.all([
       import("../checks/expectation.ts"),
       import("../deploy/up.ts"),

@@ -50,7 +50,7 @@ export function recipes(environment: string, lookup: Lookup): readonly Recipe[] 
   const isSet = (name: string) => value(name) !== "";
   const tags = [
     ...(isSet("DD_API_KEY") ? ["datadog"] : []),
-    ...(isSet("CLICKHOUSE_ENDPOINT") || isSet("SIGNOZ_ENDPOINT") ? ["prometheus"] : []),
+    ...(["CLICKHOUSE_ENDPOINT", "SIGNOZ_ENDPOINT", "DD_API_KEY"].some(isSet) ? ["prometheus"] : []),
   ];
   const target = environment === "development" ? "development" : "runtime";
   return [

@@ -1,6 +1,7 @@
 import { byteSize, durationMs } from "../common/units.ts";
 import type { EnvironmentName } from "./environmentName.ts";
 import type { SettingName } from "./settingDefinitions.ts";
+import { isSigNozCloud } from "./telemetrySettings.ts";
 
 /** What a rule may look at: values as they won, and where each was set. */
 interface Facts {
@@ -88,6 +89,21 @@ const clickHouseIsWhole: Rule = ({ get }) => {
   const expected = "a value, as CLICKHOUSE_ENDPOINT and CLICKHOUSE_PASSWORD are set";
   const names = ["CLICKHOUSE_DATABASE", "CLICKHOUSE_USERNAME"] as const;
   return names.filter((name) => !get(name)).map((name) => ({ name, expected, got: "nothing" }));
+};
+
+/** Its address alone sends nothing there: the telemetry would go to files. */
+const backendIsWhole: Rule = (facts) => {
+  const { get } = facts;
+  const needs = (name: SettingName, other: SettingName): Breach[] =>
+    get(other) ? [] : [{ name, expected: `${other} to be set too`, got: "it alone" }];
+  // What is no address at all has been reported.
+  const isOutside = /^https?:/.test(get("CLICKHOUSE_ENDPOINT")) && !isBundled(facts);
+  return [
+    ...(isOutside ? needs("CLICKHOUSE_ENDPOINT", "CLICKHOUSE_PASSWORD") : []),
+    ...(isSigNozCloud(get("SIGNOZ_ENDPOINT"))
+      ? needs("SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY")
+      : []),
+  ];
 };
 
 /** With one password for all, a reader of a dashboard could delete the telemetry. */
@@ -245,6 +261,7 @@ export const rules: readonly Rule[] = [
   sandboxIsOnePlace,
   redisIsWhole,
   clickHouseIsWhole,
+  backendIsWhole,
   bundledHasUsers,
   grafanaIsClosed,
   portsAreDistinct,

@@ -15,6 +15,11 @@ function password(whose: string): SettingDefinition {
   };
 }
 
+/** SigNoz Cloud, which takes nothing without a key; a SigNoz of one's own has none. */
+export function isSigNozCloud(endpoint: string): boolean {
+  return /^(?:https?:\/\/)?(?:[^/]*\.)?signoz\.cloud(?::\d+)?$/iu.test(endpoint);
+}
+
 /** Telemetry: where it goes, in which portions, and at which ports it is taken in. */
 export const telemetrySettings = defineSettings({
   OTEL_VERSION: {
@@ -54,14 +59,22 @@ export const telemetrySettings = defineSettings({
     description: "loopback port of the bundled ClickHouse",
     ...valueType.port,
   },
-  SIGNOZ_ENDPOINT: { description: "SigNoz, by OTLP over gRPC", ...valueType.endpoint },
+  SIGNOZ_ENDPOINT: {
+    description: "SigNoz, by OTLP over gRPC; a SigNoz of one's own needs no key",
+    ...valueType.endpoint,
+  },
   SIGNOZ_INGESTION_KEY: {
     description: "ingestion key of SigNoz Cloud",
     ...valueType.any,
     expected: "a key",
     secret: true,
   },
-  DD_API_KEY: { description: "key of Datadog", ...valueType.any, expected: "a key", secret: true },
+  DD_API_KEY: {
+    description: "key of Datadog, alone or with another backend",
+    ...valueType.any,
+    expected: "a key",
+    secret: true,
+  },
   DD_SITE: { description: "site of Datadog", ...valueType.hostName },
   DD_URL: {
     description: "where Datadog's intake is reached, if not at its site",

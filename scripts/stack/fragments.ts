@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, parse, parseDocument, Scalar } from "yaml";
 import { fillSettings, type Lookup } from "../settings/readSettings.ts";
+import { isSigNozCloud } from "../settings/telemetrySettings.ts";
 import { hasProxy } from "../settings/rules.ts";
 
 export type Section = { [key: string]: unknown };
@@ -158,7 +159,15 @@ export function neededImages(root: string, parts: Parts): string[] {
   return [...new Set(found)];
 }
 
-type Profile = "clickhouse" | "signoz" | "file";
+export type Profile = "clickhouse" | "signoz" | "datadog" | "file";
+
+/** Each profile's backend, for people. */
+export const backendNames: Readonly<Record<Profile, string>> = {
+  clickhouse: "ClickHouse",
+  signoz: "SigNoz",
+  datadog: "Datadog",
+  file: "files",
+};
 
 export interface Choice {
   readonly profile: Profile;
@@ -168,28 +177,33 @@ export interface Choice {
   readonly cause: string;
   /** Why each fragment is there. */
   readonly causes: Readonly<Record<string, string>>;
+  /** Settings of a backend that telemetry does not go to. */
+  readonly unused: readonly string[];
 }
 
 /**
  * Which backend the telemetry goes to, by the rule of the original start script: ClickHouse where
- * its endpoint and password are set, else SigNoz where its endpoint and key are, else files. Datadog
- * is added to ClickHouse; dev and development keep files too. The order is the pipelines': what
- * takes out comes before what samples, and batches are made last.
+ * its endpoint and password are set, else SigNoz, else files. Datadog is added to either and does
+ * without; dev and development keep files too. The order is the pipelines': what takes out comes
+ * before what samples, and batches are made last.
  */
 export function chooseProfile(environment: string, lookup: Lookup): Choice {
   const value = (name: string) => lookup(name)?.value ?? "";
   const isSet = (...names: readonly string[]) => names.every((name) => value(name) !== "");
   const clickHouse = isSet("CLICKHOUSE_ENDPOINT", "CLICKHOUSE_PASSWORD");
-  const signoz = !clickHouse && isSet("SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY");
-  const profile = clickHouse ? "clickhouse" : signoz ? "signoz" : "file";
+  const signozKey = isSet("SIGNOZ_INGESTION_KEY");
+  const isWhole = signozKey || !isSigNozCloud(value("SIGNOZ_ENDPOINT"));
+  const signoz = !clickHouse && isSet("SIGNOZ_ENDPOINT") && isWhole;
+  const datadog = isSet("DD_API_KEY");
+  const profile = clickHouse ? "clickhouse" : signoz ? "signoz" : datadog ? "datadog" : "file";
   const cause = {
     clickhouse: "CLICKHOUSE_ENDPOINT and CLICKHOUSE_PASSWORD are set",
-    signoz: "SIGNOZ_ENDPOINT and SIGNOZ_INGESTION_KEY are set",
+    signoz: "SIGNOZ_ENDPOINT is set",
+    datadog: "DD_API_KEY is set",
     file: "no backend is set",
   }[profile];
   const away = profile !== "file";
   const local = environment === "dev" || environment === "development";
-  const datadog = clickHouse && isSet("DD_API_KEY");
   const logFile = value("OTEL_LOG_FILE") === "true";
   const sampled = isSet("OTEL_SAMPLING_PERCENT") && Number(value("OTEL_SAMPLING_PERCENT")) < 100;
   const fileCause = away ? `${environment} keeps files too` : cause;
@@ -199,8 +213,9 @@ export function chooseProfile(environment: string, lookup: Lookup): Choice {
     ["queue", away || logFile, away ? "what leaves the machine is queued" : "offsets are retained"],
     ["clickhouse", clickHouse, cause],
     ["signoz", signoz, cause],
+    ["signoz-key", signoz && signozKey, "SIGNOZ_INGESTION_KEY is set"],
     ["signoz-plain", signoz && value("SIGNOZ_ENDPOINT").startsWith("http://"), "it says http://"],
-    ["datadog", datadog, "DD_API_KEY is set, in addition to ClickHouse"],
+    ["datadog", datadog, "DD_API_KEY is set"],
     ["datadog-site", datadog && isSet("DD_SITE"), "DD_SITE is set"],
     ["datadog-intake", datadog && isSet("DD_URL"), "DD_URL is set"],
     ["file", !away || local, fileCause],
@@ -216,11 +231,19 @@ export function chooseProfile(environment: string, lookup: Lookup): Choice {
     ["batch", true, "every profile ends with it"],
   ];
   const chosen = table.filter((row) => row[1]);
+  const ofOthers = [
+    ...(clickHouse
+      ? []
+      : ["ENDPOINT", "DATABASE", "USERNAME", "PASSWORD"].map((one) => `CLICKHOUSE_${one}`)),
+    ...(signoz ? [] : ["SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY"]),
+    ...(datadog ? [] : ["DD_SITE", "DD_URL"]),
+  ];
   return {
     profile,
     fragments: chosen.map(([fragment]) => fragment),
     cause,
     causes: Object.fromEntries(chosen.map(([fragment, , why]) => [fragment, why])),
+    unused: ofOthers.filter((name) => isSet(name)),
   };
 }
 

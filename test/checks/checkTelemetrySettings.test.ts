@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkTelemetrySettings } from "../../scripts/checks/checkTelemetrySettings.ts";
-
-type Profile = "clickhouse" | "signoz" | "file";
+import type { Profile } from "../../scripts/stack/fragments.ts";
 
 /** Outcome, detail and next command of one of the three. */
 function found(name: string, profile: Profile, values: Readonly<Record<string, string>>) {
@@ -41,15 +40,20 @@ test("all four are right, and the password is not reported", () => {
 });
 
 test("a SigNoz endpoint without its key is reported, and so is that ClickHouse comes first", () => {
-  const endpoint = { SIGNOZ_ENDPOINT: "ingest.example.com:443" };
+  const endpoint = { SIGNOZ_ENDPOINT: "ingest.eu.signoz.cloud:443" };
   assert.match(found("SigNoz", "file", endpoint).detail, /^SIGNOZ_INGESTION_KEY: expected/);
   const whole = { ...endpoint, SIGNOZ_INGESTION_KEY: "key" };
   assert.equal(found("SigNoz", "signoz", whole).outcome, "passed");
   assert.equal(found("SigNoz", "clickhouse", whole).outcome, "skipped");
 });
 
-test("a Datadog key without ClickHouse, and a site without a key, send nothing to Datadog", () => {
+test("a SigNoz of one's own needs no key", () => {
+  const own = { SIGNOZ_ENDPOINT: "http://192.0.2.20:4317" };
+  assert.equal(found("SigNoz", "signoz", own).outcome, "passed");
+});
+
+test("a Datadog key sends alone or with ClickHouse, a site without a key sends nothing", () => {
   assert.equal(found("Datadog", "clickhouse", { DD_API_KEY: "key" }).outcome, "passed");
-  assert.match(found("Datadog", "signoz", { DD_API_KEY: "key" }).detail, /goes to SigNoz/);
+  assert.equal(found("Datadog", "datadog", { DD_API_KEY: "key" }).outcome, "passed");
   assert.match(found("Datadog", "clickhouse", { DD_SITE: "datadoghq.eu" }).detail, /^DD_API_KEY/);
 });

@@ -60,6 +60,6 @@ test("a key that no header of gRPC carries is refused for SigNoz", () => {
   assert.throws(
     () => composed("dev", key),
     ({ details }: { details: string[] }) =>
-      /^otel\/signoz\.yaml:\d+: SIGNOZ_INGESTION_KEY: expected ASCII/.test(details.join("\n")),
+      /^otel\/signoz-key\.yaml:\d+: SIGNOZ_INGESTION_KEY: expected ASCII/.test(details.join("\n")),
   );
 });

@@ -19,7 +19,13 @@ const table: readonly [string, string, Readonly<Record<string, string>>, string]
   ["prod", "nothing", {}, "file: base file batch"],
   ["prod", "the log file", logs, "file: base queue file logs access batch"],
   ["prod", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse own batch"],
-  ["prod", "SigNoz", backends.signoz, "signoz: base queue signoz own batch"],
+  ["prod", "SigNoz", backends.signoz, "signoz: base queue signoz signoz-key own batch"],
+  [
+    "prod",
+    "a SigNoz of one's own",
+    { SIGNOZ_ENDPOINT: "http://192.0.2.20:4317" },
+    "signoz: base queue signoz signoz-plain own batch",
+  ],
   ["prod", "both", both, "clickhouse: base queue clickhouse own batch"],
   [
     "prod",
@@ -37,11 +43,12 @@ const table: readonly [string, string, Readonly<Record<string, string>>, string]
     "prod",
     "SigNoz and Datadog",
     { ...backends.signoz, DD_API_KEY: "x" },
-    "signoz: base queue signoz own batch",
+    "signoz: base queue signoz signoz-key datadog own batch",
   ],
-  ["prod", "Datadog alone", { DD_API_KEY: "x" }, "file: base file batch"],
+  ["prod", "Datadog alone", { DD_API_KEY: "x" }, "datadog: base queue datadog own batch"],
+  ["dev", "Datadog alone", { DD_API_KEY: "x" }, "datadog: base queue datadog file own batch"],
   ["dev", "ClickHouse", backends.clickhouse, "clickhouse: base queue clickhouse file own batch"],
-  ["development", "SigNoz", backends.signoz, "signoz: base queue signoz file own batch"],
+  ["development", "SigNoz", backends.signoz, "signoz: base queue signoz signoz-key file own batch"],
   ["dev", "nothing", {}, "file: base file batch"],
   [
     "staging",
@@ -60,21 +67,28 @@ for (const [environment, what, values, expected] of table) {
   });
 }
 
-for (const half of [
-  "CLICKHOUSE_ENDPOINT",
-  "CLICKHOUSE_PASSWORD",
-  "SIGNOZ_ENDPOINT",
-  "SIGNOZ_INGESTION_KEY",
-]) {
-  test(`${half} alone chooses no backend`, () => {
-    assert.equal(choose("prod", { [half]: "x" }).profile, "file");
+for (const [half, value] of Object.entries({
+  CLICKHOUSE_ENDPOINT: "http://clickhouse:8123",
+  CLICKHOUSE_PASSWORD: "x",
+  SIGNOZ_ENDPOINT: "ingest.eu.signoz.cloud:443",
+  SIGNOZ_INGESTION_KEY: "x",
+  DD_SITE: "datadoghq.eu",
+})) {
+  test(`${half} alone chooses no backend, and is named as unused`, () => {
+    const { profile, unused } = choose("prod", { [half]: value });
+    assert.deepEqual([profile, unused], ["file", [half]]);
   });
 }
+
+test("a SigNoz next to ClickHouse is named as unused", () => {
+  assert.deepEqual(choose("prod", both).unused, ["SIGNOZ_ENDPOINT", "SIGNOZ_INGESTION_KEY"]);
+  assert.deepEqual(choose("prod", backends["clickhouse+datadog"]).unused, []);
+});
 
 for (const environment of environmentNames) {
   test(`${environment} says why it chose, and why each fragment`, () => {
     const { cause, causes, fragments } = choose(environment, backends.signoz);
-    assert.equal(cause, "SIGNOZ_ENDPOINT and SIGNOZ_INGESTION_KEY are set");
+    assert.equal(cause, "SIGNOZ_ENDPOINT is set");
     assert.equal(causes["signoz"], cause);
     assert.deepEqual(Object.keys(causes), fragments);
   });
