@@ -8,6 +8,8 @@ import {
   isLoopback,
   segmentReachesLoopback,
 } from "../../checks/checkAdvisories.ts";
+import { checkModels } from "../../checks/checkModels.ts";
+import { checkRedis, redisOf } from "../../checks/checkRedis.ts";
 import { type CertificateSeen, checkCertificate } from "../../checks/checkTelemetrySettings.ts";
 import { Problem } from "../../common/problem.ts";
 import { lackText } from "../../database/assertDatabase.ts";
@@ -99,8 +101,32 @@ export async function runDoctor(
   const telemetry = runTelemetryChecks(settings, answers, context, machine);
   const certificate = runCertificateCheck(settings, answers, context);
   const advisories = runAdvisoryChecks(settings, answers, context);
-  const after = await Promise.all([certificate, telemetry, advisories]);
+  const calls = runServerCalls(settings, answers, context);
+  const after = await Promise.all([certificate, telemetry, advisories, calls]);
   return [...(await Promise.all(before)), ...after.flat()];
+}
+
+/** What the server itself has to reach: Redis, and the model providers whose URLs are set. */
+async function runServerCalls(
+  settings: Settings,
+  engineAnswers: Promise<boolean>,
+  context: Context,
+): Promise<Finding[]> {
+  const { environment, project } = settings;
+  const prepared = preparedBy(settings);
+  if (prepared === undefined || !(await engineAnswers)) return [];
+  const { stack } = prepared;
+  const servers = (await context.engine.containers(project)).filter(
+    (one) => one.service === stack.server.service && one.state === "running",
+  );
+  const redis = await find("redis", async () => {
+    if (servers.length === 0) return skipped("no server runs to ask from");
+    const seen = await checkRedis(redisOf(stack), servers, context);
+    return typeof seen === "string" ? seen : skipped(seen.skipped);
+  });
+  const models = await checkModels(environment, settings.get, servers[0]?.id, context.engine);
+  const next = redis.outcome === "failed" ? `npm run logs -- ${environment} redis` : redis.next;
+  return [{ ...redis, next }, ...models];
 }
 
 type NeedsEngine = (name: string, look: () => Promise<string | CheckResult>) => Promise<Finding>;
