@@ -95,6 +95,13 @@ test("each depth makes its own checks: telemetry, server, or a quick look at bot
   assert.deepEqual(await outcomes(verifyQuickly(nothing, context)), quick);
 });
 
+test("where the server answers nothing, it is not said that it works without Redis", async () => {
+  const redis = { host: "redis", port: 6379 };
+  const checks = await verifyQuickly({ ...nothing, redis }, context);
+  const found = checks.find((one) => one.name === "redis");
+  assert.deepEqual([found?.outcome, found?.detail], ["skipped", "the server answers no read"]);
+});
+
 test("a skipped check gives its reason", async () => {
   const skipped = (await verify(nothing, context)).filter((one) => one.outcome === "skipped");
   assert.deepEqual(

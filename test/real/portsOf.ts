@@ -38,6 +38,7 @@ const suites = [
   "overload",
   "size",
   "external",
+  "redis",
 ] as const;
 
 /**

@@ -34,7 +34,7 @@ let secrets: readonly { readonly name: string; readonly value: string }[];
 let said = "";
 
 before(async () => {
-  place = await fakeServerWorkspace("security", firstPort);
+  place = await fakeServerWorkspace("security", firstPort, { REDIS_ENABLED: "true" });
   const file = join(place.root, "env/prod.secrets.env");
   const lines = Object.entries(canaries).map(([name, value]) => `${name}=${value}\n`);
   appendFileSync(file, `\n${lines.join("")}`);
@@ -137,6 +137,7 @@ test("CIS Docker 1.6: no finding without a reason, and no reason without its fin
     "postgres",
     "proxy",
     "proxy-settings",
+    "redis",
     "server",
   ]);
   const { table, unexplained, unused } = checkContainers(doctorContext, cisExceptions);
@@ -167,6 +168,7 @@ test("each container listens for others on the ports it is there for, and on no 
     collector: [4317, 4318, 8888, 13_133],
     postgres: [5432],
     proxy: [8443],
+    redis: [6379],
     server: [8283],
   };
   for (const [service, id] of running()) {
@@ -217,7 +219,7 @@ test("from outside the machine there is one open port: the proxy's", async () =>
   );
 });
 
-test("a container that is not of the stack reaches neither collector nor database", () => {
+test("a container that is not of the stack reaches neither collector nor database nor Redis", () => {
   const address = (service: string, network: string) =>
     docker(
       "inspect",
@@ -230,7 +232,11 @@ test("a container that is not of the stack reaches neither collector nor databas
   const database = `${address("postgres", "backend")}:5432`;
   assert.deepEqual(reached(`${place.project}_telemetry`, ports), ports);
   assert.deepEqual(reached(`${place.project}_backend`, [database]), [database]);
-  assert.deepEqual(reached("bridge", [...ports, database]), []);
+  const redis = `${address("redis", "redis")}:6379`;
+  assert.deepEqual(reached(`${place.project}_redis`, [redis]), [redis]);
+  assert.deepEqual(reached("bridge", [...ports, database, redis]), []);
+  for (const network of ["edge", "backend", "telemetry"])
+    assert.deepEqual(reached(`${place.project}_${network}`, [redis]), [], network);
   assert.deepEqual(reached(`${place.project}_edge`, [database]), []);
 });
 

@@ -29,6 +29,7 @@ test("up from nothing ends verified, in the order of the original start script",
     "migrations",
     "sandbox permissions",
     "collector healthy",
+    "redis healthy",
     "server healthy",
     "verify",
   ];
@@ -44,7 +45,7 @@ test("up from nothing ends verified, in the order of the original start script",
     "skipped: failover and retry",
     "skipped: server's password",
   ]);
-  assert.equal(checks.length, 20);
+  assert.equal(checks.length, 21);
 });
 
 test("the server keeps its connections in a pool, over TLS", async () => {

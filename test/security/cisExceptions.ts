@@ -7,7 +7,7 @@ export interface CisException {
   readonly reason: string;
 }
 
-const everlasting = ["postgres", "collector", "server", "proxy"];
+const everlasting = ["postgres", "collector", "redis", "server", "proxy"];
 const jobs = ["migrate", "permissions", "proxy-settings"];
 
 /** Every exception from the checks in cisChecks.ts. */

@@ -26,6 +26,7 @@ import {
   assertStateless,
   assertVersions,
 } from "../../deploy/preflight.ts";
+import { bringUpCommand } from "../../settings/environmentName.ts";
 import { type PreparedStack, prepareStack } from "../../deploy/prepareStack.ts";
 import { chooseImage, recipes } from "../../docker/recipes.ts";
 import type { Settings } from "../../settings/readSettings.ts";
@@ -116,11 +117,15 @@ async function runServerCalls(
   const prepared = preparedBy(settings);
   if (prepared === undefined || !(await engineAnswers)) return [];
   const { stack } = prepared;
-  const servers = (await context.engine.containers(project)).filter(
+  const containers = await context.engine.containers(project);
+  const servers = containers.filter(
     (one) => one.service === stack.server.service && one.state === "running",
   );
+  const isBundled = stack.services.some((one) => one.name === "redis");
   const redis = await find("redis", async () => {
     if (servers.length === 0) return skipped("no server runs to ask from");
+    if (isBundled && !containers.some((one) => one.service === "redis"))
+      return skipped("it comes with the next release", bringUpCommand(environment));
     const seen = await checkRedis(redisOf(stack), servers, context);
     return typeof seen === "string" ? seen : skipped(seen.skipped);
   });
