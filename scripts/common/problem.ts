@@ -178,6 +178,13 @@ export function foreseen(error: unknown): Problem | undefined {
       cause: error,
     });
   }
+  // A `git pull` may bring a package that `npm ci` has not installed yet.
+  if (code === "ERR_MODULE_NOT_FOUND" && message.startsWith("Cannot find package")) {
+    return new Problem("SOURCE_INVALID", `expected the packages of package-lock.json: ${message}`, {
+      next: "npm ci",
+      cause: error,
+    });
+  }
   if (["EROFS", "ENOSPC", "EACCES", "EPERM", "EIO"].includes(code)) {
     return new Problem("STATE_UNUSABLE", message, {
       next: code === "EIO" ? "dmesg   (its disk is broken)" : "make the directory writable",

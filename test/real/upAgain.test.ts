@@ -104,7 +104,7 @@ test("another password is refused where the database runs, and what runs goes on
   writeFileSync(file, text);
   assert.equal(ran.code, 3, JSON.stringify(said));
   assert.equal(said["code"], "DATABASE_REFUSED");
-  assert.match(String(said["next"]), /former password/);
+  assert.match(String(said["next"]), /previous password/);
   assert.ok(!ran.stdout.includes("another1password2"));
   assert.deepEqual(containerIds(place.project), ids);
 });
