@@ -152,7 +152,9 @@ async function copyRows(
     stdout: pipe,
   });
   const writing = server.client(into, psqlScript, { stdin: pipe });
-  // Where one side does not even come about, the other must not wait for it.
+  // Where one side does not even come about, the other must not wait for it: its failure is thrown below,
+  // and no one else may listen by then.
+  pipe.on("error", () => undefined);
   for (const side of [reading, writing]) side.catch((error: Error) => pipe.destroy(error));
   const [read, written] = await Promise.allSettled([reading, writing]);
   // A reader that failed says so itself; one whose output was cut off has the writer to blame.

@@ -20,10 +20,12 @@ const { faultless, pastOf, scheduleOf } = await import("./schedule.ts");
 const { digestOf } = await import("./replaced/labelKey.ts");
 const { shrink } = await import("./shrink.ts");
 
-// What no one waits for ends a real process; in one that was killed nothing is left to end.
-process.on("unhandledRejection", (error) => {
-  if (!(error instanceof Dead)) world().violate(`I4: no one heard: ${String(error)}`);
-});
+// What no one waits for or listens to ends a real process; in one that was killed nothing is left to end.
+for (const event of ["unhandledRejection", "uncaughtException"]) {
+  process.on(event, (error: unknown) => {
+    if (!(error instanceof Dead)) world().violate(`I4: no one heard: ${String(error)}`);
+  });
+}
 
 const portion = 20;
 const tell = (reported: Reported) => parentPort!.postMessage(reported);
