@@ -2,12 +2,15 @@
 // what is informed of it before anything is touched.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertAllows, assertDatabase, lackText } from "../../scripts/database/assertDatabase.ts";
 import { externalServer } from "../../scripts/database/sql.ts";
 import { dockerEngine } from "../../scripts/docker/dockerEngine.ts";
 import { endpoint } from "../../scripts/docker/endpoint.ts";
+import { fakeServerWorkspace } from "./fakeServerWorkspace.ts";
 import { portsOf } from "./portsOf.ts";
 import { Story } from "./story.ts";
 import { docker } from "./workspace.ts";
@@ -148,4 +151,33 @@ test("through a role without privileges a stack is deployed, backed up, migrated
   assert.match(next!, /ALTER ROLE "letta" CREATEDB/);
   const names = psql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1");
   assert.deepEqual(names.split("\n"), ["letta", "postgres"]);
+});
+
+test("6: another installation on the same database reads who deploys there, and that it is not its own", async () => {
+  const { place } = story;
+  const other = await fakeServerWorkspace("external-other", portsOf("external") + 120);
+  const deployed = () => other.tell("deploy", ["prod", "2.0.0", "--yes"], outside());
+  try {
+    const goOn = join(place.root, "go-on");
+    const waiting = [`while [ ! -e '${goOn}' ]; do sleep 0.1; done`];
+    await story.withHook("pre-deploy", waiting, async () => {
+      const from = place.journal().length;
+      const running = place.start("deploy", ["prod", "3.0.0", "--yes", "--json"], outside());
+      await story.begins(/^hook pre-deploy/, from, running);
+      const { message } = story.ends(await deployed(), 6, "LOCKED");
+      assert.match(
+        message!,
+        /^deploy:prod \S+@\S+ \w{8}.* holds the lock of the database letta since/,
+      );
+      writeFileSync(goOn, "");
+      story.ends(await story.reported(running), 0);
+    });
+    const { details } = story.ends(await deployed(), 3, "STATE_MISMATCH");
+    assert.match(details.join("\n"), /^database letta, release \d{6}, made by installation/m);
+    const label = `label=com.docker.compose.project=${other.project}`;
+    assert.equal(docker("ps", "-aq", "--filter", label), "");
+    await story.serves("3.0.0");
+  } finally {
+    await other.remove();
+  }
 });
