@@ -9,7 +9,7 @@ await command({
   options: [
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
-    ["--adopt-state", "take over what another state directory made"],
+    ["--adopt-state", "take over the stack of another state directory"],
   ],
   flags: ["yes"],
   examples: ["npm run backup -- prod"],

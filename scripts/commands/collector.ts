@@ -3,14 +3,10 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "collector",
-  description:
-    "Run the collector as a program of this machine, without Docker, as the settings of dev say.",
+  description: "Run the collector without Docker, with the settings of dev.",
   environment: "none",
   arguments: [
-    [
-      "[action]",
-      "start (install, judge, run until Ctrl-C), install, config; start where it is left out",
-    ],
+    ["[action]", "start (install, check, run until Ctrl-C), install or config; start if left out"],
   ],
   flags: ["yes"],
   examples: ["npm run collector", "npm run collector install", "npm run collector config"],

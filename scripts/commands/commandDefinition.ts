@@ -80,7 +80,7 @@ export function outcomeCode(failed: number, drift: number, environment: string) 
   }
   if (drift > 0) {
     const next = `npm run plan -- ${environment}`;
-    const message = `${drift} parts differ from what was asked for`;
+    const message = `${drift} services differ from the release`;
     return { exit: { exit: 10 }, fields: { code: "DIFFERENCES", exit: 10, message, next } };
   }
   return { exit: {}, fields: {} };

@@ -4,7 +4,7 @@ import { loadSettings } from "./loadSettings.ts";
 await command({
   name: "doctor",
   description:
-    "Make every check that comes before a rollout, and look at all that telemetry needs; each finding names its next command.",
+    "Run every check that precedes a deploy, and check telemetry. Each finding names its next command.",
   environment: "optional",
   examples: ["npm run doctor", "npm run doctor -- prod"],
   async act(input, terminal) {

@@ -3,9 +3,9 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "down",
-  description: "Stop the local stack: server drained first, database last. Volumes stay.",
+  description: "Stop a local stack, server first and database last. Volumes stay.",
   environment: "first",
-  options: [["--volumes", "remove the volumes with all their data too, after asking"]],
+  options: [["--volumes", "also remove the volumes with all their data, after asking"]],
   flags: ["yes"],
   examples: ["npm run down:dev"],
   async act(input, terminal) {

@@ -4,11 +4,9 @@ import { loadSettings } from "./loadSettings.ts";
 await command({
   name: "drill",
   description:
-    "Deploy the previous release and the present one and roll back, in a throw-away project next to the real one; print the times.",
+    "Deploy the previous and the present release and roll back, in a temporary project. Prints the times.",
   environment: "first",
-  arguments: [
-    ["[from]", "the version to begin with; the one before the present where it is left out"],
-  ],
+  arguments: [["[from]", "the version to begin with; the previous release's if left out"]],
   flags: ["yes"],
   examples: ["npm run drill -- prod", "npm run -s drill -- prod 0.15.1 --json"],
   async act(input, terminal) {
@@ -23,8 +21,8 @@ await command({
     const { previous, present } = await drillSettings(settings, input.arguments[0], context);
     const [from, to] = [previous, present].map((over) => over["LETTA_VERSION"]);
     await terminal.confirm(
-      `Play ${from} → ${to} → ${from} in a throw-away copy of ${input.environment}?`,
-      [`project ${previous["STACK_PROJECT"]}: made for this, and taken away afterwards`],
+      `Deploy ${from} → ${to} → ${from} in a temporary copy of ${input.environment}?`,
+      [`project ${previous["STACK_PROJECT"]}: created for this drill, removed afterwards`],
     );
     const quiet = { ...context, reporter: { ...terminal, confirm: async () => undefined } };
     const acts = await drill(
@@ -35,7 +33,7 @@ await command({
     const rows = acts.map((one) => [
       one.act,
       `${one.seconds.toFixed(1)} s`,
-      one.downtimeSeconds === null ? "" : `server away ${one.downtimeSeconds.toFixed(1)} s`,
+      one.downtimeSeconds === null ? "" : `downtime ${one.downtimeSeconds.toFixed(1)} s`,
       one.databaseStrategy === null || one.databaseStrategy === "none" ? "" : one.databaseStrategy,
     ]);
     return { result: { acts, steps: terminal.steps }, text: `\n${table(rows)}` };

@@ -3,9 +3,9 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "history",
-  description: "Show who did what when and why, how long it took and how it ended; newest first.",
+  description: "List past commands, newest first: who, when, why, how long, outcome.",
   environment: "first",
-  options: [["--limit <count>", "how many at most; 50 where it is left out"]],
+  options: [["--limit <count>", "how many at most; 50 if left out"]],
   examples: ["npm run history -- prod", "npm run -s history -- prod --limit 5 --json"],
   async act(input, terminal) {
     const settings = await loadSettings(input, terminal, true);

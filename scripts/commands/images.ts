@@ -4,13 +4,13 @@ import { loadSettings } from "./loadSettings.ts";
 await command({
   name: "images",
   description:
-    "Build the roles of docker/ without an image registry. What has not changed is not built.",
+    "Build images from docker/ without an image registry. Unchanged ones are not rebuilt.",
   environment: "none",
   arguments: [
     ["<action>", "build"],
-    ["[role]", "probe, postgres, letta, collector, proxy, clickhouse; all where none is named"],
+    ["[role]", "probe, postgres, letta, collector, proxy, clickhouse; all if left out"],
   ],
-  options: [["--env <env>", "whose settings (versions, target) apply; dev where none is named"]],
+  options: [["--env <env>", "environment whose versions and target apply; dev if left out"]],
   flags: ["yes"],
   examples: ["npm run images -- build", "npm run images -- build letta --env development"],
   async act(input, terminal) {

@@ -3,12 +3,12 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "logs",
-  description: "Print the last lines of one part of the stack, or of all.",
+  description: "Print the last lines of one service, or of all.",
   environment: "first",
-  arguments: [["[service]", "server, postgres, collector, migrate, …; all where none is named"]],
+  arguments: [["[service]", "server, postgres, collector, migrate, …; all if left out"]],
   options: [
     ["-n, --tail <lines>", "how many lines of each"],
-    ["-f, --follow", "go on until Ctrl-C"],
+    ["-f, --follow", "follow until Ctrl-C"],
   ],
   examples: [
     "npm run logs -- dev server",

@@ -34,19 +34,19 @@ export function parseArguments(definition: CommandDefinition): CommandInput {
     const option = new Option(flags, description);
     program.addOption(choices === undefined ? option : option.choices(choices));
   }
-  if (flags.includes("yes")) program.option("-y, --yes", "do not ask, do it");
+  if (flags.includes("yes")) program.option("-y, --yes", "do not ask");
   if (flags.includes("dryRun"))
-    program.option("--dry-run", "show what would be done, and do nothing");
+    program.option("--dry-run", "show what would be done; change nothing");
   program.option(
     "--from-env <names>",
-    "settings to take from the process environment, with commas between; dev takes all",
+    "comma-separated settings to take from the process environment; dev takes all",
     (names: string, before: readonly string[] | undefined) => [
       ...(before ?? []),
       ...names.split(",").map((name) => name.trim()),
     ],
   );
   program.option("--json", "one JSON object on standard output");
-  program.option("--verbose", "more words, and the cause of a failure");
+  program.option("--verbose", "more detail, and the cause of a failure");
   if (definition.examples) {
     program.addHelpText(
       "after",

@@ -6,12 +6,10 @@ import type { Terminal } from "./terminal.ts";
 
 await command({
   name: "plan",
-  description: "Show what would be done and why. Nothing is written.",
+  description: "Show what a deploy would do and why. Changes nothing.",
   environment: "first",
-  arguments: [
-    ["[tag]", "the server's version; LETTA_VERSION of the settings where it is left out"],
-  ],
-  options: [["--exit-code", "exit 10 where there is something to do"]],
+  arguments: [["[tag]", "the server's version; LETTA_VERSION if left out"]],
+  options: [["--exit-code", "exit 10 if there is something to do"]],
   examples: ["npm run plan -- dev", "npm run plan -- dev --exit-code"],
   async act(input, terminal) {
     const answer = await planned(input, terminal);

@@ -3,10 +3,13 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "releases",
-  description: "Show every release, newest first, and whether it can be gone back to.",
+  description: "List every release, newest first, and whether it can be restored.",
   environment: "first",
   options: [
-    ["--verified", "what this environment has verified, for STAGING_VERIFICATION on another host"],
+    [
+      "--verified",
+      "print what this environment has verified, for STAGING_VERIFICATION on another host",
+    ],
   ],
   examples: [
     "npm run releases -- prod",

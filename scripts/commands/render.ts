@@ -3,7 +3,7 @@ import { loadSettings } from "./loadSettings.ts";
 
 await command({
   name: "render",
-  description: "Print the stack as YAML, from env files alone: no engine is needed.",
+  description: "Print the stack as YAML. Needs no engine.",
   environment: "first",
   examples: ["npm run -s render -- prod", "npm run -s render -- dev | docker compose -f - config"],
   async act(input, terminal) {

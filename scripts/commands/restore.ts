@@ -4,15 +4,15 @@ import { loadSettings } from "./loadSettings.ts";
 await command({
   name: "restore",
   description:
-    "Put a backup in the place of the live database, which stays under another name. The release stays.",
+    "Replace the live database by a backup. The replaced database is retained under another name.",
   environment: "first",
   arguments: [["[backup]", "a backup's id; the newest verified one by default"]],
   options: [
     ["--reason <text>", "why, for the history"],
     ["--wait", "wait for another run to end"],
-    ["--foreign", "also a backup that this installation did not write, or not as it stands"],
-    ["--adopt-state", "take over what another state directory made"],
-    ["--end-sessions", "end sessions of others on the database while requests are paused"],
+    ["--foreign", "accept a backup of another installation, or one changed since"],
+    ["--adopt-state", "take over the stack of another state directory"],
+    ["--end-sessions", "end other sessions on the database while requests are paused"],
   ],
   flags: ["yes"],
   examples: ["npm run restore -- prod", "npm run restore -- prod 000003-20261121T073105Z"],

@@ -5,21 +5,25 @@ import { type DatabaseOption, databaseOptions } from "../deploy/planSchema.ts";
 await command({
   name: "rollback",
   description:
-    "Roll back to a past release. Checks the database's schema first and touches nothing where no rollback is verified.",
+    "Roll back to an earlier release. Checks the schema first; refuses if no rollback is verified.",
   environment: "option",
   arguments: [
-    ["[release]", "a release's id or a server's version; the release before if left out"],
+    ["[release]", "a release's id or a server's version; the previous release if left out"],
   ],
   options: [
-    ["--database <way>", "the way, where the database is ahead of the release", databaseOptions],
-    ["--from-dump <tables>", "with copy: tables whose rows come from the backup"],
-    ["--foreign", "also by a backup that this installation did not write, or not as it stands"],
-    ["--only <part>", "config: settings and configuration go back, images stay", ["config"]],
+    [
+      "--database <way>",
+      "the database strategy, where the database is ahead of the release",
+      databaseOptions,
+    ],
+    ["--from-dump <tables>", "with copy: tables whose rows are taken from the backup"],
+    ["--foreign", "accept a backup of another installation, or one changed since"],
+    ["--only <part>", "config: roll back settings and configuration, keep the images", ["config"]],
     ["--reason <text>", "why, for the history"],
-    ["--recreate <services>", "services with data that may be recreated, with commas between"],
+    ["--recreate <services>", "comma-separated stateful services that may be recreated"],
     ["--wait", "wait for another run to end"],
-    ["--adopt-state", "take over what another state directory made"],
-    ["--end-sessions", "end sessions of others on the database while requests are paused"],
+    ["--adopt-state", "take over the stack of another state directory"],
+    ["--end-sessions", "end other sessions on the database while requests are paused"],
   ],
   flags: ["yes", "dryRun"],
   examples: [

@@ -6,9 +6,9 @@ await command({
   description: "Bring the local stack up, or repair what differs, and verify that it works.",
   environment: "first",
   options: [
-    ["--recreate <services>", "services with data that may be recreated, with commas between"],
+    ["--recreate <services>", "comma-separated stateful services that may be recreated"],
     ["--wait", "wait for another run to end"],
-    ["--adopt-state", "take over what another state directory made"],
+    ["--adopt-state", "take over the stack of another state directory"],
   ],
   flags: ["yes", "dryRun"],
   examples: ["npm run up:dev", "npm run up:dev -- --yes --json", "npm run up:dev -- --dry-run"],

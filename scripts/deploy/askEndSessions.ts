@@ -54,7 +54,7 @@ export async function askEndSessions(
   if (blockers.length > 0) {
     throw new Problem(
       "DATABASE_REFUSED",
-      `${name} has to be copied or renamed, and ${blockers.length} thing${blockers.length === 1 ? "" : "s"} on it would keep Postgres from that`,
+      `${name} must be copied or renamed, and ${blockers.length} thing${blockers.length === 1 ? "" : "s"} on it would keep Postgres from that`,
       { details: blockers, next: "the same command again, once that is done" },
     );
   }

@@ -81,8 +81,7 @@ export async function assertReady(
   const endsSessions =
     database === undefined ? mayEnd : await assertDatabaseReady(plan, database, mayEnd, run, begun);
   const isRotated = database !== undefined && hasNewPassword(settings, present, key);
-  if (isRotated)
-    context.reporter.note("before: the server does not have the new database password yet");
+  if (isRotated) context.reporter.note("before: the server still uses the old database password");
   const { stack } = target.prepared;
   const mayGoOn = kind === "rollback" || options.despiteFailures === true;
   const before =
@@ -146,12 +145,8 @@ async function assertNotStopped(
 ): Promise<void> {
   const name = `${project}_database`;
   if (!(await context.engine.volumes(project)).includes(name)) return;
-  throw new Problem(
-    "DATABASE_REFUSED",
-    "the database ran a moment ago and does not now, nothing was touched",
-    {
-      details: [`expected Postgres to run on ${name}; its container says why it ended`],
-      next: `npm run logs -- ${environment} postgres`,
-    },
-  );
+  throw new Problem("DATABASE_REFUSED", "the database has just stopped; nothing was touched", {
+    details: [`expected Postgres to run on ${name}; its container says why it ended`],
+    next: `npm run logs -- ${environment} postgres`,
+  });
 }

@@ -37,11 +37,15 @@ export async function assertServerWorks(
     if (version !== expected) throw new Error(`expected ${expected}, got ${String(version)}`);
     return await smoke({ container, server, password }, context.engine);
   } catch (error) {
-    throw new Problem("STEP_FAILED", "the server is healthy and does not work", {
-      details: [(error as Error).message],
-      next: `npm run logs -- ${environment} ${server.service}`,
-      cause: error,
-    });
+    throw new Problem(
+      "STEP_FAILED",
+      "the server passed its health check but failed the smoke test",
+      {
+        details: [(error as Error).message],
+        next: `npm run logs -- ${environment} ${server.service}`,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -75,7 +79,7 @@ export async function assertWorksUnderLoad(
       if (kind === undefined || !before.includes(kind)) throw error;
       if (context.now() >= until) {
         if (!isExcused) throw error;
-        context.reporter.note(`failed before too, the release goes on: smoke test: ${words}`);
+        context.reporter.note(`failed before this run too, continuing: smoke test: ${words}`);
         return;
       }
     }

@@ -89,10 +89,14 @@ async function stayGreen(
         ([name, count]) => isWatched(name) && now.get(name) !== count,
       );
       if (fallen.length > 0) {
-        throw new Problem("STEP_FAILED", "a service did not stay up after it was verified", {
-          details: fallen.map(([name]) => `${name}: ${now.get(name) ?? "is gone"}`),
-          next: `npm run logs -- ${settings.environment} ${fallen[0]![0]}`,
-        });
+        throw new Problem(
+          "STEP_FAILED",
+          "a service stopped or became unhealthy during the bake time",
+          {
+            details: fallen.map(([name]) => `${name}: ${now.get(name) ?? "is gone"}`),
+            next: `npm run logs -- ${settings.environment} ${fallen[0]![0]}`,
+          },
+        );
       }
       if (passed >= limit) break;
       report(`${(limit - passed).toFixed(0)} s to go`);
@@ -227,7 +231,7 @@ export function worseRelease(
   ];
   if (!changesSchema(databaseStrategy)) {
     const next = `npm run traces -- ${environment ?? ""}`;
-    return new Problem("STEP_FAILED", `it does worse than ${previous.tag}: ${why}`, {
+    return new Problem("STEP_FAILED", `it serves worse than ${previous.tag}: ${why}`, {
       details,
       next,
     });
@@ -235,14 +239,14 @@ export function worseRelease(
   const isVerified = verifications.some((one) => one.passed);
   return new Problem(
     "STEP_FAILED",
-    `release ${id} (${tag}) runs and does worse than ${previous.tag}: ${why}`,
+    `release ${id} (${tag}) runs and serves worse than ${previous.tag}: ${why}`,
     {
       details: [
         ...details,
-        "nothing was turned back, as the database is on another schema now",
+        "not rolled back, because the database has another schema now",
         isVerified
           ? "the rollback was verified in the rehearsal and loses nothing"
-          : "no rollback was verified: the strategy that passes on a copy is used, and none otherwise",
+          : "no rollback was rehearsed: --database auto uses the first strategy that passes on a copy",
       ],
       next: `npm run rollback -- ${previous.release} --env ${environment ?? ""}${isVerified ? "" : " --database auto"}`,
     },

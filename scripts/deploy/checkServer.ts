@@ -149,7 +149,7 @@ export async function askFailingServer(
   if (now === undefined) return [];
   const { state, lines, failures } = checkServer(now);
   if (state === "failing" && !mayGoOn) {
-    const question = "The server fails already, before anything is touched. Go on?";
+    const question = "The server is already failing. Continue?";
     await context.reporter.confirm(question, lines, "--despite-failures");
   } else for (const line of lines) context.reporter.note(`before: ${line}`);
   return failures;

@@ -41,7 +41,7 @@ export function chooseStrategy(input: StrategyInput): StrategyPlan {
   const isReplaced =
     isTouched(stack.server.service) || isTouched("postgres") || isRedisAway || isOffline;
   if (server === undefined || (!isReplaced && !isTouched("proxy"))) {
-    return { strategy: "none", why: "nothing that answers is replaced" };
+    return { strategy: "none", why: "neither server nor proxy is replaced" };
   }
   if (configured === "recreate")
     return { strategy: "recreate", why: "DEPLOY_STRATEGY is recreate" };
@@ -52,7 +52,7 @@ export function chooseStrategy(input: StrategyInput): StrategyPlan {
   if (!isReplaced) return { strategy: "recreate", why: "the proxy itself is replaced" };
   const pausing = (why: string): StrategyPlan => ({ strategy: "pause", why });
   if (configured === "pause") return pausing("DEPLOY_STRATEGY is pause");
-  if (isOffline && !sideBySide) return pausing("the database is worked on meanwhile");
+  if (isOffline && !sideBySide) return pausing("the database is changed meanwhile");
   if (otherHeads && !sideBySide) return pausing("the two servers are of different schemas");
   if (isTouched("postgres")) return pausing("the database's server is replaced");
   if (isRedisAway) return pausing("Redis, without which messages fail, is replaced");
@@ -60,9 +60,11 @@ export function chooseStrategy(input: StrategyInput): StrategyPlan {
     return pausing("the present server is not healthy");
   }
   if (service === undefined || service.ports.length > 0) {
-    return pausing("the server publishes a port, which two cannot");
+    return pausing("the server publishes a port, which two containers cannot share");
   }
   if (service.hasFiles) return pausing("files are copied into the server's container");
-  const why = sideBySide ? "both servers were tried on the new schema at once" : "the schema stays";
+  const why = sideBySide
+    ? "both servers passed the rehearsal on the new schema"
+    : "the schema stays";
   return { strategy: "blue-green", why };
 }

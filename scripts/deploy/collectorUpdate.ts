@@ -58,10 +58,14 @@ export async function drainCollector(
       const reported = left.map((one) => `${one.exporter} ${one.signal}: ${one.queued}`).join(", ");
       if (context.now() - started > limitSeconds * 1000) {
         if (!insists) break;
-        throw new Problem("STEP_FAILED", "the collector's queue does not empty: its sink is away", {
-          details: [`batches that wait: ${reported}`],
-          next: "npm run doctor, and again when the sink takes data",
-        });
+        throw new Problem(
+          "STEP_FAILED",
+          "the collector's queue does not drain: its backend is unreachable",
+          {
+            details: [`batches that wait: ${reported}`],
+            next: "npm run doctor, and again when the sink takes data",
+          },
+        );
       }
       report(reported);
       await sleep(pollMs);
@@ -139,9 +143,9 @@ export async function quarantineQueue(
   for (const [, name = "", bytes] of moved) {
     const lost = name.startsWith("receiver_")
       ? "the log file is read from its beginning once more"
-      : "what waited in it is lost to its sink";
+      : "its queued telemetry is lost";
     context.reporter.note(
-      `${collector}: ${name} of its queue cannot be read and was moved aside (${bytes} bytes): ${lost}`,
+      `${collector}: ${name} of its queue is unreadable and was moved aside (${bytes} bytes): ${lost}`,
     );
   }
   return moved.length > 0;
@@ -169,10 +173,14 @@ export async function ensureTables(settings: Settings, context: Context): Promis
     const { text, fault } = await askClickHouse(reader, database, query, { database });
     if (fault === 0) return text;
     if (notYet.includes(fault)) return "";
-    throw new Problem("STEP_FAILED", "ClickHouse's tables cannot be made fit for the collector", {
-      details: [query, text.split("\n")[0]!.slice(0, 300)],
-      next: `npm run logs -- ${settings.environment} clickhouse`,
-    });
+    throw new Problem(
+      "STEP_FAILED",
+      "ClickHouse's tables could not be migrated for the collector",
+      {
+        details: [query, text.split("\n")[0]!.slice(0, 300)],
+        next: `npm run logs -- ${settings.environment} clickhouse`,
+      },
+    );
   };
   const tables = await ask(
     "SELECT name, create_table_query FROM system.tables WHERE database = {database:String} AND name LIKE 'otel%' AND engine LIKE '%MergeTree' ORDER BY name FORMAT JSONEachRow",
@@ -209,7 +217,7 @@ export async function reloadService(
   if (reload.relay !== undefined && stdout.trim() !== "")
     context.reporter.note(`${name}: ${stdout.trim()}`);
   if (code === 0) return;
-  throw new Problem("STEP_FAILED", `${name} does not take its new configuration`, {
+  throw new Problem("STEP_FAILED", `${name} rejected its new configuration`, {
     details: stderr.trim().split("\n").slice(-3),
     next: `npm run logs -- ${stack.environment} ${name}`,
   });

@@ -48,15 +48,12 @@ export async function confirmLongPause(
   const drainSeconds = flushSpansMs(server) / 1000;
   const expected = expectedPause(rehearsal, drainSeconds);
   const most = settings.get("PAUSE_TIMEOUT") || longestPause;
-  const reported = `requests wait at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
+  const reported = `requests will queue at the proxy for about ${expected.toFixed(0)} s, as rehearsed`;
   if (expected <= agreed) {
     context.reporter.note(reported);
     return { pauseSeconds: agreed, expectedPauseSeconds: expected };
   }
-  const lines = [
-    reported,
-    `PAUSE_TIMEOUT is ${most}: clients that wait less long see a failed request`,
-  ];
+  const lines = [reported, `PAUSE_TIMEOUT is ${most}: requests that wait longer fail`];
   await context.reporter.confirm("Go on?", lines);
   return { pauseSeconds: expected * rehearsedMargin, expectedPauseSeconds: expected };
 }

@@ -150,7 +150,7 @@ export async function runPipeline(
   const done = await runPlan(rollout, begun);
   // The release is good whatever becomes of what is too old.
   await prune(settings, directory, context).catch((error: unknown) =>
-    context.reporter.note(`what is too old is left for the next command: ${String(error)}`),
+    context.reporter.note(`pruning failed, the next command tries again: ${String(error)}`),
   );
   const { release, compared: bake = null, ...came } = done;
   if (bake?.verdict === "worse") throw worseRelease(bake, release);

@@ -44,7 +44,7 @@ export async function describePlan(
       ...(await difference("settings", past("settings.env"), settingsText(target.settings))),
       ...(await difference("collector", past("collector.yaml"), target.prepared.collector)),
       ...describeCollector(settingIn(past("settings.env"), "OTEL_VERSION"), target.settings),
-      ...(target.restores === null ? [] : ["secrets stay the present ones"]),
+      ...(target.restores === null ? [] : ["secrets: the present ones"]),
     );
   }
   const serving = decision.currentState.observed.find(
@@ -55,7 +55,7 @@ export async function describePlan(
   );
   if (present === undefined && serving !== undefined && isReplaced) {
     lines.push(
-      `automatic rollback: none, as this state directory has no release of what runs; if this fails, ${serving.name} does not come back`,
+      `automatic rollback: none, because this state directory has no release of ${serving.name}`,
     );
   }
   return [
@@ -118,11 +118,11 @@ export function describeSchema(schema: SchemaPlan): string[] {
 const words: Record<SchemaPlan["action"], string> = {
   none: "stays as it is",
   migrate: "is migrated",
-  keep: "stays, and the older server serves on it",
-  copy: "its rows go into the older schema",
+  keep: "unchanged; the older server runs on it",
+  copy: "its rows are copied into the older schema",
   downgrade: "is downgraded",
-  restore: "comes back from a backup",
-  refuse: "cannot be served on",
+  restore: "is restored from a backup",
+  refuse: "cannot be used",
 };
 
 /** What a request meets meanwhile, why, and for how long. */
@@ -206,8 +206,8 @@ export function describeGate(
   if (settings.get("BAKE_GATE") !== "true") return [];
   const { requests, points, factor } = marginsOf(settings);
   const end = migrates
-    ? "it stays, as the schema changes, and the deploy ends with exit code 5"
-    : `${present.tag} comes back by itself`;
+    ? "the release stays, because the schema changes, and the deploy ends with exit code 5"
+    : `the deploy rolls back to ${present.tag}`;
   return [
     `bake gate: ${settings.get("BAKE_TIME")}; where of ${requests} requests or more over ${points} points more fail than before, or the p95 is over ${factor} times as long, ${end}`,
   ];

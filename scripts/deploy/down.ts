@@ -28,7 +28,7 @@ export async function down(
   if (volumes && settings.environment === "prod") {
     throw new Problem(
       "VOLUMES_PROTECTED",
-      "expected volumes of prod to stay, they are never removed by this tool",
+      "expected no --volumes in prod: this tool never removes its volumes",
       {
         next: "npm run status -- prod",
       },

@@ -75,10 +75,10 @@ async function failOver(
 
   report("spans are sent");
   await send(calmMs);
-  report("its sink is taken away");
+  report("disconnecting its backend");
   const left = now();
   await Promise.all([engine.stop(sink.id, graceSeconds), send(downtimeMs)]);
-  report("its sink comes back");
+  report("reconnecting its backend");
   await start(twinSinkName);
   const back = now();
   const sent = await send(calmMs);
@@ -97,7 +97,7 @@ async function failOver(
   const took = seconds(now() - back);
   const { failed, notQueued } = (await scrape(client)).exported(configuration.exporter, "traces");
   const lost = failed + notQueued;
-  const counts = `${sent} spans sent, ${found.distinct} there, ${found.all - found.distinct} of them again`;
+  const counts = `${sent} spans sent, ${found.distinct} received, ${found.all - found.distinct} of them twice`;
   if (found.distinct !== sent || lost > 0) {
     throw new Error(
       `expected every span, got ${counts}, ${lost} given up, ${took} s after the sink`,

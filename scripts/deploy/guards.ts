@@ -43,7 +43,7 @@ export function assertSameKey(
     marked === undefined ? `in release ${present!.id}` : "when the database last served";
   throw new Problem(
     "KEY_CHANGED",
-    `${name} ${what} ${where}: what the server stored encrypted could not be read any more`,
+    `${name} ${what} ${where}: stored credentials could not be decrypted`,
     {
       details: [`${settings.origin("LETTA_ENCRYPTION_KEY") || "nowhere set"}`],
       next: `put the previous key back into ${settings.secretsFile}`,
@@ -313,9 +313,9 @@ export function assertOwn(
   if (isAllowed || isSealed(directory, id)) return;
   throw new Problem(
     "BACKUP_DAMAGED",
-    `backup ${id}: expected one that this installation wrote, as it wrote it`,
+    `backup ${id}: expected an unchanged backup of this installation`,
     {
-      details: ["it is another installation's, an earlier version's, or was changed since"],
+      details: ["it is from another installation or an earlier version, or it was changed"],
       next: `${again}   (where you trust its origin)`,
     },
   );
@@ -330,7 +330,7 @@ export function assertKnownKey({ id, encryptionKey }: Backup, settings: Settings
   if (encryptionKey === fingerprint(settings.secrets.get("LETTA_ENCRYPTION_KEY"))) return;
   throw new Problem(
     "KEY_CHANGED",
-    `LETTA_ENCRYPTION_KEY is another one than when backup ${id} was taken: what the server stored encrypted could not be read any more`,
-    { next: `put the key of then back into ${settings.secretsFile}` },
+    `LETTA_ENCRYPTION_KEY differs from the key of backup ${id}: stored credentials could not be decrypted`,
+    { next: `put the previous key back into ${settings.secretsFile}` },
   );
 }

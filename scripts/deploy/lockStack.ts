@@ -79,8 +79,8 @@ function lost({ environment }: Settings, command: string, of: string): Problem {
   return new Problem("LOCK_LOST", `${command} lost the lock of ${of}`, {
     details: [
       "the connection that held it has ended: its server was restarted, this machine slept, or its container or session was removed",
-      "it stopped where it was, as another run may have begun",
+      "it stopped at once, because another run may have begun",
     ],
-    next: `npm run status -- ${environment}   (the next deploy or rollback finishes it or takes it back)`,
+    next: `npm run status -- ${environment}   (the next deploy or rollback finishes or reverts it)`,
   });
 }

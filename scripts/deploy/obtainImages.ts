@@ -96,7 +96,7 @@ function pullProblem(failed: readonly FailedPull[], requested: readonly Recipe[]
   const first = failed[0]!;
   const { setting } = requested.find((one) => one.role === first.role)!;
   const cure = cures.find(([words]) => words.test(first.words))?.[1];
-  return new Problem("IMAGE_UNAVAILABLE", "not every image could be pulled", {
+  return new Problem("IMAGE_UNAVAILABLE", "some images could not be pulled", {
     details: failed.map((one) => `${one.reference}: ${one.words}`),
     next:
       cure?.(first, setting) ??

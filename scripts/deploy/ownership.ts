@@ -108,7 +108,7 @@ export async function assertOwnState(
   if (!adopted.isAsked) {
     throw new Problem(
       "STATE_MISMATCH",
-      `${directory} is not the state of the stack ${settings.project} that is there`,
+      `${directory} is not the state directory of the running stack ${settings.project}`,
       {
         details: [...details, `the newest release in ${directory} is ${folders[0] ?? "none"}`],
         next: "set STATE_DIR to the state directory that made it, or repeat the command with --adopt-state",
@@ -189,8 +189,6 @@ export async function markLive(
     const statement = commentStatement(server.name, mark);
     await alterDatabases(server, [], statement, `${server.name} could not be marked`);
   } catch (error) {
-    context.reporter.note(
-      `the live database carries no mark of this installation: ${String(error)}`,
-    );
+    context.reporter.note(`the live database has no mark of this installation: ${String(error)}`);
   }
 }

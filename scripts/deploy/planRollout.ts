@@ -132,7 +132,7 @@ export async function planPreflight(
 /** The same for people; no line where there is nothing to look at. Pure. */
 export function describePreflight({ server, sessions, flags }: Preflight): string[] {
   const answered = (flag: Preflight["flags"][number]) =>
-    flags.includes(flag) ? [`  asks whether to go on; ${flag} answers`] : [];
+    flags.includes(flag) ? [`  asks whether to continue; ${flag} answers`] : [];
   const { others = [], blockers = [] } = sessions ?? {};
   return [
     ...(server === null ? [] : [`server now: ${server.state}; ${describeServer(server)}`]),

@@ -73,14 +73,14 @@ export function planSchema(facts: SchemaFacts): SchemaPlan {
   });
   const { revision, target, unmarked } = facts;
   if (unmarked !== undefined) {
-    return plan("refuse", `the database holds ${unmarked} and says no revision`);
+    return plan("refuse", `the database holds ${unmarked} and has no revision`);
   }
   if (revision === undefined || revision.length === 0) {
     const why = revision === undefined ? "no database runs yet" : "the database is empty";
     return plan("migrate", why, { migrations: between(target, [], heads) });
   }
   if (target.length === 0) {
-    return plan("migrate", "the image is not here yet: what it migrates is not known");
+    return plan("migrate", "the image is not pulled yet, so its migrations are unknown");
   }
   const at = revision.join(", ");
   if (sameRevisions(revision, heads))
@@ -135,11 +135,11 @@ function planDatabaseStrategy(
     return { databaseStrategy, state, detail: `the newer schema stays, loses nothing; ${said}` };
   }
   if (!facts.mayRestore) {
-    const detail = "copies of the database cannot be made or restored there, see its limits";
+    const detail = "the role may not copy or restore databases, see the limits";
     return { databaseStrategy, state: "impossible", detail };
   }
   if (databaseStrategy === "downgrade") {
-    const detail = "loses what the migrations' downgrades drop";
+    const detail = "loses what the downgrades drop";
     return { databaseStrategy, state: "untried", detail };
   }
   if (from === undefined) {
@@ -147,8 +147,8 @@ function planDatabaseStrategy(
     return { databaseStrategy, state: "impossible", detail };
   }
   const loses = {
-    copy: `the old schema of ${from}, the rows of now; loses what that schema has no place for`,
-    restore: `${from} comes back; loses all that was written since`,
+    copy: `the old schema of ${from}, the rows of now; loses columns and tables that schema lacks`,
+    restore: `${from} is restored; loses all writes since`,
   };
   return { databaseStrategy, state: "untried", detail: loses[databaseStrategy] };
 }

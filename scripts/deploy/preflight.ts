@@ -26,11 +26,15 @@ const freeGb = { build: 5, run: 1 } as const;
 export function assertOwn(project: string, observed: readonly ObservedContainer[]): void {
   const foreign = observed.filter((one) => one.labels[labels.role] === undefined);
   if (foreign.length === 0) return;
-  throw new Problem("FOREIGN_CONTAINERS", `containers of another owner are named ${project} too`, {
-    details: foreign.map((one) => `${one.name} (${one.image}, ${one.state})`),
-    next:
-      "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
-  });
+  throw new Problem(
+    "FOREIGN_CONTAINERS",
+    `containers of another owner use the project name ${project}`,
+    {
+      details: foreign.map((one) => `${one.name} (${one.image}, ${one.state})`),
+      next:
+        "set STACK_PROJECT to another name, or remove them: docker compose -p " + project + " down",
+    },
+  );
 }
 
 /**
@@ -58,10 +62,10 @@ export async function assertOwnVolumes(
     return [`${String(name)}: ${owner === "" ? "made without Compose" : `made for ${owner}`}`];
   });
   if (faults.length === 0) return;
-  throw new Problem("FOREIGN_VOLUMES", "volumes of another owner have our names", {
+  throw new Problem("FOREIGN_VOLUMES", "volumes of another owner use this stack's names", {
     details: [
       ...faults,
-      `one that is meant for us is made with --label com.docker.compose.project=${project}`,
+      `to use such a volume, create it with --label com.docker.compose.project=${project}`,
     ],
     next: `docker volume inspect ${faults[0]!.split(":")[0]}   (then set STACK_PROJECT to another name, or remove it)`,
   });

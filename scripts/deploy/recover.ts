@@ -65,7 +65,7 @@ async function rebuild(settings: Settings, session: Session): Promise<void> {
   const [id] = session.damaged;
   if (id === undefined) return;
   const isRebuilt = await rebuildRelease(settings, id, session);
-  const counts = isRebuilt ? "is rebuilt from what runs" : "does not count as good any more";
+  const counts = isRebuilt ? "is rebuilt from what runs" : "no longer counts as good";
   session.context.reporter.note(`release ${id} ${counts}`);
 }
 
@@ -93,7 +93,7 @@ async function resumeRun(
   }
   const what = `${interrupted.kind} of release ${interrupted.id} (${interrupted.tag})`;
   if (interrupted.outcome === "begun") {
-    context.reporter.note(`${what} was interrupted: finishing it or taking it back`);
+    context.reporter.note(`${what} was interrupted: finishing or reverting it`);
     await complete(settings, interrupted, session);
     return true;
   }
@@ -214,7 +214,7 @@ async function clearAll(settings: Settings, session: Session): Promise<void> {
     await clearScratch(seen.database!, installation);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    session.context.reporter.note(`copies of the database may be left: ${error.message}`);
+    session.context.reporter.note(`copies of the database may remain: ${error.message}`);
   }
 }
 

@@ -87,7 +87,7 @@ export async function rehearse(input: RehearsalInput, context: Context): Promise
     );
     const migrateSeconds = (context.now() - started) / 1000;
     const difference = compareSchemas(before, await readSchema(database));
-    await failing("the migration is not whole", () => assertValidIndexes(database));
+    await failing("the migration is incomplete", () => assertValidIndexes(database));
     const played = await context.reporter.step(
       `rehearse: ${tagOf(candidate)} on the copy`,
       () =>
@@ -131,7 +131,7 @@ async function playCandidate(
   } catch (error) {
     if (!(error instanceof Problem) || sideBySide?.outcome.passed !== true) throw error;
     await sideBySide.fail(error);
-    context.reporter.note(`${sideBySide.outcome.detail}: once more, without the old server`);
+    context.reporter.note(`${sideBySide.outcome.detail}: repeating without the old server`);
     await rehearsalEnvironment.leave("candidate");
     return once();
   }

@@ -79,10 +79,10 @@ export function restore(
     await assertDiskFits(begun.directory, seen.database!, backup);
     const { stack } = serving.prepared;
     await askEndSessions(seen.database!, stack, input.endSessions === true, begun.context);
-    await begun.context.reporter.confirm(`Put this backup in the place of the live database?`, [
+    await begun.context.reporter.confirm("Replace the live database by this backup?", [
       describeEngine(begun.context.engine),
       `backup ${backup.id} of ${backup.created} (${backup.reason})`,
-      "what was written since is not in it; the present database stays under another name",
+      "it lacks all writes since; the present database is retained under another name",
     ]);
     await clearScratch(seen.database!, marks("live").installation);
     const own = { ...present, restores: present.id };

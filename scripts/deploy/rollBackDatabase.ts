@@ -87,14 +87,14 @@ export function rollbackStopped(
   const live = server.name;
   const why = hasTakenWrites
     ? "the database has taken writes since it was migrated"
-    : "its database was migrated, and there is no snapshot of before";
+    : "its database was migrated, and there is no snapshot from before";
   const databaseStrategy = previous === undefined && !hasTakenWrites ? "keep" : "copy";
   return new Problem("ROLLBACK_STOPPED", `no rollback to ${present.tag}: ${why}`, {
     details: [
       `${live} is live, at ${at.join(", ")}${isComplete ? "" : ", its migration is not complete"}`,
       previous === undefined
-        ? `backup ${failed.backup ?? "none"} is from before the migration and lacks what was written since`
-        : `${previous} is the snapshot of before the migration and lacks what was written since`,
+        ? `backup ${failed.backup ?? "none"} is from before the migration and lacks the writes since`
+        : `${previous} is the snapshot from before the migration and lacks the writes since`,
       `${present.tag} is at ${present.revision.join(", ")} and was not rehearsed on ${live} as it is now`,
     ],
     next: isComplete
@@ -135,9 +135,7 @@ export async function rollBackDatabase(
       // Sessions that our role may not end are no reason to leave nothing serving.
       if (!(error instanceof Problem) || !mayKeep) throw error;
       context.reporter.note([error.message, ...error.details].join("; "));
-      context.reporter.note(
-        `${present.tag} was rehearsed on the present schema and serves on that`,
-      );
+      context.reporter.note(`${present.tag} was rehearsed on the present schema and runs on it`);
       return { databaseStrategy: "keep", at };
     }
   }

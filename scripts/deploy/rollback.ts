@@ -124,7 +124,7 @@ async function lossesOf({ schema, currentState, revisionOwner }: Decision, direc
   return [
     restoring,
     ...listed(tables),
-    ...(added.length === 0 ? [] : ["carry has no place for what the migration added:"]),
+    ...(added.length === 0 ? [] : ["copy has no place for what the migration added:"]),
     ...listed(added.map((one) => `  ${one}`)),
   ];
 }

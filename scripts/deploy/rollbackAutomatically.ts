@@ -173,9 +173,9 @@ async function servesOn(
 function servesAgain(failed: Release, why: string, second: unknown): Problem {
   return new Problem(
     "ROLLED_BACK",
-    `release ${failed.id} (${failed.tag}) failed with the disk of its state, what ran before runs again: ${why}`,
+    `release ${failed.id} (${failed.tag}) failed because the state directory's disk failed; the previous containers run again: ${why}`,
     {
-      details: [`nothing could be read or written any more: ${(second as Error).message}`],
+      details: [`the state directory cannot be read or written: ${(second as Error).message}`],
       next: "dmesg   (then, on a disk that works, the same command again)",
       cause: second,
     },
@@ -207,7 +207,7 @@ async function keepFailed(
     updateRelease(directory, failure);
     await gatherEvidence(settings, directory, name, context);
   } catch (error) {
-    context.reporter.note(`the evidence is not stored: ${(error as Error).message}`);
+    context.reporter.note(`could not store evidence: ${(error as Error).message}`);
     if (isDiskFailure(error)) freeDiskReserve(directory);
     updateRelease(directory, failure);
   }
@@ -229,7 +229,7 @@ async function nothingBefore(
   await letRequestsFail(failed, settings, { directory, context });
   return new Problem(
     cut ? "INTERRUPTED" : "STEP_FAILED",
-    `release ${failed.id} (${failed.tag}) failed, and there is no good release to go back to: ${why}`,
+    `release ${failed.id} (${failed.tag}) failed, and there is no good release to roll back to: ${why}`,
     {
       details: [...(cause?.details ?? []), ...(await whatRuns(settings, context))],
       next: cause?.next ?? `npm run status -- ${settings.environment}`,

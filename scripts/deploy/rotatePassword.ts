@@ -80,7 +80,7 @@ export async function changePassword(
     next = madeSecret(context.randomBytes);
     const words = await refusal(present);
     if (words !== undefined) throw refused("the present password does not open it", words, again);
-    if (await opens(next)) throw refused("it asks for no password", "any one opens it", again);
+    if (await opens(next)) throw refused("it asks for no password", "any password opens it", again);
     file = await file.write(withPending(before, name, next));
   }
   if (!(await opens(next))) {
@@ -94,7 +94,7 @@ export async function changePassword(
     if (!(await opens(next))) {
       // Nothing came of it: the old one counts, and the new one blocks nothing.
       if (await opens(present)) await file.write(withoutPending(file.text ?? ""));
-      throw refused("it does not take the new password", said.message, again);
+      throw refused("it rejects the new password", said.message, again);
     }
   }
   await writePasswordFile(engine, container, next);

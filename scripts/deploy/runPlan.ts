@@ -193,7 +193,7 @@ async function ended<Done extends { readonly databaseStrategy: Release["database
   ) {
     await forgetScratch(rollout, session).catch((error: unknown) =>
       context.reporter.note(
-        `copies are left, the next rollout that makes some clears them away: ${String(error)}`,
+        `could not drop database copies, the next deploy drops them: ${String(error)}`,
       ),
     );
   }
@@ -214,7 +214,7 @@ async function orForget<Result>(
     // The first failure is the one to report; on a disk that is full nothing can be dropped either.
     await dropCopies(rollout, session).catch((second: unknown) =>
       session.context.reporter.note(
-        `a copy of the database is left for the next rollout: ${String(second)}`,
+        `could not drop a copy of the database, the next deploy drops it: ${String(second)}`,
       ),
     );
     throw error;

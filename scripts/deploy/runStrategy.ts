@@ -155,7 +155,7 @@ async function reloadProxy(
     await updateMatching({ next, todo: own, context }, () => true);
   } catch (error) {
     if (!mayRefuse || !(error instanceof Problem) || error.code !== "STEP_FAILED") throw error;
-    context.reporter.note(`${error.message}: the server comes first`);
+    context.reporter.note(`${error.message}: starting the server first`);
     return error;
   }
   if (holds) await sleep(handOverMs, undefined, { signal: context.signal });

@@ -137,7 +137,7 @@ async function orGoOn(
     const counts = !isTelemetry(service) || telemetryCounts(settings, fast);
     if (counts || !(error instanceof Problem)) throw error;
     context.reporter.note(
-      [`goes on without telemetry: ${error.message}`, ...error.details].join("\n  "),
+      [`continuing without telemetry: ${error.message}`, ...error.details].join("\n  "),
     );
   }
 }

@@ -77,9 +77,9 @@ export function assertVerified(
   const { counted, degraded, failedBefore } = classifyChecks(checks, circumstances);
   assertPassed(counted, environment);
   for (const { name, detail } of failedBefore)
-    context.reporter.note(`failed before too, the release goes on: ${name}: ${detail}`);
+    context.reporter.note(`failed before this run too, continuing: ${name}: ${detail}`);
   for (const { name, detail } of degraded)
-    context.reporter.note(`telemetry is degraded, the release goes on: ${name}: ${detail}`);
+    context.reporter.note(`telemetry is degraded, continuing: ${name}: ${detail}`);
   return failedBefore;
 }
 

@@ -49,7 +49,7 @@ export const serverSettings = defineSettings({
     required: guarded,
   },
   LETTA_ENCRYPTION_KEY: {
-    description: "key the server encrypts stored credentials with; never change it",
+    description: "key that encrypts stored credentials; never change it",
     ...valueType.any,
     expected: "a key",
     secret: true,

@@ -28,7 +28,7 @@ function each<Name extends string>(
  * (`letta/settings.py`, and `os.getenv` elsewhere in `letta/`). A release that does not know one ignores it.
  */
 export const serverVariables = {
-  ...each("key of a model provider", { ...valueType.any, expected: "a key" }, [
+  ...each("API key of a model provider", { ...valueType.any, expected: "a key" }, [
     "OPENROUTER_API_KEY",
     "XAI_API_KEY",
     "BASETEN_API_KEY",
@@ -51,7 +51,7 @@ export const serverVariables = {
     "SGLANG_API_BASE",
     "LMSTUDIO_BASE_URL",
   ]),
-  ...each("how a model provider is used", valueType.any, [
+  ...each("use of a model provider", valueType.any, [
     "OPENAI_ORG_ID",
     "OPENAI_PROJECT_ID",
     "GOOGLE_CLOUD_PROJECT",
@@ -128,8 +128,8 @@ export const serverVariables = {
     "host of a Redis outside the stack, instead of the bundled one",
     valueType.redisHost,
   ),
-  LETTA_REDIS_PORT: passed("its port; 6379 if unset", valueType.port),
-  ...each("how the server works", valueType.count, [
+  LETTA_REDIS_PORT: passed("port of that Redis; 6379 if unset", valueType.port),
+  ...each("behaviour of the server", valueType.count, [
     "LETTA_UVICORN_WORKERS",
     "LETTA_EVENT_LOOP_THREADPOOL_MAX_WORKERS",
     "LETTA_KEEPALIVE_INTERVAL",
@@ -143,7 +143,7 @@ export const serverVariables = {
     "LETTA_MULTI_AGENT_SEND_MESSAGE_TIMEOUT",
     "LETTA_MULTI_AGENT_CONCURRENT_SENDS",
   ]),
-  ...each("how the server works", valueType.flag, [
+  ...each("behaviour of the server", valueType.flag, [
     "LETTA_NO_DEFAULT_ACTOR",
     "LETTA_USE_UVLOOP",
     "LETTA_USE_GRANIAN",
@@ -155,7 +155,7 @@ export const serverVariables = {
     "LETTA_USE_VERTEX_STRUCTURED_OUTPUTS_EXPERIMENTAL",
     "LETTA_USE_LETTUCE_FOR_FILE_UPLOADS",
   ]),
-  ...each("how the server works", valueType.any, [
+  ...each("behaviour of the server", valueType.any, [
     "LETTA_FILE_PROCESSING_TIMEOUT_ERROR_MESSAGE",
     "LETTA_PLUGIN_REGISTER",
     "LETTA_DEFAULT_BASE_URL",
@@ -173,7 +173,7 @@ export const serverVariables = {
     valueType.json,
   ),
   ACCEPTABLE_ORIGINS: passed("origins that browsers may call from, comma-separated", valueType.any),
-  ...each("what agents forget, from the next message on", valueType.any, [
+  ...each("context compaction, from the next message on", valueType.any, [
     "LETTA_SUMMARIZER_MODE",
     "LETTA_SUMMARIZER_MESSAGE_BUFFER_LIMIT",
     "LETTA_SUMMARIZER_MESSAGE_BUFFER_MIN",

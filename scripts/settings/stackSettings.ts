@@ -22,7 +22,8 @@ export const stackSettings = defineSettings({
   },
   IMAGE_SOURCE: {
     scope: "tool",
-    description: "pull images, use those built here, or pull and build what cannot be pulled",
+    description:
+      "pull: from registries; local: images built here; auto: pull, and build where no registry answers",
     ...valueType.oneOf("auto", "pull", "local"),
     required,
   },
@@ -82,12 +83,12 @@ export const stackSettings = defineSettings({
     ...valueType.flag,
   },
   PROXY_PUBLISH_HOST: {
-    description: "address of this machine that the proxy is reached at",
+    description: "published address of the proxy",
     ...valueType.address,
     required: ["staging", "prod"],
   },
   PROXY_DOMAIN: {
-    description: "domain the proxy is reached at; it gets a certificate for it, unless it has one",
+    description: "domain of the proxy; gets a certificate by ACME unless PROXY_CERT_FILE is set",
     ...valueType.hostName,
   },
   PROXY_NAMES: {
@@ -95,23 +96,22 @@ export const stackSettings = defineSettings({
     ...valueType.names,
   },
   PROXY_ACME_EMAIL: {
-    description:
-      "address the certificate's authority writes to; it asks at port 443 of PROXY_DOMAIN",
+    description: "ACME contact address; the CA connects to port 443 of PROXY_DOMAIN",
     ...valueType.mail,
   },
   PROXY_CERT_FILE: {
     scope: "tool",
-    description: "the proxy's own certificate (PEM), with those between it and its authority",
+    description: "certificate of the proxy (PEM), with its intermediates",
     ...valueType.directory,
   },
   PROXY_KEY_FILE: {
     scope: "tool",
-    description: "the key of PROXY_CERT_FILE (PEM)",
+    description: "private key of PROXY_CERT_FILE (PEM)",
     ...valueType.directory,
   },
   PROXY_MAX_BODY: { description: "how large a request may be; 64MB if unset", ...valueType.bytes },
   PROXY_HTTPS_PORT: {
-    description: "port of this machine that the proxy is reached at",
+    description: "published port of the proxy",
     ...valueType.port,
     required: ["staging", "prod"],
   },
@@ -165,7 +165,7 @@ export const stackSettings = defineSettings({
   },
   COLLECTOR_MEMORY: { description: "memory limit of the collector", ...valueType.bytes, required },
   PROXY_MEMORY: {
-    description: "memory limit of the proxy: a request that it holds takes 60 to 90 KB",
+    description: "memory limit of the proxy: a paused request takes 60 to 90 KB",
     ...valueType.bytes,
     required,
   },
@@ -174,19 +174,19 @@ export const stackSettings = defineSettings({
 
   DATABASE_TIMEOUT: {
     scope: "tool",
-    description: "patience with the database",
+    description: "how long the database may take to become ready",
     ...valueType.duration,
     required,
   },
   MIGRATION_TIMEOUT: {
     scope: "tool",
-    description: "patience with migrations",
+    description: "how long migrations may take",
     ...valueType.duration,
     required,
   },
   COLLECTOR_TIMEOUT: {
     scope: "tool",
-    description: "patience with the collector",
+    description: "how long the collector may take to become healthy",
     ...valueType.duration,
     required,
   },
@@ -196,13 +196,11 @@ export const stackSettings = defineSettings({
     ...valueType.oneOf("auto", "pause", "recreate"),
   },
   PAUSE_TIMEOUT: {
-    description:
-      "how long the proxy may hold a request while the server is replaced; 120s if unset",
+    description: "how long requests may be paused at the proxy; 120s if unset",
     ...valueType.duration,
   },
   DRAIN_TIMEOUT: {
-    description:
-      "how long requests under way, streams among them, may take to end when the server stops",
+    description: "how long requests and streams in flight may take when the server stops",
     ...valueType.duration,
     required,
   },
@@ -221,13 +219,13 @@ export const stackSettings = defineSettings({
   },
   BAKE_GATE_REQUESTS: {
     scope: "tool",
-    description: "how many requests each of the two needs to be compared",
+    description: "how many requests each side of the comparison needs",
     ...valueType.count,
     required,
   },
   BAKE_GATE_ERRORS: {
     scope: "tool",
-    description: "how many percentage points more of the requests may fail",
+    description: "how many more percentage points of requests may fail",
     ...valueType.percent,
     required,
   },
@@ -239,13 +237,13 @@ export const stackSettings = defineSettings({
   },
   HOOK_TIMEOUT: {
     scope: "tool",
-    description: "patience with a hook",
+    description: "how long a hook may run",
     ...valueType.duration,
     required,
   },
   RELEASES_KEEP: {
     scope: "tool",
-    description: "how many releases can be gone back to",
+    description: "how many releases can be rolled back to",
     ...valueType.count,
     required,
   },
@@ -263,18 +261,18 @@ export const stackSettings = defineSettings({
   },
   REQUIRE_STAGING: {
     scope: "tool",
-    description: "whether prod takes only what staging has verified",
+    description: "whether prod deploys only images that staging has verified",
     ...valueType.flag,
     required: ["prod"],
   },
   STAGING_VERIFICATION: {
     scope: "tool",
-    description: "a verification exported where staging runs, if that is another host",
+    description: "file with the verification that staging exported on another host",
     ...valueType.directory,
   },
   SERVER_TIMEOUT: {
     scope: "tool",
-    description: "patience with the server",
+    description: "how long the server may take to become healthy",
     ...valueType.duration,
     required,
   },

@@ -30,13 +30,13 @@ export const telemetrySettings = defineSettings({
   },
   TELEMETRY_REQUIRED: {
     scope: "tool",
-    description: "whether what makes or changes a collector fails where telemetry does not arrive",
+    description: "whether a deploy that changes the collector fails if telemetry does not arrive",
     ...valueType.flag,
     required,
   },
 
   CLICKHOUSE_MODE: {
-    description: "whether ClickHouse is part of the stack, or outside if anywhere",
+    description: "bundled: ClickHouse is part of the stack; external: any other ClickHouse",
     ...valueType.oneOf("bundled", "external"),
     required,
   },
@@ -81,7 +81,7 @@ export const telemetrySettings = defineSettings({
     ...valueType.webUrl,
   },
   OTEL_CA_FILE: {
-    description: "certificate of a CA that exporters are to trust too",
+    description: "additional CA certificate (PEM) that exporters trust",
     ...valueType.directory,
   },
 
@@ -98,7 +98,7 @@ export const telemetrySettings = defineSettings({
     required,
   },
   OTEL_BATCH_TIMEOUT: {
-    description: "longest wait for a full batch",
+    description: "longest time before a batch is sent",
     ...valueType.duration,
     required,
   },
@@ -118,12 +118,12 @@ export const telemetrySettings = defineSettings({
     required,
   },
   OTEL_SAMPLING_PERCENT: {
-    description: "how many of a hundred traces are retained",
+    description: "percentage of traces that are retained",
     ...valueType.percent,
     required,
   },
   OTEL_REMOVED_ATTRIBUTES: {
-    description: "span attributes that are taken out, as a regular expression of their names",
+    description: "regular expression of span attributes to remove",
     ...valueType.pattern,
   },
   COLLECTOR_REPLICAS: {
@@ -179,5 +179,5 @@ export const telemetrySettings = defineSettings({
     generated: "key",
     fixed: ["it must not change: Grafana could not read what it stored encrypted under it", "list"],
   },
-  GRAFANA_URL: { description: "Grafana as people reach it", ...valueType.webUrl },
+  GRAFANA_URL: { description: "URL at which browsers reach Grafana", ...valueType.webUrl },
 });

@@ -38,12 +38,12 @@ const table: readonly [string, Partial<StrategyInput>, string, string][] = [
     "blue-green",
     "the schema stays",
   ],
-  ["work on the database", { isOffline: true }, "pause", "the database is worked on meanwhile"],
+  ["work on the database", { isOffline: true }, "pause", "the database is changed meanwhile"],
   [
     "a migration that both servers were tried on at once",
     { isOffline: true, otherHeads: true, sideBySide: true },
     "blue-green",
-    "both servers were tried on the new schema at once",
+    "both servers passed the rehearsal on the new schema",
   ],
   [
     "such a one with another Postgres",
@@ -55,7 +55,7 @@ const table: readonly [string, Partial<StrategyInput>, string, string][] = [
     "a server that stays while its database is worked on",
     { isOffline: true, changes: [] },
     "pause",
-    "the database is worked on meanwhile",
+    "the database is changed meanwhile",
   ],
   [
     "a server of another schema that serves on this one",
@@ -117,9 +117,9 @@ const table: readonly [string, Partial<StrategyInput>, string, string][] = [
     "the collector alone",
     { changes: [change("collector")] },
     "none",
-    "nothing that answers is replaced",
+    "neither server nor proxy is replaced",
   ],
-  ["nothing there yet", { observed: [] }, "none", "nothing that answers is replaced"],
+  ["nothing there yet", { observed: [] }, "none", "neither server nor proxy is replaced"],
 ];
 
 for (const [what, otherwise, strategy, why] of table) {
@@ -135,5 +135,8 @@ test("a server that publishes a port cannot have another next to it", () => {
       : one,
   );
   const { strategy, why } = chooseStrategy(asked({ stack: { ...stack, services } }));
-  assert.deepEqual([strategy, why], ["pause", "the server publishes a port, which two cannot"]);
+  assert.deepEqual(
+    [strategy, why],
+    ["pause", "the server publishes a port, which two containers cannot share"],
+  );
 });

@@ -8,15 +8,18 @@ import { settingsOf, targetOf } from "./exampleTarget.ts";
 const present: Release = { ...exampleRelease("000003", { tag: "0.16.7" }), format: 2 };
 const asked = targetOf(settingsOf("prod", { BAKE_GATE: "true" }));
 
-test("a plan tells from where on a deploy rolles back automatically", () => {
+test("a plan tells from where on a deploy rolls back automatically", () => {
   assert.deepEqual(describeGate(asked, present, false), [
-    "bake gate: 10s; where of 20 requests or more over 5 points more fail than before, or the p95 is over 2 times as long, 0.16.7 comes back by itself",
+    "bake gate: 10s; where of 20 requests or more over 5 points more fail than before, or the p95 is over 2 times as long, the deploy rolls back to 0.16.7",
   ]);
 });
 
 test("a plan with a migration tells that nothing is turned back", () => {
   const [line] = describeGate(asked, present, true);
-  assert.match(line!, /, it stays, as the schema changes, and the deploy ends with exit code 5$/);
+  assert.match(
+    line!,
+    /, the release stays, because the schema changes, and the deploy ends with exit code 5$/,
+  );
 });
 
 test("a plan is silent where no one asked, before the first release and of a rollback", () => {

@@ -181,7 +181,7 @@ test("what serves by a rollback is compared as what it restored", async () => {
 
 test("a rollback says that secrets are the present ones, a deploy has no need to", async () => {
   const { directory, release } = serving(now);
-  const line = "secrets stay the present ones";
+  const line = "secrets: the present ones";
   const past = { ...now, restores: "000002" };
   assert.ok((await describePlan(past, decisionOf(), release, directory)).includes(line));
   assert.ok(!(await describePlan(now, decisionOf(), release, directory)).includes(line));
@@ -202,7 +202,7 @@ test("a long difference is cut, and says by how much", async () => {
 
 test("a rollback that is verified is reported in two lines", () => {
   assert.deepEqual(describeSchema(schemaOf({ verifications: [verification] })), [
-    "database: stays, and the older server serves on it: the database is 1 migrations ahead of the image (c3, its head is b2)",
+    "database: unchanged; the older server runs on it: the database is 1 migrations ahead of the image (c3, its head is b2)",
     "  --database keep (verified): the newer schema stays, loses nothing; 0.15.1 answered 11 requests on a copy",
   ]);
 });
@@ -213,19 +213,19 @@ test("a refusal names what is ahead, every way, how it stands and what it loses"
       schemaOf({ verifications: [{ ...verification, passed: false, detail: "500" }] }),
     ),
     [
-      "database: cannot be served on: the database is 1 migrations ahead of the image (c3, its head is b2)",
+      "database: cannot be used: the database is 1 migrations ahead of the image (c3, its head is b2)",
       "  ahead by c3 add providers",
       "  --database keep (failed): the newer schema stays, loses nothing; 500",
-      `  --database copy (untried): the old schema of backup ${backup.id} of ${backup.created}, the rows of now; loses what that schema has no place for`,
-      "  --database downgrade (untried): loses what the migrations' downgrades drop",
-      `  --database restore (untried): backup ${backup.id} of ${backup.created} comes back; loses all that was written since`,
+      `  --database copy (untried): the old schema of backup ${backup.id} of ${backup.created}, the rows of now; loses columns and tables that schema lacks`,
+      "  --database downgrade (untried): loses what the downgrades drop",
+      `  --database restore (untried): backup ${backup.id} of ${backup.created} is restored; loses all writes since`,
     ],
   );
 });
 
 test("a refusal without a way says why and nothing else", () => {
   assert.deepEqual(describeSchema(schemaOf({ revision: ["zz"] })), [
-    "database: cannot be served on: no image at hand knows the database's revision zz",
+    "database: cannot be used: no image at hand knows the database's revision zz",
   ]);
 });
 

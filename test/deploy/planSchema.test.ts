@@ -60,7 +60,7 @@ for (const [name, revision] of [
 test("one that holds rows and says no revision is not taken for an empty one", () => {
   const { action, why, strategies } = plan({ revision: [], unmarked: "29 rows", target: newer });
   assert.deepEqual([action, strategies], ["refuse", []]);
-  assert.equal(why, "the database holds 29 rows and says no revision");
+  assert.equal(why, "the database holds 29 rows and has no revision");
 });
 
 test("a database at the image's head stays, whatever else is known or asked", () => {
@@ -237,7 +237,7 @@ test("a role that may make no database leaves the present one: keep alone is pos
     ({ databaseStrategy }) => databaseStrategy !== "keep",
   )) {
     assert.equal(one.state, "impossible");
-    assert.match(one.detail, /cannot be made or restored there/);
+    assert.match(one.detail, /may not copy or restore databases/);
   }
 });
 

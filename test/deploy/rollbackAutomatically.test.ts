@@ -43,13 +43,13 @@ async function afterFirst(
 test("where nothing was good before, requests that wait are let go", async () => {
   const { problem, calls } = await afterFirst("begun");
   assert.equal(problem.code, "STEP_FAILED");
-  assert.match(problem.message, /there is no good release to go back to/);
+  assert.match(problem.message, /there is no good release to roll back to/);
   assert.equal(calls.at(-2), "exec proxy");
 });
 
 test("a failed release that the disk has as good is nothing to go back to", async () => {
   const { problem, left } = await afterFirst("good");
-  assert.match(problem.message, /there is no good release to go back to/);
+  assert.match(problem.message, /there is no good release to roll back to/);
   assert.ok("outcome" in left && left.outcome === "failed");
 });
 
@@ -63,7 +63,7 @@ test("a run that has lost its lock rolls back to nothing: another may be at work
 test("a log that cannot be read costs that log, not the rollback", async () => {
   const unreadable = () => Promise.reject(new Error("the logging driver does not support reading"));
   const { directory, problem } = await afterFirst("begun", undefined, { tail: unreadable });
-  assert.match(problem.message, /there is no good release to go back to/);
+  assert.match(problem.message, /there is no good release to roll back to/);
   const log = readFileSync(join(directory, "evidence", "000001", "proxy.log"), "utf8");
   assert.match(log, /could not be read: the logging driver/);
 });

@@ -49,7 +49,7 @@ test("a rollback reports both figures, their times, where they were read and sto
       release(databaseStrategy),
     );
     assert.deepEqual([code, exit, next], ["STEP_FAILED", 5, "npm run traces -- prod"]);
-    assert.equal(message, "it does worse than 1.0.0: more than 5 points more requests fail");
+    assert.equal(message, "it serves worse than 1.0.0: more than 5 points more requests fail");
     assert.deepEqual(details, evidence);
   }
 });
@@ -59,11 +59,11 @@ test("across a schema change a person gets the command that rolls back, by the v
   assert.equal(exit, 5);
   assert.equal(
     message,
-    "release 000002 (1.1.0) runs and does worse than 1.0.0: more than 5 points more requests fail",
+    "release 000002 (1.1.0) runs and serves worse than 1.0.0: more than 5 points more requests fail",
   );
   assert.deepEqual(details, [
     ...evidence,
-    "nothing was turned back, as the database is on another schema now",
+    "not rolled back, because the database has another schema now",
     "the rollback was verified in the rehearsal and loses nothing",
   ]);
   assert.equal(next, "npm run rollback -- 000001 --env prod");
@@ -73,7 +73,7 @@ test("where no rollback was verified, the command is the one that tries them on 
   const [verification] = release("migrate").verifications;
   for (const verifications of [[], [{ ...verification!, passed: false }]]) {
     const { details, next } = worseRelease(compared, release("migrate", { verifications }));
-    assert.match(details.at(-1)!, /^no rollback was verified/);
+    assert.match(details.at(-1)!, /^no rollback was rehearsed/);
     assert.equal(next, "npm run rollback -- 000001 --env prod --database auto");
   }
 });

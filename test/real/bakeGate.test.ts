@@ -105,7 +105,10 @@ test("a release that answers errors is rolled back automatically, and both figur
   const reported = await deploy("1.1.0", { LETTA_IMAGE: sick });
   assert.deepEqual([reported.code, reported.said["code"]], [4, "ROLLED_BACK"], words(reported));
   const details = reported.said["details"] as string[];
-  assert.match(details[0]!, /^it does worse than 1\.0\.0: more than 5 points more requests fail: /);
+  assert.match(
+    details[0]!,
+    /^it serves worse than 1\.0\.0: more than 5 points more requests fail: /,
+  );
   assert.match(details[1]!, /^000001 \(1\.0\.0\): 0 of \d+ requests failed \(0\.0 %\)/);
   assert.match(details[2]!, /^000002 \(1\.1\.0\): \d+ of \d+ requests failed \(100\.0 %\)/);
   assert.deepEqual([await place.version(), await blocks()], ["1.0.0", 200]);

@@ -234,7 +234,7 @@ test("a collector that is killed while a canary waits in it is reported: it star
 async function assertFailover(given: Settings, made: PreparedStack) {
   const { outcome, detail } = await checkFailover(given, made, folder, context);
   assert.equal(outcome, "passed", detail);
-  assert.match(detail, /^(\d+) spans sent, \1 there, \d+ of them again; the sink was away/);
+  assert.match(detail, /^(\d+) spans sent, \1 received, \d+ of them twice; the sink was away/);
 }
 
 test("a sink that is away and comes back has every span, and nothing of the twin is left", async () => {

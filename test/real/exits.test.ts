@@ -136,8 +136,8 @@ test("3: a schema that no one knows is refused before anything is touched", asyn
   place.psql("UPDATE alembic_version SET version_num = 'zzz'");
   ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
   for (const [change, named] of [
-    ["DELETE FROM alembic_version", /holds \d+ rows and says no revision/],
-    ["COPY agents TO '/tmp/agents'; DELETE FROM agents", /holds \d+ tables and says no revision/],
+    ["DELETE FROM alembic_version", /holds \d+ rows and has no revision/],
+    ["COPY agents TO '/tmp/agents'; DELETE FROM agents", /holds \d+ tables and has no revision/],
   ] as const) {
     place.psql(change);
     const unmarked = ends(await untouched(() => place.deploy("2.0.0")), 3, "REVISION_UNKNOWN");
@@ -325,7 +325,7 @@ longTest("5: where the very first deploy fails there is nothing to go back to", 
   try {
     const reported = await first.deploy("6.0.0");
     const said = ends(reported, 5, "STEP_FAILED");
-    assert.match(said["message"]!, /no good release to go back to/);
+    assert.match(said["message"]!, /no good release to roll back to/);
     assert.match(said["details"].join("\n"), /^server: running, unhealthy/m);
   } finally {
     await first.remove();

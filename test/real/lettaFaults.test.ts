@@ -53,7 +53,7 @@ test("23: a revision that is unknown, double or missing is refused, and named", 
   for (const [make, named] of [
     ["UPDATE alembic_version SET version_num = 'zzz'", /zzz/],
     ["INSERT INTO alembic_version VALUES ('zzz')", /zzz/],
-    ["DELETE FROM alembic_version", /holds \d+ rows and says no revision/],
+    ["DELETE FROM alembic_version", /holds \d+ rows and has no revision/],
   ] as const) {
     place.psql(make);
     const said = story.ends(await story.untouched(() => place.deploy(next)), 3);

@@ -199,7 +199,7 @@ test("a proxy that takes no configuration any more keeps no server away", async 
   const changed = { LETTA_DEBUG: "true", PROXY_MAX_BODY: "16MB" };
   const refused = await place.deploy(version, [], changed);
   assert.equal(refused.code, 5, refused.stderr);
-  assert.match(JSON.stringify(refused.said), /proxy does not take its new configuration/);
+  assert.match(JSON.stringify(refused.said), /proxy rejected its new configuration/);
   assert.equal(await place.version(), version);
   docker("restart", proxy);
   const { code, stderr } = await place.deploy(version, [], changed);

@@ -280,7 +280,7 @@ async function startCollector(
     "not started": ended.how,
   };
   throw new Problem("STEP_FAILED", `the collector does not run: ${what[ended.outcome]}`, {
-    details: ["its own words stand above"],
+    details: ["its own output is above"],
     next: "npm run collector -- config, or npm run doctor",
   });
 }

@@ -100,7 +100,7 @@ async function fromRelease(
   const got = await context.reporter.step(
     `download ${release.archive}`,
     (report) => downloadCollector(release, staging, { environment, signal, patienceMs, report }),
-    (outcome) => ("why" in outcome ? "not to be had" : "its checksum is right"),
+    (outcome) => ("why" in outcome ? "not available" : "checksum matches"),
   );
   if ("path" in got) return { path: got.path, source: release.url };
   context.reporter.note(`the release cannot be downloaded here (${got.why})`);
@@ -124,9 +124,10 @@ async function fromImage(
   const { choices } = await chooseImages(settings, ["COLLECTOR_IMAGE"], context);
   const [choice] = choices;
   if (choice?.source !== "present") {
-    await context.reporter.confirm("Take the collector out of its image, which is not here yet?", [
-      `pull or build the image of the collector ${version} (a build takes some minutes)`,
-    ]);
+    await context.reporter.confirm(
+      "Pull or build the collector's image and copy the program out of it?",
+      [`pull or build the image of the collector ${version} (a build takes some minutes)`],
+    );
   }
   const { bySetting } = await obtainImages(settings, ["COLLECTOR_IMAGE"], context);
   const source = bySetting.get("COLLECTOR_IMAGE")!;
