@@ -12,7 +12,7 @@ await command({
   ],
   options: [
     [
-      "--database <way>",
+      "--database <strategy>",
       "the database strategy, where the database is ahead of the release",
       databaseOptions,
     ],

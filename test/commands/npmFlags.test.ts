@@ -9,7 +9,7 @@ import { environmentNames } from "../../scripts/settings/environmentName.ts";
 /** Options as `rollback` has them. */
 const known = [
   new Option("--env <env>").choices(environmentNames),
-  new Option("--database <way>").choices(databaseOptions),
+  new Option("--database <strategy>").choices(databaseOptions),
   new Option("--from-dump <tables>"),
   new Option("--reason <text>"),
   new Option("--wait"),
