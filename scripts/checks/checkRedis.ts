@@ -37,21 +37,20 @@ export async function checkRedis(
   }
   const where = `${address.host}:${address.port}`;
   const port = address.port.toString(16).toUpperCase().padStart(4, "0");
-  const counts = await Promise.all(
-    servers.map(async ({ id }) => {
-      const asked = [address.host, String(address.port), port];
-      const { stdout } = await engine.exec(id, ["/probe/busybox", "sh", "-c", script, ...asked]);
+  const asked = await Promise.all(
+    servers.map(async ({ id, name }) => {
+      const words = [address.host, String(address.port), port];
+      const { stdout } = await engine.exec(id, ["/probe/busybox", "sh", "-c", script, ...words]);
       const [reply = "", count = "0"] = stdout.split(/\r?\n/);
       if (!reply.startsWith("+PONG")) throw new Error(`${where}: ${explained(reply)}`);
-      return Number(count);
+      if (Number(count) === 0) {
+        throw new Error(
+          `${where}: it answers, and the server works without it, as it was away at its start: docker restart ${name}`,
+        );
+      }
     }),
   );
-  if (counts.length === 0) throw new Error(`${where}: expected a server that runs, got none`);
-  if (counts.includes(0)) {
-    throw new Error(
-      `${where}: it answers, and the server works without it, as it was away at its start: restart the server`,
-    );
-  }
+  if (asked.length === 0) throw new Error(`${where}: expected a server that runs, got none`);
   return `${where} answers, and the server is connected`;
 }
 

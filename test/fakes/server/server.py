@@ -119,17 +119,20 @@ class Redis:
     def __init__(self, host, port):
         self.address = (host, int(port or 6379)) if host else None
         self.link = None
+        self.was_there = False
         self.lock = threading.Lock()
 
     def use(self):
         with self.lock:
-            if self.address is None or self.ping():
+            if self.address is None:
                 return
-            was_connected, self.link = self.link is not None, None
-            if not (was_connected and self.ping()):  # one that was restarted closed the connection
+            if not self.ping():  # one that was restarted closed the connection
                 self.link = None
-                self.address = self.address if was_connected else None
-                say("warning", "Redis does not answer", given_up=not was_connected)
+                if not self.ping():
+                    self.link = None
+                    self.address = self.address if self.was_there else None
+                    say("warning", "Redis does not answer", given_up=not self.was_there)
+            self.was_there = self.was_there or self.link is not None
 
     def ping(self):
         try:
