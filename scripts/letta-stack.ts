@@ -43,6 +43,10 @@ const groups: Readonly<Record<string, Readonly<Record<string, readonly [string, 
       "put a backup live; the present database is retained",
       () => import("./commands/restore.ts"),
     ],
+    adopt: [
+      "move an existing Letta in; the present database is retained",
+      () => import("./commands/adopt.ts"),
+    ],
   },
   Configuration: {
     settings: ["every setting with its origin", () => import("./commands/settings.ts")],

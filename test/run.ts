@@ -17,6 +17,7 @@ const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
  * other suites the tests by `longTest` are its own too.
  */
 const deep = [
+  "adopt",
   "backends",
   "bakeGate",
   "configurations",
@@ -60,7 +61,7 @@ const runs = (names: RegExp) => chosen.some((file) => names.test(file));
 // inside the first test that needs it.
 if (runs(/test.(real|stack)./)) build([], {});
 // The past releases that the story on real Letta goes through.
-if (runs(/real.letta/)) {
+if (runs(/real.(letta|adopt)/)) {
   for (const version of isLong ? ["0.15.1", "0.16.7"] : ["0.15.1"])
     build(["letta"], { LETTA_VERSION: version });
 }

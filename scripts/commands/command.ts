@@ -8,7 +8,7 @@ import type { Traced } from "./traced.ts";
 import { parseArguments } from "./parseArguments.ts";
 
 /** Commands that change what runs: each leaves a trace, if it did anything. */
-const tracedCommands = ["up", "deploy", "rollback", "restore", "drill"];
+const tracedCommands = ["up", "deploy", "rollback", "restore", "adopt", "drill"];
 
 /**
  * Runs a command: the one place where every entry starts and every Problem becomes a line and an exit code.

@@ -1,5 +1,6 @@
 import { Problem } from "../common/problem.ts";
 import { askRows } from "./askRows.ts";
+import { quoteText } from "./psqlClient.ts";
 import type { Database } from "./sql.ts";
 
 /** Tables of people: not the system's, not an extension's, partitions as part of their table. */
@@ -16,14 +17,23 @@ SELECT count(set_config(name, '0', true)) AS relaxed FROM pg_settings WHERE name
   ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
 `;
 
-/** Counts all tables with one query, which the server writes itself, into psql's variable `rows`. */
-export const countTablesScript = `SELECT coalesce('SELECT jsonb_object_agg(name, rows) AS rows FROM (' ||
+/**
+ * Counts all tables with one query, which the server writes itself, into psql's variable `rows`.
+ * @param schema the only one whose tables are counted: of others' the role may read none
+ */
+export const countTablesIn = (
+  schema?: string,
+) => `SELECT coalesce('SELECT jsonb_object_agg(name, rows) AS rows FROM (' ||
   string_agg(format('SELECT %L AS name, count(*) AS rows FROM %s%I.%I',
     format('%I.%I', n.nspname, c.relname), CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END,
     n.nspname, c.relname), ' UNION ALL ') || ') counted',
-  'SELECT ''{}'' AS rows') AS counting FROM ${tablesOfPeople} \\gset
+  'SELECT ''{}'' AS rows') AS counting FROM ${tablesOfPeople}${
+    schema === undefined ? "" : ` AND n.nspname = ${quoteText(schema)}`
+  } \\gset
 :counting \\gset
 `;
+
+export const countTablesScript = countTablesIn();
 
 /**
  * The rows of every table at one moment, by its name as SQL writes it.

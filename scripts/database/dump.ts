@@ -4,9 +4,9 @@ import { dirname } from "node:path";
 import { Writable } from "node:stream";
 import { Problem } from "../common/problem.ts";
 import { askRows } from "./askRows.ts";
-import { countTablesScript, openSnapshot } from "./countTables.ts";
+import { countTablesIn, openSnapshot } from "./countTables.ts";
 import { type DatabaseOwn, databaseOwnQuery } from "./databaseOwn.ts";
-import { postgresWords, psqlScript, retryWhenFull } from "./psqlClient.ts";
+import { postgresWords, psqlScript, quoteName, retryWhenFull } from "./psqlClient.ts";
 import type { Database, DatabaseServer } from "./sql.ts";
 
 /** What a dump holds and how to know that it is complete; stored next to it. */
@@ -44,16 +44,18 @@ export async function dump(
     readonly database: string;
     readonly path: string;
     readonly revisionQuery: string;
+    /** The only schema that is dumped and counted, without its extensions. */
+    readonly schema?: string;
     readonly onBytes?: (written: number) => void;
   },
 ): Promise<DumpManifest> {
-  const { database, path } = input;
-  // `\!` sees psql's environment: a snapshot's name is the only thing that goes through a shell.
+  const { database, path, schema } = input;
+  // `\!` sees psql's environment: a snapshot's name and a schema's are all that goes through a shell, as variables.
   const script = `${openSnapshot}
 SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv SNAPSHOT :snapshot
-${factsScript(input.revisionQuery, "warn")}
-\\! ${pgDump} --snapshot="$SNAPSHOT" </dev/null
+${schema === undefined ? "" : `\\setenv SCHEMA ${psqlText(quoteName(schema))}\n`}${factsScript(input.revisionQuery, "warn", schema)}
+\\! ${pgDump}${schema === undefined ? "" : ' --schema="$SCHEMA"'} --snapshot="$SNAPSHOT" </dev/null
 \\warn pg_dump ended with :SHELL_EXIT_CODE
 COMMIT;
 `;
@@ -69,6 +71,9 @@ COMMIT;
   const { sha256, bytes, result } = written;
   return { database, sha256, bytes, ...parseFacts(result), ...globals };
 }
+
+/** A text as psql's own commands take it. */
+const psqlText = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
 /** What the server knows besides its databases. A managed server may not show it: that is no failure. */
 async function dumpGlobals(
@@ -152,10 +157,11 @@ const undefinedTable = "42P01";
  * psql's commands that read the facts within an open snapshot and print them on three lines.
  * @param revisionQuery the role's own; a table that it lacks means that nothing was migrated
  * @param print "echo" for standard output, "warn" for standard error
+ * @param schema the only one whose rows are counted
  */
-function factsScript(revisionQuery: string, print: "echo" | "warn"): string {
+function factsScript(revisionQuery: string, print: "echo" | "warn", schema?: string): string {
   const query = revisionQuery.trim().replace(/;+$/u, "");
-  return `${countTablesScript}
+  return `${countTablesIn(schema)}
 SELECT jsonb_build_object('serverVersion', split_part(current_setting('server_version'), ' ', 1),
   'databaseBytes', pg_database_size(current_database()),
   'extensions', (SELECT jsonb_object_agg(extname, extversion) FROM pg_extension),
@@ -205,11 +211,16 @@ function parseFacts(printed: string): Facts {
 /**
  * What a database holds now, read in one session and of one moment.
  * @param revisionQuery the role's own, see x-app in compose/server.yaml
+ * @param schema the only one whose rows are counted
  * @throws Problem DATABASE_REFUSED
  */
-async function readFacts(database: Database, revisionQuery: string): Promise<Facts> {
+export async function readFacts(
+  database: Database,
+  revisionQuery: string,
+  schema?: string,
+): Promise<Facts> {
   const { rows, state, message } = await database.ask(
-    `${openSnapshot}${factsScript(revisionQuery, "echo")}COMMIT`,
+    `${openSnapshot}${factsScript(revisionQuery, "echo", schema)}COMMIT`,
   );
   if (state !== "") {
     throw new Problem("DATABASE_REFUSED", "the database cannot be counted", { details: [message] });

@@ -13,6 +13,7 @@ import { waitFor } from "./waitFor.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { rehearsalStack, rehearsalUri, type RehearsalStack } from "../stack/rehearsalStack.ts";
 import type { Stack } from "../stack/renderStack.ts";
+import { request, type Reply } from "../checks/request.ts";
 import { smoke } from "../checks/smoke.ts";
 
 /** A server of the rehearsal: a release's server, under the settings it has there. */
@@ -32,6 +33,8 @@ export interface RehearsalEnvironment {
   boot(rehearsedServer: string): Promise<number>;
   /** Writes, reads and deletes through a server. @returns how many requests it answered */
   ask(rehearsedServer: string): Promise<number>;
+  /** Asks a server for one thing, as this user of Letta's. */
+  read(rehearsedServer: string, path: string, user: string): Promise<Reply>;
   /** Stops a server, which may boot again. */
   leave(rehearsedServer: string): Promise<void>;
   close(): Promise<void>;
@@ -73,6 +76,10 @@ export async function openRehearsalEnvironment(
     await waitFor(service, before, limitSeconds, context, context.signal);
     return id;
   };
+  const passwordOf = (name: string) => {
+    const { settings: own } = rehearsedServers.get(name)!;
+    return own.get("SECURE") === "true" ? own.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
+  };
   return {
     async migrate(rehearsedServer) {
       await start(
@@ -85,10 +92,19 @@ export async function openRehearsalEnvironment(
       await start(rehearsedServer, durationMs(settings.get("SERVER_TIMEOUT")) / 1000);
       return (context.now() - started) / 1000;
     },
+    async read(rehearsedServer, path, user) {
+      const { port } = rehearsedServers.get(rehearsedServer)!.stack.server;
+      const password = passwordOf(rehearsedServer);
+      const authorization = password === undefined ? {} : { authorization: `Bearer ${password}` };
+      return request(`http://127.0.0.1:${port}${path}`, {
+        connection: await context.engine.connect(ids.get(rehearsedServer)!, port),
+        headers: { ...authorization, user_id: user },
+        timeoutMs: 60_000,
+      });
+    },
     async ask(rehearsedServer) {
-      const { stack, settings: own } = rehearsedServers.get(rehearsedServer)!;
-      const isSecure = own.get("SECURE") === "true";
-      const password = isSecure ? own.secrets.get("LETTA_SERVER_PASSWORD") : undefined;
+      const { stack } = rehearsedServers.get(rehearsedServer)!;
+      const password = passwordOf(rehearsedServer);
       const parts = {
         container: ids.get(rehearsedServer)!,
         server: stack.server,

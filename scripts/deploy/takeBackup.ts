@@ -1,4 +1,5 @@
 import { databaseName, type Mark } from "../database/databaseNames.ts";
+import type { DatabaseOwn } from "../database/databaseOwn.ts";
 import { dropScratch } from "../database/alterDatabases.ts";
 import { assertRestored, dump } from "../database/dump.ts";
 import { type DatabaseServer, interruptible } from "../database/sql.ts";
@@ -10,6 +11,10 @@ import type { Stack } from "../stack/renderStack.ts";
 export interface BackupInput {
   readonly directory: string;
   readonly server: DatabaseServer;
+  /** The database to dump; the live one where it is left out. */
+  readonly database?: string;
+  /** What it gets when it is restored, instead of what it has now. */
+  readonly own?: DatabaseOwn;
   readonly role: Stack["server"];
   /** Such as "deploy 000003". */
   readonly reason: string;
@@ -30,7 +35,7 @@ export interface BackupInput {
  * @throws Problem DATABASE_REFUSED, BACKUP_DAMAGED; an unproven dump is not counted as a backup
  */
 export async function takeBackup(input: BackupInput, context: Context): Promise<Backup> {
-  const { directory, server, role, scratch, reason, encryptionKey } = input;
+  const { directory, server, role, scratch, reason, encryptionKey, own } = input;
   const release = input.release ?? "000000";
   const now = new Date(context.now());
   const id = backupId(release, now);
@@ -40,7 +45,7 @@ export async function takeBackup(input: BackupInput, context: Context): Promise<
     "back up database",
     (report) =>
       dump(working, {
-        database: server.name,
+        database: input.database ?? server.name,
         path,
         revisionQuery: role.revisionQuery,
         onBytes: (bytes) => report(`${(bytes / 1e6).toFixed(0)} MB written`),
@@ -49,7 +54,7 @@ export async function takeBackup(input: BackupInput, context: Context): Promise<
   );
   const description = { id, created: now.toISOString(), reason, release };
   const key = encryptionKey === undefined ? {} : { encryptionKey };
-  const backup = { ...taken, ...description, ...key, verified: null };
+  const backup = { ...taken, ...own, ...description, ...key, verified: null };
   keepBackup(directory, backup);
   if (scratch === undefined) {
     await context.reporter.step(

@@ -166,7 +166,7 @@ export function dockerEngine(where: Endpoint, environment: Environment): Engine 
 }
 
 /** Each option is given: docker-modem takes what is left out from the process environment. */
-function connect({ address, tls }: Endpoint, environment: Environment): Docker {
+export function connect({ address, tls }: Endpoint, environment: Environment): Docker {
   const none = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined };
   const plain = { ...none, protocol: "http", pathPrefix: "/", timeout: undefined };
   if (address.startsWith("unix://")) return open({ ...plain, socketPath: address.slice(7) });

@@ -8,7 +8,7 @@ import type { Beat, CommandIo, CommandResult, Ended, OneShot, Release, Staying }
 import { keepAlive } from "./keepAlive.ts";
 
 /** Says which process a one-shot container belongs to. */
-const shotLabel = "letta-stack.oneshot";
+export const shotLabel = "letta-stack.oneshot";
 
 /** Runs an image once, without a trace of it left: 0.25 s of a core, an `exec` 0.07 s (Docker 26.1). */
 export async function runOnce(docker: Docker, shot: OneShot): Promise<CommandResult> {
@@ -238,5 +238,5 @@ export async function followLogs(
 }
 
 /** Environment variables as the engine takes them: NAME=value. */
-const variables = (environment: Readonly<Record<string, string>> = {}) =>
+export const variables = (environment: Readonly<Record<string, string>> = {}) =>
   Object.entries(environment).map(([name, value]) => `${name}=${value}`);

@@ -39,6 +39,7 @@ const suites = [
   "size",
   "external",
   "redis",
+  "adopt",
 ] as const;
 
 /**
