@@ -102,7 +102,7 @@ test("plain Compose works on the rendered file", () => {
   const services = docker("compose", "-f", file, "-p", place.project, "ps", "--services")
     .split("\n")
     .sort();
-  assert.deepEqual(services, ["collector", "postgres", "server"]);
+  assert.deepEqual(services, ["collector", "postgres", "redis", "server"]);
   assert.match(
     docker("compose", "-f", file, "-p", place.project, "logs", "--tail", "1", "postgres"),
     /postgres/,
