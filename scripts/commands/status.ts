@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { command } from "./command.ts";
 import { loadSettings } from "./loadSettings.ts";
 import { bringUpCommand } from "../settings/environmentName.ts";
@@ -15,6 +16,12 @@ await command({
       import("./table.ts"),
     ]);
     const status = await observeStatus(settings, createContext(terminal));
+    const { readOffsite } = await import("../state/offsite.ts");
+    const offsite = readOffsite(join(settings.stateDir, settings.environment)) ?? null;
+    const away =
+      offsite === null
+        ? "off this machine: no backup\n"
+        : `off this machine: backup ${offsite.backup}, stored ${offsite.at}, ${offsite.place}\n`;
     const head = ["service", "state", "health", "version", "release", "image"];
     const rows = status.services.map((one) => [
       one.service,
@@ -26,11 +33,11 @@ await command({
     ]);
     const nothing = `${input.environment}: nothing runs; ${bringUpCommand(input.environment)}\n`;
     return {
-      result: { ...status },
+      result: { ...status, offsite },
       text:
         rows.length === 0
           ? nothing
-          : `${input.environment}: release ${status.release}\n${table([head, ...rows])}`,
+          : `${input.environment}: release ${status.release}\n${table([head, ...rows])}${away}`,
     };
   },
 });

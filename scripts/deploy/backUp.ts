@@ -11,24 +11,37 @@ import { recover } from "./recover.ts";
 import { assertDiskFits, assertNamesFree } from "./guards.ts";
 import { runMarks } from "./nextRelease.ts";
 import { session, type SessionInput } from "./session.ts";
+import { ensureStore, storeOffsite, storePlace } from "./offsite.ts";
+import type { Offsite } from "../state/offsite.ts";
 import { takeBackup } from "./takeBackup.ts";
+import { resticStore } from "../docker/restic.ts";
+import { Problem } from "../common/problem.ts";
 
 export interface BackupOutcome {
   readonly backup: Backup;
   readonly release: string;
+  /** Where it is off this machine too; null where that was not asked for. */
+  readonly offsite: Offsite | null;
 }
 
 /**
- * Dumps the live database and verifies the dump; prunes old backups.
- * @throws Problem NOTHING_RUNS, DATABASE_REFUSED, BACKUP_DAMAGED, DISK_TOO_SMALL
+ * Dumps the live database and verifies the dump, on request off this machine too; prunes old backups.
+ * @throws Problem NOTHING_RUNS, DATABASE_REFUSED, BACKUP_DAMAGED, DISK_TOO_SMALL, STORE_REFUSED
  */
 export function backUp(
   settings: Settings,
-  input: Omit<SessionInput, "command">,
+  input: Omit<SessionInput, "command"> & {
+    /** A place off this machine; only this machine where it is left out. */
+    readonly to?: string | undefined;
+  },
   context: Context,
 ): Promise<BackupOutcome> {
   return session(settings, { ...input, command: "backup" }, context, async (begun) => {
     await recover(settings, begun);
+    const place = input.to === undefined ? undefined : storePlace(input.to, settings);
+    const { processEnvironment, signal } = begun.context;
+    const store = place && resticStore(place, processEnvironment, signal);
+    if (place !== undefined) await ensureStore(store!, place, begun.directory, begun.context);
     const { target, seen } = await presentState(settings, begun);
     const server = seen.database!;
     await assertDiskFits(begun.directory, server);
@@ -50,10 +63,30 @@ export function backUp(
       scratch,
     };
     try {
-      return { backup: await takeBackup(parts, begun.context), release };
+      const backup = await takeBackup(parts, begun.context);
+      if (place === undefined) return { backup, release, offsite: null };
+      const storing = { settings, directory: begun.directory, backup };
+      const offsite = await storeOffsite(store!, place, storing, begun.context).catch(
+        (error: unknown) => {
+          throw onlyHere(backup, settings.environment, error);
+        },
+      );
+      return { backup, release, offsite };
     } finally {
       if (scratch !== undefined) await dropScratch(server, scratch);
       await prune(settings, begun.directory, begun.context);
     }
+  });
+}
+
+/** A backup was made, and is not where it was to be. */
+function onlyHere({ id }: Backup, environment: string, error: unknown): unknown {
+  if (!(error instanceof Problem)) return error;
+  const { code, message, details } = error;
+  return new Problem(code, `backup ${id} is on this machine alone: ${message}`, {
+    details,
+    exit: 5,
+    next: `npm run backup -- ${environment}`,
+    cause: error,
   });
 }

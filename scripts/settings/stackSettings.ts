@@ -259,6 +259,33 @@ export const stackSettings = defineSettings({
     ...valueType.duration,
     required,
   },
+  BACKUP_TO: {
+    description: "where backups are stored off this machine: s3:…, sftp:… or a path",
+    ...valueType.any,
+    scope: "tool",
+    expected: "s3:https://<host>/<bucket>, sftp:<user>@<host>:<folder> or an absolute path",
+  },
+  BACKUP_PASSWORD: {
+    description: "encrypts backups before they leave this machine; without it none can be read",
+    ...valueType.any,
+    scope: "tool",
+    expected: "a password",
+    secret: true,
+  },
+  BACKUP_S3_KEY_ID: {
+    description: "id of the key of BACKUP_TO, where that is S3",
+    ...valueType.any,
+    scope: "tool",
+    expected: "a key's id",
+    secret: true,
+  },
+  BACKUP_S3_KEY: {
+    description: "key of BACKUP_TO, where that is S3",
+    ...valueType.any,
+    scope: "tool",
+    expected: "a key",
+    secret: true,
+  },
   REQUIRE_STAGING: {
     scope: "tool",
     description: "whether prod deploys only images that staging has verified",
