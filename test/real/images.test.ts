@@ -59,6 +59,6 @@ test("a role that is not there is refused with those that are", async () => {
   assert.equal(ran.code, 2);
   assert.match(
     ran.stdout,
-    /expected one of probe, postgres, letta, collector, proxy, clickhouse, grafana, got nginx/,
+    /expected one of probe, postgres, letta, collector, redis, proxy, clickhouse, grafana, got nginx/,
   );
 });

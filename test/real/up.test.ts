@@ -186,11 +186,12 @@ test("down kills nothing that stops by itself", async () => {
       .join("\n");
   const signals = of("kill", "signal");
   const stopped = signals.split("\n").map((line) => line.split(" ")[0]!.split("-").at(-2));
-  assert.deepEqual(stopped, ["server", "collector", "postgres"], signals);
+  assert.deepEqual(stopped, ["server", "redis", "collector", "postgres"], signals);
   assert.doesNotMatch(signals, / 9$/m, "a service was killed");
   const ended = of("die", "exitCode");
   assert.match(ended, /postgres-1 0$/m, ended);
   assert.match(ended, /collector-1 0$/m, ended);
+  assert.match(ended, /redis-1 0$/m, ended);
 });
 
 test("plain Compose brings the rendered file up in the same order, and up finds nothing to do", async () => {
