@@ -127,6 +127,25 @@ test("19: an idle session in the way of a migration is named, and nothing is hal
   await story.assertInvariants("1.0.0");
 });
 
+test("19: psql opened while a deploy migrates makes it fail, and does not strand its rollback", async () => {
+  const { place } = story;
+  await story.write();
+  const from = place.journal().length;
+  const running = place.start("deploy", ["prod", "4.0.0", "--yes", "--json"]);
+  await story.begins(/^create migrate/, from, running);
+  const psql = story.session("BEGIN; TABLE agents;");
+  const said = story.ends(await story.reported(running), 4, "ROLLED_BACK");
+  assert.match(said.details.join("\n"), /blocked by pid \d+, letta, psql/);
+  const steps = place
+    .journal()
+    .slice(from)
+    .map(({ detail }) => detail ?? "");
+  assert.match(steps.join("\n"), /^ended sessions: pid \d+, letta, psql, idle in transaction/m);
+  psql.stdin.end();
+  await story.assertInvariants("1.0.0");
+  assert.equal(place.revision(), "r1");
+});
+
 longTest("a database whose connections are all taken for a while is waited for", async () => {
   const { place } = story;
   const taken = await takeConnections(story.container("postgres"), 12, "letta_admin");
