@@ -1,16 +1,20 @@
 // Stacks on the engine: the application is no superuser from the first deploy on, and a stack whose
-// volume an earlier version made is taken over by a deploy, which can be rolled back.
+// volume an earlier version made is taken over by a deploy, which can be rolled back; one whose state
+// directory was lost, by a command that is asked to adopt it.
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { containerIds, docker } from "./workspace.ts";
 import { portsOf } from "./portsOf.ts";
 import { fakeServerWorkspace, type FakeServerWorkspace } from "./fakeServerWorkspace.ts";
+import { Story } from "./story.ts";
 
 let place: FakeServerWorkspace;
+let story: Story;
 before(async () => {
   place = await fakeServerWorkspace("takeover", portsOf("rotate") + 100);
+  story = new Story(place);
 });
 after(() => place.remove());
 
@@ -93,4 +97,49 @@ test("the application migrates as the owner of its database, and the earlier rel
   const restored = await place.run("restore", ["prod", "--yes", "--json"]);
   assert.ok(restored.code === 0 || restored.code === 3, restored.stdout + restored.stderr);
   assert.equal(owners(), "letta");
+});
+
+test("a restore that is killed before its swap leaves the live database, for the next command to go on with", async () => {
+  story.ends(await place.tell("backup", ["prod"]), 0);
+  await place.write("seventh");
+  const agents = await place.agents();
+  const from = place.journal().length;
+  const running = place.start("restore", ["prod", "--yes", "--json"]);
+  await story.begins(/^drain and stop old server/, from, running);
+  running.child.kill("SIGKILL");
+  await running.ended;
+  story.killed.push(running.child.pid!);
+  story.ends(await place.tell("backup", ["prod"]), 0);
+  assert.deepEqual(await place.agents(), agents);
+  const restored = place.releases().find((one) => one.kind === "restore");
+  assert.equal(restored?.outcome, "failed");
+  await story.assertInvariants("1.0.0");
+});
+
+test("a lost state directory is refused by the name of what is there, and adopted when that is asked", async () => {
+  const agents = await place.agents();
+  const serving = place.newestGood()!.id;
+  renameSync(place.state, join(place.root, "lost"));
+  const restore = ["--database", "restore"];
+  const refused = await story.untouched(() => place.rollback(restore));
+  const { details, next } = story.ends(refused, 3, "STATE_MISMATCH");
+  const found = details.join("\n");
+  assert.match(found, /^container \S+-server-\d, release \d{6}, made by installation \w{16}$/m);
+  assert.match(found, new RegExp(`^database letta, release ${serving}, made by`, "m"));
+  assert.match(next!, /--adopt-state/);
+
+  const adopted = story.ends(await place.deploy("1.0.0", ["--adopt-state"]), 0);
+  assert.ok(Number(adopted["release"]) > Number(serving), `${adopted["release"]}`);
+  story.ends(await place.deploy("2.0.0"), 0);
+  await place.write("eighth");
+  const back = story.ends(await place.rollback(restore), 0);
+  assert.deepEqual(await place.agents(), agents);
+  const retained = back["retained"] as unknown as { database: string; rows: object }[];
+  const expected = [
+    { database: `letta_retained_${back["release"]}`, rows: { "public.agents": 1 } },
+  ];
+  assert.deepEqual(
+    retained.map(({ database, rows }) => ({ database, rows })),
+    expected,
+  );
 });
