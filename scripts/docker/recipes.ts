@@ -124,7 +124,7 @@ function unbuildable(version: string, tags: readonly string[]): Pick<Recipe, "un
     tags.every((tag) => collectors[one]?.includes(tag)),
   );
   if (fitting.includes(version)) return {};
-  const requested = [version, ...tags].join(" with ");
+  const requested = [version, ...(tags.length > 0 ? [tags.join(" and ")] : [])].join(" with ");
   return { unbuildable: `expected OTEL_VERSION ${fitting.join(" or ")}, got ${requested}` };
 }
 
