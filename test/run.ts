@@ -69,7 +69,10 @@ if (runs(/real.(letta|adopt)/)) {
 if (
   runs(/real.(backends|canary|configurations|delivery|doctor|firstSink|grafana|newest|telemetry)/)
 ) {
-  const clickHouse = { CLICKHOUSE_ENDPOINT: "http://127.0.0.1:8123" };
+  const clickHouse = {
+    CLICKHOUSE_ENDPOINT: "http://127.0.0.1:8123",
+    CLICKHOUSE_PASSWORD: "made-up-for-the-build",
+  };
   build(["collector"], clickHouse);
   build(["collector"], { ...clickHouse, DD_API_KEY: "made-up-for-the-build" });
   build(["collector"], { ...clickHouse, OTEL_VERSION: "0.161.0" });
