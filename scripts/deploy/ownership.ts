@@ -152,6 +152,7 @@ export async function assertOwnStack(
   await assertOwnState(settings, directory, observed, database, context);
 }
 
+/** A snapshot stays the earlier installation's: it may be all that is left of before a migration, so no run drops it. */
 async function adoptDatabases(
   server: DatabaseServer,
   found: ReadonlyMap<string, FoundDatabase>,
@@ -159,7 +160,7 @@ async function adoptDatabases(
   installation: string,
 ): Promise<void> {
   const statements = [...found].flatMap(([name, { mark }]) =>
-    mark !== undefined && from.includes(mark.installation)
+    mark !== undefined && mark.purpose !== "snapshot" && from.includes(mark.installation)
       ? [commentStatement(name, { ...mark, installation })]
       : [],
   );

@@ -70,6 +70,22 @@ test("an adoption clears away the rehearsal that a killed run left", async () =>
   assert.deepEqual(rehearsed(), []);
 });
 
+test("an adoption keeps the snapshot of a killed migration, whose state is lost", async () => {
+  await done({ kind: "deploy", version: "1.0.0" });
+  write("old-1");
+  const { world } = site;
+  world.onEffect = (name) => {
+    if (!name.startsWith("create migrate")) return;
+    world.onEffect = undefined;
+    world.process()!.die();
+  };
+  const strategy = "pause";
+  expectEnd(await run({ kind: "deploy", version: "4.0.0", strategy }), "dead");
+  assert.deepEqual(agents("letta_snapshot_000002"), ["old-1"]);
+  await done({ kind: "deploy", version: "4.0.0", strategy, from: "lost", adoptState: true });
+  assert.deepEqual(agents("letta_snapshot_000002"), ["old-1"]);
+});
+
 test("after an adoption ids continue, and a restore that fails leaves today's rows live", async () => {
   await firstLife();
   const adopted = await done({

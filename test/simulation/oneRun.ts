@@ -155,11 +155,13 @@ function named(fault: Fault, runs: readonly (SimulatedProcess | undefined)[]): F
   return at === undefined ? [] : [{ ...fault, at }];
 }
 
-/** What commands make on a machine, and on the database it asks; a rehearsal's are the next one's to clear. */
+/** What commands make on a machine, and on the database it asks; a rehearsal's copies are the next one's to clear. */
 function madeBy({ servers }: Site): string {
   const { databases, cluster } = servers;
   const containers = cluster.machines.flatMap((one) => one.of(one.project).map(({ id }) => id));
-  return JSON.stringify([containers, [...databases].map(([name, one]) => [name, one.applied])]);
+  const stays = /^letta(_(retained|snapshot)_\d{6})?$/;
+  const left = [...databases].filter(([name]) => stays.test(name));
+  return JSON.stringify([containers, left.map(([name, one]) => [name, one.applied])]);
 }
 
 /** The last command once more, with no fault: afterwards all must be in order (I6). */
