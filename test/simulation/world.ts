@@ -224,10 +224,13 @@ export class World {
   assertLock(name: string, isShared = true): void {
     const process = processes.getStore();
     if (process === undefined) return;
-    const holds = [...this.heldNames.values()].filter((one) => one.process === process).length;
-    if (holds === 0) this.violate(`lock: ${name} by a process that holds no lock`);
+    const holders = new Set([...this.heldNames.values()].map((one) => one.process));
+    if (!holders.has(process)) this.violate(`lock: ${name} by a process that holds no lock`);
     if (!isShared) return;
-    const others = this.#commands.filter((one) => one !== process && one.changes && !one.dead);
+    // One that has given its locks back is about to end.
+    const others = this.#commands.filter(
+      (one) => one !== process && one.changes && !one.dead && holders.has(one),
+    );
     if (others.length > 0) this.violate(`lock: ${name} while another command changes things`);
     process.changes = true;
   }
