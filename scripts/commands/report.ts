@@ -20,6 +20,10 @@ await command({
     const settings = await loadSettings(input, terminal, true);
     const { writeReport } = await import("./writeReport.ts");
     const requested = input.arguments[0] ?? "last";
+    if (input.options["format"] === "md" && input.options["output"] !== undefined) {
+      const { Problem } = await import("../common/problem.ts");
+      throw new Problem("USAGE", "expected --output with --format html, got md: it is printed");
+    }
     if (input.options["format"] === "md") {
       const [{ gatherReport }, { createContext }, { reportMarkdown }] = await Promise.all([
         import("../deploy/report.ts"),
@@ -31,7 +35,9 @@ await command({
     }
     const { resolve } = await import("node:path");
     const output = input.options["output"];
-    const path = typeof output === "string" ? resolve(output) : undefined;
+    // npm changes into the project's folder; a relative path is meant from where it was typed.
+    const typedIn = process.env["INIT_CWD"] ?? process.cwd();
+    const path = typeof output === "string" ? resolve(typedIn, output) : undefined;
     const { file, report } = await writeReport(settings, requested, path, terminal);
     if (input.options["open"] === true) {
       const { openFile } = await import("../docker/runEditor.ts");

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../common/problem.ts";
-import { gatherReport, type Report } from "../deploy/report.ts";
+import { gatherReport, lastFailed, type Report } from "../deploy/report.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { writeFile } from "../state/writeFile.ts";
 import { createContext } from "./createContext.ts";
@@ -26,10 +26,12 @@ export async function writeReport(
   return { file, report };
 }
 
-function pathOf({ stateDir, environment }: Settings, { release, run }: Report): string {
+function pathOf({ stateDir, environment }: Settings, report: Report): string {
+  const { release, run, begun, ended } = report;
   const directory = join(stateDir, environment);
   const folder = join(directory, "releases", release?.id ?? "none");
-  if (release !== null && existsSync(folder)) return join(folder, "report.html");
+  const isMade = release !== null && begun <= release.created && release.created <= ended;
+  if (isMade && existsSync(folder)) return join(folder, "report.html");
   mkdirSync(join(directory, "reports"), { recursive: true, mode: 0o700 });
   return join(directory, "reports", `${run}.html`);
 }
@@ -46,7 +48,7 @@ export async function reportingFailure<Outcome>(
     const exit = error instanceof Problem ? error.exit : 1;
     if (exit === 4 || exit === 5) {
       // The failure is what counts: a report that cannot be written must not hide it.
-      await writeReport(settings, "last", undefined, terminal).then(
+      await writeReport(settings, lastFailed, undefined, terminal).then(
         ({ file }) => terminal.note(`report: ${file}`),
         (why: unknown) => terminal.note(`no report could be written: ${String(why)}`),
       );

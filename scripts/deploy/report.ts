@@ -5,6 +5,7 @@ import { Problem } from "../common/problem.ts";
 import { plainText, redaction } from "../common/redaction.ts";
 import { parseEnvFile } from "../settings/envFile.ts";
 import type { Settings } from "../settings/readSettings.ts";
+import { isSettingName, settingDefinitions } from "../settings/settingDefinitions.ts";
 import { readStack } from "../stack/readStack.ts";
 import type { Context } from "../state/context.ts";
 import { type Entry, journalBackwards } from "../state/journal.ts";
@@ -51,7 +52,15 @@ export interface Report {
   readonly steps: readonly ReportStep[];
   readonly release: Pick<
     Release,
-    "id" | "tag" | "kind" | "outcome" | "databaseStrategy" | "revision" | "heads" | "backup"
+    | "id"
+    | "tag"
+    | "created"
+    | "kind"
+    | "outcome"
+    | "databaseStrategy"
+    | "revision"
+    | "heads"
+    | "backup"
   > | null;
   readonly from: { readonly id: string; readonly tag: string } | null;
   readonly images: readonly ReportChange[];
@@ -71,6 +80,9 @@ export interface Report {
   readonly missing: readonly string[];
 }
 
+/** Stands for the newest run that failed. */
+export const lastFailed = "last failed";
+
 /** Before and after a run, requests are shown for as long as it took, within these limits. */
 const leastAroundMs = 60_000;
 const mostAroundMs = 600_000;
@@ -78,7 +90,7 @@ const stretches = 60;
 
 /**
  * What a run was.
- * @param requested a release's id, a run's id, or "last"
+ * @param requested a release's id, a run's id, "last" or `lastFailed`
  * @throws Problem RELEASE_UNKNOWN where no such run is in the journal
  */
 export async function gatherReport(
@@ -179,9 +191,11 @@ function findRun(directory: string, requested: string, releases: readonly Releas
 function isRequested(entries: readonly Entry[], requested: string, created: string | undefined) {
   const [first, last] = [entries[0], entries.at(-1)];
   if (first === undefined || last === undefined) return false;
-  if (requested === "last" || first.run === requested || last.release === requested) return true;
-  // A failed run's last line names no release: the one that was created within it is its own.
-  return created !== undefined && first.at <= created && created <= last.at;
+  if (requested === "last" || first.run === requested) return true;
+  if (requested === lastFailed) return last.step === "" && last.event === "failed";
+  // Commands that make none name the release that serves: the run that made it is meant.
+  if (created !== undefined) return first.at <= created && created <= last.at;
+  return last.release === requested;
 }
 
 function isWithin({ created }: Release, fromMs: number, toMs: number): boolean {
@@ -252,7 +266,9 @@ function settingChanges(
   const names = [...new Set([...before.keys(), ...after.keys()])].sort();
   const changed = names.flatMap((name) => {
     const [old = "", now = ""] = [before.get(name), after.get(name)];
-    return old === now ? [] : [{ name, before: old, after: now }];
+    // One that became a secret since may stand in an old release's file.
+    const isSecret = isSettingName(name) && settingDefinitions[name].secret === true;
+    return old === now || isSecret ? [] : [{ name, before: old, after: now }];
   });
   return from === undefined || to === undefined ? [] : [...changed, ...secrets];
 }

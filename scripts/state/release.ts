@@ -174,6 +174,8 @@ export interface ManifestFault {
   readonly why: string;
   /** Set where nothing is broken: a later version of this tool wrote it, in this format. */
   readonly laterFormat?: number;
+  /** Set where nothing is broken either: a version before 0.2.0 wrote it, in other words. */
+  readonly isEarlier?: true;
 }
 
 /** Reads a release's manifest, of this format or an earlier one. */
@@ -187,6 +189,8 @@ export function parseRelease(manifest: string): Release | ManifestFault {
     const later = typeof format === "number" && format > releaseFormat;
     return later ? { why, laterFormat: format } : { why };
   }
+  if (typeof read === "object" && read !== null && "way" in read)
+    return { why: "was written by a version before 0.2.0", isEarlier: true };
   const judged = v.safeParse(schema, read);
   if (judged.success) return judged.output;
   const [issue] = judged.issues;

@@ -184,8 +184,9 @@ export function quarantineDamaged(directory: string, now: Date): Quarantined[] {
     .slice(0, looksAt)
     .flatMap((id) => {
       const read = readRelease(directory, id);
-      const { why, laterFormat } = "why" in read ? read : {};
+      const { why, laterFormat, isEarlier } = "why" in read ? read : {};
       if (laterFormat !== undefined) throw later(manifestPath(directory, id), laterFormat);
+      if (isEarlier) throw earlier(manifestPath(directory, id));
       return why === undefined || why === "is missing" ? [] : [{ id, why }];
     });
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
@@ -194,6 +195,13 @@ export function quarantineDamaged(directory: string, now: Date): Quarantined[] {
     const retained = `${path}.corrupt-${stamp}`;
     renameSync(path, retained);
     return { id, why, retained };
+  });
+}
+
+function earlier(path: string): Problem {
+  return new Problem("STATE_UNUSABLE", `${path}: written by a version before 0.2.0`, {
+    details: ["its releases cannot be rolled back to by this version; nothing was changed"],
+    next: "set another STATE_DIR, then the same command with --adopt-state",
   });
 }
 

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { reportMarkdown, reportPage } from "../../scripts/commands/reportPage.ts";
-import { gatherReport } from "../../scripts/deploy/report.ts";
+import { gatherReport, lastFailed } from "../../scripts/deploy/report.ts";
 import type { Context } from "../../scripts/state/context.ts";
 import { keepEvidence } from "../../scripts/state/evidence.ts";
 import { appendEntry, type Entry } from "../../scripts/state/journal.ts";
@@ -25,7 +25,7 @@ function failedDeploy() {
   const texts = (memory: string) => ({
     "compose.yaml": `services:\n  server:\n    mem_limit: ${memory}\n`,
     "collector.yaml": "receivers: {}\n",
-    "settings.env": `SERVER_MEMORY=${memory}\n`,
+    "settings.env": `SERVER_MEMORY=${memory}\nOPENAI_API_KEY=was-none-${memory}\n`,
   });
   const good = exampleRelease("000001", { tag: "0.15.1", created: at(0) });
   keepRelease(directory, good, texts("1g"));
@@ -99,6 +99,25 @@ test("a failed deploy's report tells outcome, steps, changes and the failed serv
   assert.match(report.diffs[0]!.text, /-    mem_limit: 1g\n\+    mem_limit: 2g/);
   assert.deepEqual(report.logs[0]!.lines.slice(-1), ["ValueError: <b>broken</b>"]);
   assert.deepEqual(await gatherReport(settings, "last", context), report);
+});
+
+test("a release's report is of the run that made it, whatever named it since", async () => {
+  const { settings, directory } = failedDeploy();
+  const later = (second: number, event: Entry["event"], more: Partial<Entry> = {}) =>
+    appendEntry(directory, {
+      at: at(second),
+      run: "r9",
+      command: "backup:prod",
+      step: "",
+      event,
+      ...more,
+    });
+  later(52, "begin");
+  later(54, "done", { release: "000002" });
+  const report = await gatherReport(settings, "000002", context);
+  assert.deepEqual([report.run, report.command], ["r2", "deploy"]);
+  assert.equal((await gatherReport(settings, lastFailed, context)).run, "r2");
+  assert.equal((await gatherReport(settings, "last", context)).run, "r9");
 });
 
 test("the page is self-contained, and whatever comes from elsewhere is text", async () => {

@@ -253,3 +253,12 @@ test("directories are 0700 and files 0600, whatever the umask", () => {
     process.umask(before);
   }
 });
+
+test("a manifest in the words of a version before 0.2.0 is refused, and stays as it is", () => {
+  const { databaseStrategy, ...rest } = release("000002");
+  const earlier = JSON.stringify({ ...rest, format: 2, way: databaseStrategy });
+  const { directory, path } = retainedWith(earlier, "000001", "000002");
+  assert.deepEqual(ids(directory), ["000001"]);
+  assert.throws(() => quarantineDamaged(directory, now), { code: "STATE_UNUSABLE", exit: 3 });
+  assert.equal(readFileSync(path, "utf8"), earlier);
+});
