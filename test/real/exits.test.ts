@@ -229,7 +229,8 @@ test("4: a hook that says no before the migration leaves the previous server ser
   // The report is with the failed release, and tells its end.
   const { id } = place.releases().find((one) => one.outcome === "failed")!;
   const page = readFileSync(join(place.state, "releases", id, "report.html"), "utf8");
-  assert.match(page, /hook pre-migrate[\s\S]*1\.0\.0 serves again/);
+  for (const words of ["hook pre-migrate", "1.0.0 serves again"])
+    assert.ok(page.includes(words), words);
 });
 
 test("4: a migration that fails only for real is taken back, and what it made is retained", async () => {
