@@ -41,6 +41,10 @@ export interface Store {
 const answerMs = 60_000;
 const pushMs = 6 * 3600_000;
 
+/** What a shell has set for another store, as RESTIC_PASSWORD_FILE, which is stronger than RESTIC_PASSWORD. */
+const isOfAnotherStore = (name: string) =>
+  name.startsWith("RESTIC_") && name !== "RESTIC_CACHE_DIR";
+
 /**
  * The store behind the program restic of this host.
  * @param base the process environment: restic needs PATH and HOME, for its cache and for ssh
@@ -51,7 +55,11 @@ export function resticStore(
   signal: AbortSignal,
 ): Store {
   const environment = {
-    ...Object.fromEntries(Object.entries(base).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(
+      Object.entries(base).filter(
+        ([name, value]) => value !== undefined && !isOfAnotherStore(name),
+      ),
+    ),
     ...place.variables,
     RESTIC_REPOSITORY: place.repository,
     RESTIC_PASSWORD: place.password,
@@ -94,7 +102,8 @@ export function resticStore(
     readBack: (snapshot, path) => digestOf(["dump", snapshot, path], environment, signal),
     async expire(tag) {
       const keep = ["--keep-last=2", "--keep-daily=7", "--keep-weekly=4", "--keep-monthly=6"];
-      const argv = ["forget", `--tag=${tag}`, "--group-by=tags", ...keep, "--prune"];
+      // One group of all with the tag: each backup has its id as another tag, and would be a group of its own.
+      const argv = ["forget", `--tag=${tag}`, "--group-by=", ...keep, "--prune"];
       await must("what is old could not be removed", argv, pushMs);
     },
   };

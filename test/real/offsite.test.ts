@@ -90,6 +90,29 @@ test("a backup is stored encrypted, read back byte for byte, and the second one 
   assert.ok(stored.length > 3 && !isReadable);
 });
 
+test("of backups that follow each other at once the last two stay in the store", async () => {
+  const place = join(folder(), "store");
+  const { directory, backup } = state();
+  const opened = openStore(place);
+  await opened.store.create();
+  for (const id of [
+    "000003-20261130T120000Z",
+    "000003-20261130T120001Z",
+    "000003-20261130T120002Z",
+  ]) {
+    for (const end of ["dump", "json"])
+      writeFileSync(
+        dumpPath(directory, id).replace(/dump$/u, end),
+        readFileSync(dumpPath(directory, backup.id).replace(/dump$/u, end)),
+      );
+    const storing = { settings, directory, backup: { ...backup, id } };
+    const reported = answering(true);
+    await storeOffsite(opened.store, opened.place, storing, reported);
+    assert.deepEqual(reported.notes, []);
+  }
+  assert.equal(globSync(`${place}/snapshots/*`).length, 2);
+});
+
 test("a store is made only on request, and one that was used and has gone is refused", async () => {
   const place = join(folder(), "store");
   const { directory, backup } = state();
