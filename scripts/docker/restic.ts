@@ -1,8 +1,7 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { Problem } from "../common/problem.ts";
 import type { CommandResult } from "./engine.ts";
-import { runProgram } from "./superviseProgram.ts";
+import { type ProgramCall, runProgram } from "./superviseProgram.ts";
 
 /** A store of backups off this machine: a restic repository, and what opens it. */
 export interface StorePlace {
@@ -40,6 +39,18 @@ export interface Store {
 /** A store that does not answer is not waited for longer: restic itself tries for a quarter of an hour. */
 const answerMs = 60_000;
 const pushMs = 6 * 3600_000;
+/** Of a file that is read back: longer than restic itself tries again, so that its own words come. */
+const silenceMs = 20 * 60_000;
+
+/** restic removes its lock from the store at a SIGINT; before 0.17 at no other signal. */
+const ending = { by: "SIGINT", graceMs: 20_000 } as const;
+
+/**
+ * How restic up to 0.16 says that there is no store; a store that refuses or does not answer gets the same
+ * first words, and the same question whether there is one at all.
+ */
+const isMissing =
+  /unable to open config file: .*(?:does not exist|no such file|NoSuchKey|NoSuchBucket)/iu;
 
 /** What a shell has set for another store, as RESTIC_PASSWORD_FILE, which is stronger than RESTIC_PASSWORD. */
 const isOfAnotherStore = (name: string) =>
@@ -66,13 +77,23 @@ export function resticStore(
     // One line of progress a minute: the output is gathered until its end.
     RESTIC_PROGRESS_FPS: "0.0167",
   } as Record<string, string>;
-  const restic = async (argv: readonly string[], timeoutMs: number) => {
-    const ran = await runProgram("restic", argv, { environment, timeoutMs, signal });
+  const restic = async (
+    argv: readonly string[],
+    timeoutMs: number,
+    onOutput?: ProgramCall["onOutput"],
+  ) => {
+    const call = { environment, timeoutMs, signal, ending, ...(onOutput && { onOutput }) };
+    const ran = await runProgram("restic", argv, call);
     if (/\bENOENT\b/u.test(ran.stderr) && ran.code === -1) throw notInstalled();
     return ran;
   };
-  const must = async (what: string, argv: readonly string[], timeoutMs = answerMs) => {
-    const ran = await restic(argv, timeoutMs);
+  const must = async (
+    what: string,
+    argv: readonly string[],
+    timeoutMs = answerMs,
+    onOutput?: ProgramCall["onOutput"],
+  ) => {
+    const ran = await restic(argv, timeoutMs, onOutput);
     if (ran.code === 0) return ran.stdout;
     throw refusal(`${place.repository}: ${what}`, ran);
   };
@@ -81,7 +102,7 @@ export function resticStore(
       const ran = await restic(["cat", "config", "--no-lock"], answerMs);
       if (ran.code === 0) return true;
       // 10 says so since 0.17; before it only the words do.
-      if (ran.code === 10 || /Is there a repository at/u.test(ran.stderr)) return false;
+      if (ran.code === 10 || (ran.code === 1 && isMissing.test(ran.stderr))) return false;
       throw refusal(`${place.repository}: the store does not open`, ran);
     },
     create: async () => void (await must("no store could be made", ["init"])),
@@ -94,12 +115,21 @@ export function resticStore(
         "--",
         ...paths,
       ];
+      // Only locks whose process has ended, or that are old: a killed run's would stop `forget`.
+      await restic(["unlock"], answerMs);
       const out = await must("the backup could not be stored", argv, pushMs);
       const last = out.trim().split("\n").at(-1) ?? "";
       const summary = JSON.parse(last) as { snapshot_id: string; data_added: number };
       return { snapshot: summary.snapshot_id, added: summary.data_added };
     },
-    readBack: (snapshot, path) => digestOf(["dump", snapshot, path], environment, signal),
+    async readBack(snapshot, path) {
+      const hash = createHash("sha256");
+      const argv = ["dump", snapshot, path];
+      await must("the backup could not be read back", argv, silenceMs, (chunk) => {
+        hash.update(chunk);
+      });
+      return hash.digest("hex");
+    },
     async expire(tag) {
       const keep = ["--keep-last=2", "--keep-daily=7", "--keep-weekly=4", "--keep-monthly=6"];
       // One group of all with the tag: each backup has its id as another tag, and would be a group of its own.
@@ -109,36 +139,10 @@ export function resticStore(
   };
 }
 
-async function digestOf(
-  argv: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<string> {
-  const child = spawn("restic", [...argv], {
-    env: environment,
-    signal,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const hash = createHash("sha256");
-  const errors: Buffer[] = [];
-  child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once("error", reject).once("close", (code) => resolve(code ?? -1));
-  });
-  for await (const chunk of child.stdout as AsyncIterable<Buffer>) hash.update(chunk);
-  const code = await ended;
-  if (code === 0) return hash.digest("hex");
-  throw refusal("the backup could not be read back", {
-    code,
-    stdout: "",
-    stderr: Buffer.concat(errors).toString("utf8"),
-  });
-}
-
 function refusal(message: string, { code, stderr }: CommandResult): Problem {
   const lines = stderr.trim().split("\n").filter(Boolean).slice(-4);
-  const why = code === -1 && lines.length === 0 ? ["it did not answer in time"] : lines;
-  return new Problem("STORE_REFUSED", message, { details: why });
+  const details = lines.length === 0 ? [`restic ended with ${code}`] : lines;
+  return new Problem("STORE_REFUSED", message, { details });
 }
 
 function notInstalled(): Problem {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CommandResult } from "./engine.ts";
 
@@ -104,37 +104,68 @@ function tie(child: ChildProcess, options: Supervision): () => void {
 export interface ProgramCall {
   /** All of the program's environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Milliseconds that it may take; with `onOutput`, that it may write nothing. */
   readonly timeoutMs: number;
   /** Its standard input; empty where it is left out. */
   readonly input?: string;
   readonly signal?: AbortSignal;
+  /** How it is asked to end at the limit and at an abort, before it is killed; killed at once where left out. */
+  readonly ending?: { readonly by: NodeJS.Signals; readonly graceMs: number };
+  /** Takes its standard output as it comes; gathered in the result where it is left out. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 /**
- * Runs a program of this host to its end, without a shell.
+ * Runs a program of this host to its end, without a shell. Whatever ends this process ends it too, but for a kill -9.
  * @returns code -1 where it was ended at the time limit, or could not be started
- * @throws what the signal was aborted with
+ * @throws what the signal was aborted with, once the program has ended
  */
 export async function runProgram(
   program: string,
   argv: readonly string[],
   call: ProgramCall,
 ): Promise<CommandResult> {
-  const { environment: env, timeoutMs: timeout, input = "", signal } = call;
-  const result = await new Promise<CommandResult>((resolve) => {
-    const options = { env, timeout, killSignal: "SIGKILL", ...(signal && { signal }) } as const;
-    const child = execFile(
-      program,
-      [...argv],
-      { ...options, maxBuffer: 1024 * 1024 },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-        resolve({ code, stdout, stderr: stderr || (error?.message ?? "") });
-      },
-    );
-    // A program may end before it has read its input: its exit code tells why.
-    child.stdin!.on("error", () => undefined).end(input);
-  });
+  const { environment: env, timeoutMs, input = "", signal, ending, onOutput } = call;
   signal?.throwIfAborted();
-  return result;
+  const child = spawn(program, [...argv], { env, stdio: "pipe" });
+  const [output, errors]: Buffer[][] = [[], []];
+  let isLate = false;
+  let grace: NodeJS.Timeout | undefined;
+  const kill = () => {
+    child.kill("SIGKILL");
+    // A program that it has started may still have these open.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
+  const stop = () => {
+    if (ending === undefined) return kill();
+    child.kill(ending.by);
+    grace ??= setTimeout(kill, ending.graceMs);
+  };
+  const limit = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, timeoutMs);
+  child.stderr.on("data", (chunk: Buffer) => errors!.push(chunk));
+  child.stdout.on("data", (chunk: Buffer) => {
+    if (onOutput === undefined) return output!.push(chunk);
+    if (!isLate) limit.refresh();
+    return onOutput(chunk);
+  });
+  // A program may end before it has read its input: its exit code tells why.
+  child.stdin.on("error", () => undefined).end(input);
+  process.once("exit", kill);
+  signal?.addEventListener("abort", stop, { once: true });
+  const { code, how } = await new Promise<{ code: number; how: string }>((settle) => {
+    child.once("error", (error) => settle({ code: -1, how: error.message }));
+    child.once("close", (exit, by) => settle({ code: exit ?? -1, how: `ended by ${by}` }));
+  });
+  clearTimeout(limit);
+  clearTimeout(grace);
+  process.removeListener("exit", kill);
+  signal?.removeEventListener("abort", stop);
+  signal?.throwIfAborted();
+  const [stdout = "", said = ""] = [output, errors].map((one) => Buffer.concat(one!).toString());
+  if (isLate) return { code: -1, stdout, stderr: `${said}\nit did not answer in time`.trim() };
+  return { code, stdout, stderr: said === "" && code === -1 ? how : said };
 }

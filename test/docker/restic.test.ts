@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { resticStore } from "../../scripts/docker/restic.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Problem } from "../../scripts/common/problem.ts";
+import { resticStore, type Store } from "../../scripts/docker/restic.ts";
 import { folder } from "../state/folder.ts";
 
 /**
@@ -73,4 +75,78 @@ test("what the shell has set for another store does not reach this one", async (
     "RESTIC_PROGRESS_FPS=0.0167",
     "RESTIC_REPOSITORY=/mnt/disk/letta",
   ]);
+});
+
+test("only a store that says it does not exist is one that may be made", async () => {
+  const asking = (said: string, code: number) =>
+    storeOf(
+      `printf '%s\\n' "${said}" 'Is there a repository at the following location?' >&2; exit ${code}`,
+    ).store.exists();
+  const opening = "Fatal: unable to open config file:";
+  assert.equal(await asking("Fatal: repository does not exist", 10), false);
+  for (const said of [
+    "stat /mnt/disk/letta/config: no such file or directory",
+    "Lstat: file does not exist",
+    "Stat: The specified key does not exist.",
+  ])
+    assert.equal(await asking(`${opening} ${said}`, 1), false, said);
+  for (const [said, code] of [
+    [`${opening} Stat: Access Denied.`, 1],
+    [`${opening} stat /mnt/disk/letta/config: permission denied`, 1],
+    [`${opening} Stat: Get https://s3: dial tcp: lookup s3.example.com: no such host`, 1],
+    ["Identity file /root/id not accessible: No such file or directory.", 1],
+    [`${opening} Lstat: file does not exist`, 12],
+  ] as const)
+    await assert.rejects(asking(said, code), (error: Problem) => {
+      assert.deepEqual([error.code, error.exit], ["STORE_REFUSED", 3]);
+      assert.ok(error.details.includes(said));
+      return true;
+    });
+});
+
+test("locks of runs that have ended are removed before a backup", async () => {
+  const { store, lines } = storeOf(`echo "$1" >> "$F/calls"; [ "$1" != backup ] || ${summary}`);
+  await store.push(["/a"], ["letta-prod"], []);
+  assert.deepEqual(lines("calls"), ["unlock", "backup"]);
+});
+
+// Stands for a restic at work: it takes a lock, and removes it when it is asked to end.
+const working = `
+[ "$1" != unlock ] || exit 0
+touch "$F/lock"
+trap 'rm "$F/lock"; touch "$F/unlocked"; exit 130' INT
+echo working; touch "$F/ready"
+while :; do sleep 0.01; done`;
+
+test("Ctrl-C ends restic in a way that leaves no lock, whatever it does", async () => {
+  for (const act of [
+    (store: Store) => store.push(["/a"], ["letta-prod"], []),
+    (store: Store) => store.readBack("abc", "/a"),
+    (store: Store) => store.expire("letta-prod"),
+  ]) {
+    const stop = new AbortController();
+    const { store, place } = storeOf(working, { signal: stop.signal });
+    const rejected = assert.rejects(act(store), { name: "AbortError" });
+    while (!existsSync(join(place, "ready"))) await sleep(5);
+    stop.abort();
+    await rejected;
+    assert.deepEqual(
+      ["lock", "unlocked"].map((one) => existsSync(join(place, one))),
+      [false, true],
+    );
+  }
+});
+
+test("a file is read back as it comes, and what is no file is refused", async () => {
+  const { store } = storeOf(
+    `[ "$3" = /a ] || { echo 'Fatal: cannot dump' >&2; exit 1; }; printf abc`,
+  );
+  assert.equal(
+    await store.readBack("abc", "/a"),
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+  );
+  await assert.rejects(store.readBack("abc", "/b"), {
+    code: "STORE_REFUSED",
+    details: ["Fatal: cannot dump"],
+  });
 });

@@ -123,3 +123,28 @@ test("a program that takes too long is ended", async () => {
   const { code } = await runProgram("/bin/sleep", ["5"], { environment: {}, timeoutMs: 50 });
   assert.equal(code, -1);
 });
+
+test("the time limit of a program whose output is taken is one without output", async () => {
+  const call = { environment: { PATH: "/usr/bin:/bin" }, timeoutMs: 1_000 };
+  const run = async (script: string) => {
+    const taken: Buffer[] = [];
+    const onOutput = (chunk: Buffer) => void taken.push(chunk);
+    const { code } = await runProgram("/bin/sh", ["-c", script], { ...call, onOutput });
+    return [code, Buffer.concat(taken).toString()];
+  };
+  const steady = "for one in 1 2 3 4; do printf $one; sleep 0.4; done";
+  assert.deepEqual(await run(steady), [0, "1234"]);
+  assert.deepEqual(await run("printf 1; exec sleep 60"), [-1, "1"]);
+});
+
+test("a program that is asked to end and does not is killed, with what it has left open", async () => {
+  const stop = new AbortController();
+  const running = runProgram("/bin/sh", ["-c", "trap '' INT; echo ready; sleep 60"], {
+    environment: { PATH: "/usr/bin:/bin" },
+    timeoutMs: 60_000,
+    signal: stop.signal,
+    ending: { by: "SIGINT", graceMs: 50 },
+    onOutput: () => stop.abort(),
+  });
+  await assert.rejects(running, { name: "AbortError" });
+});
