@@ -167,8 +167,14 @@ export async function readSecrets(database: Database, schema: string): Promise<S
   return askRows<StoredSecret>(database, queries.join(" UNION ALL "), "its stored secrets");
 }
 
+/** Only a superuser may set these (42501 for others), so others write under the server's own settings. */
+const quiet = `SELECT set_config(name, value, false) FROM (VALUES ('log_min_duration_statement', '-1'),
+  ('log_statement', 'none'), ('log_min_error_statement', 'panic')) AS quiet (name, value)
+  WHERE current_setting('is_superuser') = 'on';`;
+
 /**
- * Writes what was planned, all of it or nothing; the server's log gets none of the values.
+ * Writes what was planned, all of it or nothing; the log of a server where the role is a superuser gets none
+ * of the values.
  * @throws Problem DATABASE_REFUSED
  */
 export async function writeSecrets(
@@ -182,9 +188,8 @@ export async function writeSecrets(
       `UPDATE ${quoteName(schema)}.${quoteName(table)} SET ${quoteName(column)} = ${quoteText(value)}
         WHERE id = ${quoteText(id)};`,
   );
-  const quiet = "SET log_statement = 'none'; SET log_min_error_statement = 'panic';";
   const { state, message } = await database.ask(
-    ["SET log_min_duration_statement = -1;", quiet, "BEGIN;", ...statements, "COMMIT"].join("\n"),
+    [quiet, "BEGIN;", ...statements, "COMMIT"].join("\n"),
   );
   if (state === "") return;
   throw new Problem("DATABASE_REFUSED", "the stored secrets could not be encrypted", {

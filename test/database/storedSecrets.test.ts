@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import type { Database } from "../../scripts/database/sql.ts";
 import {
   decryptSecret,
   encryptSecret,
   planSecrets,
   type StoredSecret,
+  writeSecrets,
 } from "../../scripts/database/storedSecrets.ts";
 
 const [oldKey, newKey] = ["the old key", "the new key"];
@@ -98,4 +100,26 @@ test("without a key on either side plain values stay, and old columns are filled
 test("what is empty in both columns is no secret", async () => {
   const { updates, plain } = await plan([secret({}), secret({ old: "", stored: "" })]);
   assert.deepEqual([updates, plain], [[], 0]);
+});
+
+/** Stands for a database whose role is no superuser: it may not set what is logged. */
+function ordinaryDatabase() {
+  const asked: string[] = [];
+  const mayNot = /\bSET log_\w+/iu;
+  const ask = (statement: string) => {
+    asked.push(statement);
+    const isRefused =
+      mayNot.test(statement) || !/WHERE current_setting\('is_superuser'\)/u.test(statement);
+    return Promise.resolve({ rows: [], state: isRefused ? "42501" : "", message: "denied" });
+  };
+  return { asked, database: { ask } as unknown as Database };
+}
+
+test("a role that is no superuser writes secrets, and a superuser's go into no log", async () => {
+  const { asked, database } = ordinaryDatabase();
+  await writeSecrets(database, "public", await plan([secret({ stored: "sk-1" })]));
+  const [before = "", written = ""] = asked.join().split("BEGIN;");
+  for (const name of ["log_min_duration_statement", "log_statement", "log_min_error_statement"])
+    assert.ok(before.includes(`'${name}'`));
+  assert.match(written, /UPDATE "public"."providers" SET "api_key_enc" = .*COMMIT/su);
 });
