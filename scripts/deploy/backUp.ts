@@ -15,7 +15,6 @@ import { ensureStore, storeOffsite, storePlace } from "./offsite.ts";
 import type { Offsite } from "../state/offsite.ts";
 import { takeBackup } from "./takeBackup.ts";
 import { resticStore } from "../docker/restic.ts";
-import { Problem } from "../common/problem.ts";
 
 export interface BackupOutcome {
   readonly backup: Backup;
@@ -66,27 +65,11 @@ export function backUp(
       const backup = await takeBackup(parts, begun.context);
       if (place === undefined) return { backup, release, offsite: null };
       const storing = { settings, directory: begun.directory, backup };
-      const offsite = await storeOffsite(store!, place, storing, begun.context).catch(
-        (error: unknown) => {
-          throw onlyHere(backup, settings.environment, error);
-        },
-      );
+      const offsite = await storeOffsite(store!, place, storing, begun.context);
       return { backup, release, offsite };
     } finally {
       if (scratch !== undefined) await dropScratch(server, scratch);
       await prune(settings, begun.directory, begun.context);
     }
-  });
-}
-
-/** A backup was made, and is not where it was to be. */
-function onlyHere({ id }: Backup, environment: string, error: unknown): unknown {
-  if (!(error instanceof Problem)) return error;
-  const { code, message, details } = error;
-  return new Problem(code, `backup ${id} is on this machine alone: ${message}`, {
-    details,
-    exit: 5,
-    next: `npm run backup -- ${environment}`,
-    cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { Problem } from "../common/problem.ts";
+import { foreseen, Problem } from "../common/problem.ts";
 import type { Store, StorePlace } from "../docker/restic.ts";
 import type { Settings } from "../settings/readSettings.ts";
 import { dumpPath, type Backup } from "../state/backups.ts";
@@ -63,21 +63,74 @@ export async function ensureStore(
   await reporter.confirm(`Make a new store at ${repository}?`, [
     "it is encrypted with BACKUP_PASSWORD; without that nothing in it can be read",
   ]);
-  await reporter.step("make the store", () => store.create());
+  await reporter
+    .step("make the store", () => store.create())
+    .catch((error: unknown) => {
+      const problem = foreseen(error);
+      if (problem?.code !== "INTERRUPTED") throw error;
+      throw new Problem("INTERRUPTED", `interrupted while a store was made at ${repository}`, {
+        exit: 5,
+        next: "the same command again",
+        cause: error,
+      });
+    });
 }
 
 /**
  * Stores a backup off the machine: dump, manifest, releases, journal, settings and secrets; encrypted before
- * they leave. It counts once the dump was read back from the store, byte for byte.
- * @throws Problem STORE_REFUSED; BACKUP_DAMAGED where the store gave back something else
+ * they leave. It counts once the dump was read back from the store, byte for byte. Then what is old is removed.
+ * @throws Problem STORE_REFUSED; BACKUP_DAMAGED where the store gave back something else; INTERRUPTED. All of them
+ *   with exit 5, as the backup was made, and say where it is
  */
 export async function storeOffsite(
   store: Store,
+  place: StorePlace,
+  storing: Storing,
+  context: Pick<Context, "reporter" | "now" | "signal">,
+): Promise<Offsite> {
+  const { settings, directory, backup } = storing;
+  const tag = `${settings.project}-${settings.environment}`;
+  const offsite = await pushAndReadBack(store, place, { ...storing, tag }, context).catch(
+    (error: unknown) => {
+      throw afterBackup(error, `backup ${backup.id} is on this machine alone`, settings);
+    },
+  );
+  keepOffsite(directory, offsite);
+  await store.expire(tag).catch((error: unknown) => {
+    if (context.signal.aborted) {
+      const where = `backup ${backup.id} is stored at ${place.repository}, and old ones may still be there`;
+      throw afterBackup(error, where, settings);
+    }
+    context.reporter.note(String((error as Error).message));
+  });
+  return offsite;
+}
+
+interface Storing {
+  readonly settings: Settings;
+  readonly directory: string;
+  readonly backup: Backup;
+}
+
+/** A failure after a backup was made: it has touched something. @param where the backup is */
+function afterBackup(error: unknown, where: string, { environment }: Settings): unknown {
+  const problem = foreseen(error);
+  if (problem === undefined) return error;
+  const { code, message, details } = problem;
+  return new Problem(code, `${where}: ${code === "INTERRUPTED" ? "interrupted" : message}`, {
+    details,
+    exit: 5,
+    next: `npm run backup -- ${environment}`,
+    cause: error,
+  });
+}
+
+async function pushAndReadBack(
+  store: Store,
   { repository }: StorePlace,
-  { settings, directory, backup }: { settings: Settings; directory: string; backup: Backup },
+  { settings, directory, backup, tag }: Storing & { readonly tag: string },
   { reporter, now }: Pick<Context, "reporter" | "now">,
 ): Promise<Offsite> {
-  const tag = `${settings.project}-${settings.environment}`;
   const dump = dumpPath(directory, backup.id);
   const paths = [dump, dump.replace(/dump$/u, "json")];
   const others = [
@@ -102,10 +155,5 @@ export async function storeOffsite(
     });
   }
   const at = new Date(now()).toISOString();
-  const offsite = { place: repository, backup: backup.id, ...pushed, at };
-  keepOffsite(directory, offsite);
-  await store
-    .expire(tag)
-    .catch((error: unknown) => reporter.note(String((error as Error).message)));
-  return offsite;
+  return { place: repository, backup: backup.id, ...pushed, at };
 }

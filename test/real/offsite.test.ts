@@ -27,6 +27,7 @@ function answering(yes: boolean) {
   return {
     asked,
     notes,
+    signal,
     now: () => Date.parse("2026-11-30T12:00:00Z"),
     reporter: {
       steps: [],
@@ -158,7 +159,7 @@ test("a store that gives back something else is no backup", async () => {
       { settings, directory, backup: other },
       answering(true),
     ),
-    { code: "BACKUP_DAMAGED" },
+    { code: "BACKUP_DAMAGED", exit: 5 },
   );
   assert.equal(readOffsite(directory), undefined);
 });
