@@ -64,11 +64,13 @@ await command({
       { createContext },
       { sourceEngine },
       { endpoint },
+      { addressSecrets },
     ] = await Promise.all([
       import("../deploy/adopt.ts"),
       import("./createContext.ts"),
       import("../docker/sourceEngine.ts"),
       import("../docker/endpoint.ts"),
+      import("../database/psqlClient.ts"),
     ]);
     const sources = sourceEngine(endpoint(process.env), process.env);
     if (from === undefined) {
@@ -80,12 +82,18 @@ await command({
     }
     const uri = from.kind === "uri" ? addressOf(process.env["ADOPT_PG_URI"]) : undefined;
     const encryptionKey = keyOf(options["encryptionKeyFile"] as string | undefined);
-    terminal.hides([
+    const secrets = [
       ...settings.sensitive(),
-      ...secretsIn(uri),
+      ...addressSecrets(uri ?? ""),
       ...(encryptionKey === undefined ? [] : [encryptionKey]),
-    ]);
+    ];
+    const hides = (more: readonly string[]) => {
+      secrets.push(...more);
+      terminal.hides(secrets);
+    };
+    hides([]);
     const asked = {
+      hides,
       from,
       sources,
       uri,
@@ -121,11 +129,6 @@ function located(source: SourceRequest): SourceRequest {
 function addressOf(variable: string | undefined): string {
   if (variable) return variable;
   return process.stdin.isTTY ? "" : readFileSync(0, "utf8").trim();
-}
-
-function secretsIn(uri: string | undefined): string[] {
-  const password = uri && URL.canParse(uri) ? new URL(uri).password : "";
-  return uri === undefined || password === "" ? [] : [uri, password, decodeURIComponent(password)];
 }
 
 function keyOf(file: string | undefined): string | undefined {

@@ -44,10 +44,44 @@ interface ClientEnvironment {
 }
 
 /**
+ * What is wrong with a database's address, most often a password that is not percent-encoded. Pure.
+ * @returns undefined for one that the clients can use; nothing of the address stands in the answer
+ */
+export function addressFault(uri: string): string | undefined {
+  try {
+    const { username, password, pathname, hash } = new URL(uri);
+    [username, password, pathname].forEach((one) => decodeURIComponent(one));
+    // In `u:12/3@h/db` the password ends the address' first part too early, and 12 passes for a port.
+    if (hash === "" && (username !== "" || !uri.includes("@"))) return undefined;
+  } catch {
+    // said below: an error of these quotes what it could not read
+  }
+  return "expected a database's address as postgresql://user:password@host:5432/database, percent-encode the password in it (# is %23, % is %25, / is %2F, ? is %3F, @ is %40)";
+}
+
+/** What of a database's address may stand in no output, whether it can be read or not. */
+export function addressSecrets(uri: string): string[] {
+  const longest = /^[^:]+:\/\/[^:@/]*:(.*)@/su.exec(uri.trim())?.[1] ?? "";
+  const passwords = [longest, longest.split("@")[0]!];
+  return [uri.trim(), ...passwords, ...passwords.map(decoded)].filter((one) => one !== "");
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
  * A database URI as the variables that Postgres' clients read, so that no password stands in
  * a command line.
+ * @throws Problem USAGE for what is no such URI
  */
 export function clientEnvironment(uri: string): ClientEnvironment {
+  const fault = addressFault(uri);
+  if (fault !== undefined) throw new Problem("USAGE", fault);
   const address = new URL(uri);
   const name = decodeURIComponent(address.pathname.slice(1));
   const parameters = [...address.searchParams].filter(([parameter]) => parameter !== ownName);

@@ -28,7 +28,7 @@ import { runMarks } from "./nextRelease.ts";
 import { type Retaining, session, type SessionInput } from "./session.ts";
 import { pastTarget, type Target } from "./target.ts";
 
-export interface AdoptionInput extends Pick<SourceTools, "sources" | "uri" | "schema"> {
+export interface AdoptionInput extends Pick<SourceTools, "sources" | "uri" | "schema" | "hides"> {
   readonly from: SourceRequest;
   /** LETTA_ENCRYPTION_KEY of the source where its container does not tell it. */
   readonly encryptionKey: string | undefined;

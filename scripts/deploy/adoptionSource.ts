@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Problem } from "../common/problem.ts";
 import { openForeignDump, restoreForeignDump } from "../database/foreignDump.ts";
+import { addressFault, addressSecrets } from "../database/psqlClient.ts";
 import { findLettas, type LettaPlace } from "../database/foundLetta.ts";
 import { type DatabaseServer, externalServer } from "../database/sql.ts";
 import type {
@@ -42,6 +43,8 @@ export interface SourceTools {
   readonly uri: string | undefined;
   /** The schema to take, where there are several with a Letta. */
   readonly schema: string | undefined;
+  /** Takes what is learnt from the source and may stand in no output. */
+  readonly hides: (secrets: readonly string[]) => void;
 }
 
 /**
@@ -219,7 +222,20 @@ async function composeServer(project: string, { sources }: SourceTools): Promise
   );
 }
 
+/** Passwords that are words of any output too, as Compose files have them. */
+const plainWords = new Set(["postgres", "password", "letta"]);
+
+/** The secrets in a container's environment, as far as they may be in an error of its database. Pure. */
+export function containerSecrets({ environment }: FoundContainer): string[] {
+  const { LETTA_PG_URI: uri = "" } = environment;
+  const own = ["POSTGRES_PASSWORD", "LETTA_PG_PASSWORD", "LETTA_ENCRYPTION_KEY"].map(
+    (name) => environment[name] ?? "",
+  );
+  return [...addressSecrets(uri), ...own].filter((one) => one !== "" && !plainWords.has(one));
+}
+
 async function openContainer(found: FoundContainer, tools: SourceTools): Promise<Source> {
+  tools.hides(containerSecrets(found));
   const plan = planContainer(found);
   const description = `container ${found.name} (${found.image}, ${found.state})`;
   if (plan.how === "refuse") throw refusal(plan.why, plan.next);
@@ -228,6 +244,13 @@ async function openContainer(found: FoundContainer, tools: SourceTools): Promise
     const users = mount === undefined ? [] : await usersOf(mount.source, tools);
     const place = { container: found.id, path: plan.path };
     return openCopy(place, plan.path, description, tools, users, found);
+  }
+  const fault = plan.uris.map(addressFault).find((one) => one !== undefined);
+  if (fault !== undefined) {
+    throw refusal(
+      `container ${found.name}: LETTA_PG_URI: ${fault}`,
+      "ADOPT_PG_URI=<the same address, percent-encoded>, --from uri",
+    );
   }
   const network = `container:${found.id}`;
   const servers = plan.uris.map((uri) =>
@@ -245,6 +268,8 @@ async function openUri(tools: SourceTools): Promise<Source> {
       "expected a database's address in ADOPT_PG_URI or on standard input: postgresql://user:password@host:5432/database",
     );
   }
+  const fault = addressFault(plain);
+  if (fault !== undefined) throw new Problem("USAGE", fault);
   const { host, port, searchParams } = new URL(plain);
   if (port === "6543" || searchParams.get("pgbouncer") === "true") {
     throw refusal(

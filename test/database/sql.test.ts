@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import test from "node:test";
-import { clientEnvironment } from "../../scripts/database/psqlClient.ts";
+import {
+  addressFault,
+  addressSecrets,
+  clientEnvironment,
+} from "../../scripts/database/psqlClient.ts";
 import {
   bundledServer,
   externalServer,
@@ -107,6 +111,19 @@ test("clients in the database's container are not its root user", async () => {
   await server.client("x", ["pg_dump"]);
   assert.ok(users.length >= 3);
   assert.deepEqual(new Set(users), new Set(["postgres"]));
+});
+
+test("an address that cannot be read is bad input, and is hidden all the same", () => {
+  for (const password of ["pa#ss@word", "100%sure", "12/34567", "12?34567", "12#34567"]) {
+    const address = `postgresql://u:${password}@h/db`;
+    assert.throws(() => clientEnvironment(address), { code: "USAGE", exit: 2 });
+    const hidden = addressSecrets(`${address}\n`);
+    assert.ok(hidden.includes(address) && hidden.includes(password), password);
+  }
+  assert.ok(addressSecrets("postgresql://u:a%23bcdef@h/db").includes("a#bcdef"));
+  assert.deepEqual(addressSecrets(""), []);
+  for (const fine of ["postgresql://h/db", "postgresql://u:p%23@h/db?sslmode=require"])
+    assert.equal(addressFault(fine), undefined);
 });
 
 test("an address of IPv6 loses its brackets", () => {

@@ -125,13 +125,19 @@ const engine = (containers: FoundContainer[], volumes: string[] = []) =>
     read: () => Promise.resolve(undefined),
   }) as unknown as SourceEngine;
 
-const open = (from: string, sources: SourceEngine, uri?: string) =>
-  openSource(parseSource(from), { sources, uri, schema: undefined, postgres: "pg" } as SourceTools);
+const open = (from: string, sources: SourceEngine, more: Partial<SourceTools> = {}) =>
+  openSource(parseSource(from), {
+    sources,
+    schema: undefined,
+    postgres: "pg",
+    hides: () => undefined,
+    ...more,
+  } as SourceTools);
 
 test("a source that does not exist is bad input", async () => {
   for (const from of ["container:none", "volume:none", "compose:none", "dump:/none"])
     await assert.rejects(open(from, engine([])), { code: "USAGE", exit: 2 });
-  await assert.rejects(open("uri", engine([]), "mysql://h/d"), { code: "USAGE" });
+  await assert.rejects(open("uri", engine([]), { uri: "mysql://h/d" }), { code: "USAGE" });
 });
 
 test("data that a running container uses is read by that container alone", async () => {
@@ -146,7 +152,48 @@ test("data that a running container uses is read by that container alone", async
 test("a volume without a database, and a transaction pooler, are refused", async () => {
   await assert.rejects(open("volume:v", engine([], ["v"])), { message: /PG_VERSION/u });
   const pooler = "postgresql://u:p@pooler.example:6543/postgres";
-  await assert.rejects(open("uri", engine([]), pooler), { code: "ADOPTION_REFUSED", exit: 3 });
+  await assert.rejects(open("uri", engine([]), { uri: pooler }), {
+    code: "ADOPTION_REFUSED",
+    exit: 3,
+  });
+});
+
+const unescaped = ["pa#ss@word", "100%sure", "12/34567", "12?34567", "12#34567"];
+
+test("an address whose password is not percent-encoded is refused, and quoted nowhere", async () => {
+  for (const password of unescaped) {
+    const uri = `postgresql://u:${password}@h/db`;
+    const isQuiet = ({ message, details, next }: Problem) =>
+      assert.ok(![message, ...details, next].join().includes(password));
+    await assert.rejects(open("uri", engine([]), { uri }), (error: Problem) => {
+      assert.deepEqual([error.code, error.exit], ["USAGE", 2], password);
+      assert.match(error.message, /percent-encode/u);
+      isQuiet(error);
+      return true;
+    });
+    const running = withSet({ LETTA_PG_URI: uri });
+    await assert.rejects(open("container:letta", engine([running])), (error: Problem) => {
+      assert.deepEqual([error.code, error.exit], ["ADOPTION_REFUSED", 3], password);
+      assert.match(error.message, /container letta.*percent-encode/u);
+      isQuiet(error);
+      return true;
+    });
+  }
+});
+
+test("what a container keeps secret is hidden before anything is asked of it", async () => {
+  const hidden: string[] = [];
+  const set = {
+    LETTA_PG_URI: "postgresql+asyncpg://u:of%23db@h/letta",
+    LETTA_ENCRYPTION_KEY: "of-the-key",
+    POSTGRES_PASSWORD: "postgres",
+  };
+  const paused = withSet(set, { state: "paused" });
+  const hides = (more: readonly string[]) => void hidden.push(...more);
+  await assert.rejects(open("container:letta", engine([paused]), { hides }));
+  for (const one of [set.LETTA_PG_URI, "of%23db", "of#db", "of-the-key"])
+    assert.ok(hidden.includes(one), one);
+  assert.ok(!hidden.includes("postgres"));
 });
 
 test("a Compose project's server is found, and several are not guessed among", async () => {
