@@ -294,6 +294,7 @@ async function openCopy(
   owner?: FoundContainer,
 ): Promise<Source> {
   const { sources, postgres } = tools;
+  tools.hides(users.flatMap(containerSecrets));
   const running = users.filter((one) => one.state !== "exited" && one.state !== "created");
   const [busy] = running;
   if (busy !== undefined) {
@@ -309,13 +310,16 @@ async function openCopy(
     );
   }
   const major = version.trim();
-  const image = owner?.imageId ?? users[0]?.imageId ?? (await imageFor(major, tools));
+  const reader = owner ?? (await readerAmong(users, major, tools));
+  const image = reader?.imageId ?? (await imageFor(major, tools));
+  // A server knows its key and its files, whatever its image reads.
+  const container = reader ?? users.find(isServer);
   const archive = (await sources.read(place, path, postgres))!;
   const name = path === "" ? "data" : path.split("/").at(-1)!;
   const scratch = await tools.context.reporter.step(`start a copy of ${description}`, () =>
     sources.scratch(image, { archive, name }),
   );
-  const environment = owner?.environment ?? users[0]?.environment ?? {};
+  const environment = container?.environment ?? {};
   const logins = [environment["POSTGRES_USER"], "letta", "postgres"].filter(
     (one) => one !== undefined,
   );
@@ -324,7 +328,7 @@ async function openCopy(
     const close = () => scratch.remove();
     const parts = {
       description: `${description}, PostgreSQL ${major}`,
-      container: owner ?? users[0],
+      container,
     };
     return await chosen([server], { ...parts, isLive: false, close }, tools, true);
   } catch (error) {
@@ -362,18 +366,32 @@ async function ready(
   }
 }
 
+/** Of the containers that mount data, one whose image reads it: another may be there to save files alone. */
+async function readerAmong(
+  users: readonly FoundContainer[],
+  major: string,
+  { context }: SourceTools,
+): Promise<FoundContainer | undefined> {
+  for (const one of users) if (await readsMajor(one.imageId, major, context)) return one;
+  return undefined;
+}
+
+/** Whether an image has a PostgreSQL of this major version. */
+async function readsMajor(image: string, major: string, { engine }: Context): Promise<boolean> {
+  const { code, stdout } = await engine
+    .run({ image, entrypoint: ["postgres", "--version"] })
+    .catch(() => ({ code: 1, stdout: "" }));
+  return code === 0 && /(\d+)/u.exec(stdout)?.[1] === major;
+}
+
 /** An image on the engine whose PostgreSQL reads data of this major version. */
 async function imageFor(
   major: string,
   { sources, context, postgres }: SourceTools,
 ): Promise<string> {
   const likely = (await sources.images()).filter((one) => /letta|pgvector|postgres/u.test(one));
-  for (const image of [postgres, ...likely]) {
-    const { code, stdout } = await context.engine
-      .run({ image, entrypoint: ["postgres", "--version"] })
-      .catch(() => ({ code: 1, stdout: "" }));
-    if (code === 0 && /(\d+)/u.exec(stdout)?.[1] === major) return image;
-  }
+  for (const image of [postgres, ...likely])
+    if (await readsMajor(image, major, context)) return image;
   throw new Problem(
     "IMAGE_UNAVAILABLE",
     `the data is of PostgreSQL ${major}: expected an image that reads it on this engine, got none`,

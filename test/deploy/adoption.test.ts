@@ -149,6 +149,49 @@ test("data that a running container uses is read by that container alone", async
   await assert.rejects(open("container:old", engine([running, stopped])), refusal);
 });
 
+/** A tar archive with one file. */
+function archiveOf(text: string) {
+  const header = Buffer.alloc(512);
+  header.write(text.length.toString(8).padStart(11, "0"), 124);
+  return Readable.from([Buffer.concat([header, Buffer.from(text.padEnd(512, "\0"))])]);
+}
+
+test("a copy of a volume is started with an image that reads it, whatever else mounts it", async () => {
+  const mounts = [{ source: "pgdata", destination: "/data" }];
+  const stopped = { mounts, state: "exited" };
+  const versions: Record<string, string> = {
+    "sha256:backup": "",
+    "sha256:older": "postgres (PostgreSQL) 14.9",
+    "sha256:own": "postgres (PostgreSQL) 15.4 (Debian 15.4-2.pgdg120+1)",
+    "pgvector/pgvector:pg15": "postgres (PostgreSQL) 15.4",
+  };
+  const context = {
+    engine: {
+      run: ({ image }: { image: string }) =>
+        Promise.resolve({ code: versions[image] ? 0 : 127, stdout: versions[image] ?? "" }),
+    },
+    reporter: { step: (_: string, work: () => unknown) => work() },
+  } as unknown as SourceTools["context"];
+  const imageOf = async (...imageIds: string[]) => {
+    const started: string[] = [];
+    const users = imageIds.map((imageId) => container({ ...stopped, imageId }));
+    const sources: SourceEngine = {
+      ...engine(users, ["pgdata"]),
+      images: () => Promise.resolve(["pgvector/pgvector:pg15"]),
+      read: () => Promise.resolve(archiveOf("15\n")),
+      scratch: (image) => {
+        started.push(image);
+        return Promise.reject(new Error("far enough"));
+      },
+    };
+    await assert.rejects(open("volume:pgdata", sources, { context }), { message: "far enough" });
+    return started;
+  };
+  assert.deepEqual(await imageOf("sha256:backup", "sha256:older", "sha256:own"), ["sha256:own"]);
+  assert.deepEqual(await imageOf("sha256:backup"), ["pgvector/pgvector:pg15"]);
+  assert.deepEqual(await imageOf(), ["pgvector/pgvector:pg15"]);
+});
+
 test("a volume without a database, and a transaction pooler, are refused", async () => {
   await assert.rejects(open("volume:v", engine([], ["v"])), { message: /PG_VERSION/u });
   const pooler = "postgresql://u:p@pooler.example:6543/postgres";
