@@ -226,7 +226,7 @@ async function composeServer(project: string, { sources }: SourceTools): Promise
 const plainWords = new Set(["postgres", "password", "letta"]);
 
 /** The secrets in a container's environment, as far as they may be in an error of its database. Pure. */
-export function containerSecrets({ environment }: FoundContainer): string[] {
+function containerSecrets({ environment }: FoundContainer): string[] {
   const { LETTA_PG_URI: uri = "" } = environment;
   const own = ["POSTGRES_PASSWORD", "LETTA_PG_PASSWORD", "LETTA_ENCRYPTION_KEY"].map(
     (name) => environment[name] ?? "",

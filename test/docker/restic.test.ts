@@ -43,8 +43,8 @@ case "$1" in
   backup) echo $tags >> "$F/snapshots"; ${summary} ;;
   forget)
     tac "$F/snapshots" | grep -F -- $tags |
-      awk -v by="$group" '{ group = by == "tags" ? $0 : "" } ++count[group] <= 2' | tac > "$F/kept"
-    mv "$F/kept" "$F/snapshots" ;;
+      awk -v by="$group" '{ group = by == "tags" ? $0 : "" } ++count[group] <= 2' | tac > "$F/new"
+    mv "$F/new" "$F/snapshots" ;;
 esac`;
 
 test("what is old is removed among all backups of a stack, each of which has a tag of its own", async () => {
