@@ -132,8 +132,8 @@ export function resticStore(
     },
     async expire(tag) {
       const keep = ["--keep-last=2", "--keep-daily=7", "--keep-weekly=4", "--keep-monthly=6"];
-      // One group of all with the tag: each backup has its id as another tag, and would be a group of its own.
-      const argv = ["forget", `--tag=${tag}`, "--group-by=", ...keep, "--prune"];
+      // One group a host: two hosts may share a store. By tags each backup would be a group of its own.
+      const argv = ["forget", `--tag=${tag}`, "--group-by=host", ...keep, "--prune"];
       await must("what is old could not be removed", argv, pushMs);
     },
   };
