@@ -49,12 +49,14 @@ test("2: closing the reader of a deploy does not end it", async () => {
   running.child.stdout!.destroy();
   assert.equal((await running.ended).code, 0);
   await story.assertInvariants("1.1.0");
+  story.ends(await place.deploy("1.0.0"), 0);
 });
 
 longTest(
   "2: a terminal that is closed in the middle leaves the previous server serving",
   async () => {
     const { place } = story;
+    story.ends(await place.deploy("1.1.0"), 0);
     const from = place.journal().length;
     const words = fromEnv(["1.0.0", "--yes"], place.environment).join(" ");
     const terminal = spawn("script", ["-qec", `npm run deploy:prod -- ${words}`, "/dev/null"], {
