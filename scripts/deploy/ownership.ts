@@ -103,9 +103,8 @@ export async function assertOwnState(
   };
   const foreign = foreignTo(own, found);
   const mark = found.databases?.get(found.live)?.mark;
-  if (foreign.length === 0) return mark;
   const details = foreign.map(describe);
-  if (!adopted.isAsked) {
+  if (foreign.length > 0 && !adopted.isAsked) {
     throw new Problem(
       "STATE_MISMATCH",
       `${directory} is not the state directory of the running stack ${settings.project}`,
@@ -118,9 +117,12 @@ export async function assertOwnState(
   const ids = foreign.flatMap(({ installation }) => installation ?? []);
   const releases = foreign.map(({ release }) => Number(release ?? 0));
   const installation = key && installationId(key);
-  if (database !== undefined && installation !== undefined) {
-    await adoptDatabases(database, found.databases!, ids, installation);
+  // An external database is asked only after the stack's containers were adopted.
+  if (adopted.isAsked && database !== undefined && installation !== undefined) {
+    const from = [...adopted.installations, ...ids];
+    await adoptDatabases(database, found.databases!, from, installation);
   }
+  if (foreign.length === 0) return mark;
   keepAdopted(directory, {
     installations: [...new Set([...adopted.installations, ...ids])],
     release: String(Math.max(own.newest, ...releases)).padStart(6, "0"),

@@ -76,3 +76,19 @@ test("a role that may not create vector still takes a snapshot, which a failed m
   assert.equal(serving(site), "1.0.0");
   assert.equal(revisionOf(servers.databases.get("letta")!), "r1");
 });
+
+test("an adoption takes over the copy that a run left which was killed in its rehearsal", async () => {
+  const site = await outside(["1.0.0"]);
+  const { servers, world } = site;
+  world.onEffect = (name) => {
+    if (name !== "start previous") return;
+    world.onEffect = undefined;
+    world.process()!.die();
+  };
+  expectEnd(await run(site, { kind: "deploy", version: "2.0.0" }), "dead");
+  assert.ok(servers.databases.has("letta_rehearsal"));
+  const adopting = { from: "lost", adoptState: true } as const;
+  expectEnd(await run(site, { kind: "deploy", version: "1.1.0", ...adopting }), "done");
+  assert.ok(!servers.databases.has("letta_rehearsal"));
+  expectEnd(await run(site, { kind: "deploy", version: "2.0.0" }), "done");
+});
