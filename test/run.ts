@@ -13,7 +13,7 @@ const requested = words.filter((one) => one !== "long");
 const all = globSync("test/**/*.test.ts", { cwd: root }).sort();
 /**
  * What only `npm run test:long` runs (an hour and a half on two cores, with the rest): suites that repeat
- * others on real Letta, and those of telemetry's backends, registries and the engine itself. Within the
+ * others on real Letta, and those of telemetry's backends, registries, stores and the engine itself. Within the
  * other suites the tests by `longTest` are its own too.
  */
 const deep = [
@@ -27,6 +27,7 @@ const deep = [
   "grafana",
   "lettaFaults",
   "newestClickHouse",
+  "offsite",
   "registry",
   "size",
   "smallEngine",
