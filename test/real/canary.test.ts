@@ -67,8 +67,11 @@ const withClickHouse: Declared = {
   },
 };
 
-/** Set to nothing: it would take the place of the bundled database and of its password. */
-const leftOut: readonly string[] = ["LETTA_PG_URI"];
+/**
+ * Set to nothing: one would take the place of the bundled database and of its password, the other would
+ * send telemetry to Datadog, which is not to be had here.
+ */
+const leftOut: readonly string[] = ["LETTA_PG_URI", "DD_API_KEY"];
 
 const names = (Object.keys(settingDefinitions) as SettingName[]).filter(
   (name) => settingDefinitions[name].secret && !leftOut.includes(name),
