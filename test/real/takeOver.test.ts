@@ -128,18 +128,9 @@ test("a lost state directory is refused by the name of what is there, and adopte
   assert.match(found, new RegExp(`^database letta, release ${serving}, made by`, "m"));
   assert.match(next!, /--adopt-state/);
 
-  const adopted = story.ends(await place.deploy("1.0.0", ["--adopt-state"]), 0);
+  // The database is at the newer schema, which only this version's image knows.
+  const adopted = story.ends(await place.deploy("2.0.0", ["--adopt-state"]), 0);
   assert.ok(Number(adopted["release"]) > Number(serving), `${adopted["release"]}`);
-  story.ends(await place.deploy("2.0.0"), 0);
   await place.write("eighth");
-  const back = story.ends(await place.rollback(restore), 0);
-  assert.deepEqual(await place.agents(), agents);
-  const retained = back["retained"] as unknown as { database: string; rows: object }[];
-  const expected = [
-    { database: `letta_retained_${back["release"]}`, rows: { "public.agents": 1 } },
-  ];
-  assert.deepEqual(
-    retained.map(({ database, rows }) => ({ database, rows })),
-    expected,
-  );
+  assert.deepEqual(await place.agents(), [...agents, "eighth"].sort());
 });
