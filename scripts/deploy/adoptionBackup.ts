@@ -24,6 +24,7 @@ import type { Context } from "../state/context.ts";
 import { newestGood } from "../state/releases.ts";
 import type { Source } from "./adoptionSource.ts";
 import { openRehearsalEnvironment, type RehearsalEnvironment } from "./rehearsalEnvironment.ts";
+import { onCopy } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { restoreProgress, takeBackup } from "./takeBackup.ts";
 import type { Target } from "./target.ts";
@@ -74,7 +75,7 @@ export async function makeBackup(making: Making, begun: Session): Promise<Made> 
     );
     try {
       await context.reporter.step("rehearse: migrate the copy", () =>
-        failing("the migration fails on a copy of the source", () =>
+        onCopy("the migration fails on a copy of the source", () =>
           environment.migrate("candidate"),
         ),
       );
@@ -199,7 +200,7 @@ async function tryServer(
   return context.reporter.step(
     `rehearse: ${tag} on the copy`,
     () =>
-      failing("the server fails on a copy of the source", async () => {
+      onCopy("the server fails on a copy of the source", async () => {
         await environment.boot("candidate");
         await environment.ask("candidate");
         let listed = 0;
@@ -252,17 +253,4 @@ async function ownOf(server: DatabaseServer): Promise<DatabaseOwn> {
     `what ${server.name} is set to`,
   );
   return found!.own;
-}
-
-/** What fails on the copy has touched nothing. */
-async function failing<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    throw new Problem("REHEARSAL_FAILED", `${what}; nothing was touched`, {
-      details: [error.message, ...error.details],
-      cause: error,
-    });
-  }
 }

@@ -81,17 +81,17 @@ export async function rehearse(input: RehearsalInput, context: Context): Promise
     await sideBySide?.begin({ server, scratch: copy });
     const started = context.now();
     await context.reporter.step("rehearse: migrate a copy", () =>
-      failing("the migration fails on a copy of the database", () =>
+      onCopy("the migration fails on a copy of the database", () =>
         rehearsalEnvironment.migrate("candidate"),
       ),
     );
     const migrateSeconds = (context.now() - started) / 1000;
     const difference = compareSchemas(before, await readSchema(database));
-    await failing("the migration is incomplete", () => assertValidIndexes(database));
+    await onCopy("the migration is incomplete", () => assertValidIndexes(database));
     const played = await context.reporter.step(
       `rehearse: ${tagOf(candidate)} on the copy`,
       () =>
-        failing("the new server fails on a copy", () =>
+        onCopy("the new server fails on a copy", () =>
           playCandidate(rehearsalEnvironment, sideBySide, context),
         ),
       ({ requests, bootSeconds }) =>
@@ -173,8 +173,12 @@ async function rehearseBack(
   );
 }
 
-/** After any failure of a rehearsal: nothing of the stack was touched. */
-async function failing<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+/**
+ * Tries something on a copy.
+ * @param what the failure, for the message
+ * @throws Problem REHEARSAL_FAILED: nothing of the stack was touched
+ */
+export async function onCopy<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

@@ -155,14 +155,9 @@ export async function sweepShots(docker: Docker): Promise<void> {
   }
 }
 
-/** Runs a command in a running container to its end. */
-export async function execOnce(
-  docker: Docker,
-  id: string,
-  argv: readonly string[],
-  io: CommandIo = {},
-): Promise<CommandResult> {
-  const exec = await docker.getContainer(id).exec({
+/** A command to be run in a running container, with all its streams. */
+function createExec(docker: Docker, id: string, argv: readonly string[], io: CommandIo) {
+  return docker.getContainer(id).exec({
     Cmd: [...argv],
     Env: variables(io.environment),
     AttachStdin: true,
@@ -170,6 +165,16 @@ export async function execOnce(
     AttachStderr: true,
     ...(io.user === undefined ? {} : { User: io.user }),
   });
+}
+
+/** Runs a command in a running container to its end. */
+export async function execOnce(
+  docker: Docker,
+  id: string,
+  argv: readonly string[],
+  io: CommandIo = {},
+): Promise<CommandResult> {
+  const exec = await createExec(docker, id, argv, io);
   const stream = await duplexOptions((how) => exec.start(how));
   const said = await converse(stream, io);
   const { ExitCode: code } = await exec.inspect();
@@ -188,14 +193,7 @@ export async function execHeld(
   io: CommandIo & { readonly stdin: string },
   until: RegExp,
 ): Promise<Release> {
-  const exec = await docker.getContainer(id).exec({
-    Cmd: [...argv],
-    Env: variables(io.environment),
-    AttachStdin: true,
-    AttachStdout: true,
-    AttachStderr: true,
-    ...(io.user === undefined ? {} : { User: io.user }),
-  });
+  const exec = await createExec(docker, id, argv, io);
   const stream = await duplexOptions((how) => exec.start(how));
   const out = gather();
   docker.modem.demuxStream(stream, out.stream, out.stream);
