@@ -46,7 +46,6 @@ const declared: Declared = {
   collector: {
     CLICKHOUSE_PASSWORD: forConfiguration,
     SIGNOZ_INGESTION_KEY: forConfiguration,
-    DD_API_KEY: forConfiguration,
   },
 };
 
